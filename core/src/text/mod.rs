@@ -1,0 +1,1 @@
+//! Text mechanics: chunks, terms, languages, sentences.

@@ -1,0 +1,62 @@
+//! What can go wrong between a caller and the data.
+
+use crate::Scope;
+
+/// Why a caller may not proceed. Messages are safe to send: they never contain the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// No key was sent.
+    #[error("You didn't provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY.")]
+    MissingKey,
+    /// The key is malformed, unknown, revoked or expired; the caller is not told which.
+    #[error("Incorrect API key provided.")]
+    InvalidKey,
+    /// The key is good but its tenant is suspended.
+    #[error("This tenant is suspended. Ask the operator of this server.")]
+    Suspended,
+    /// The key is good but lacks a permission.
+    #[error("This API key lacks the scope '{0}'.")]
+    MissingScope(Scope),
+}
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller may not do this.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The database cannot be reached or has no connection free; trying again later may help.
+    #[error("database unavailable: {0}")]
+    Unavailable(String),
+    /// The server must not run with this database login or configuration.
+    #[error("refusing to start: {0}")]
+    Refused(String),
+    /// An argument breaks a rule of this crate.
+    #[error("{0}")]
+    Invalid(String),
+    /// Any other database error.
+    #[error("database error: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable(error.to_string())
+            }
+            // Class 57P0x: shutdown and crash recovery; 53xxx: out of resources; 08xxx: connection exceptions.
+            sqlx::Error::Database(db)
+                if db.code().is_some_and(|code| {
+                    code.starts_with("57P") || code.starts_with("53") || code.starts_with("08")
+                }) =>
+            {
+                Self::Unavailable(db.message().to_owned())
+            }
+            _ => Self::Database(error),
+        }
+    }
+}

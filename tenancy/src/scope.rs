@@ -1,0 +1,91 @@
+//! Permissions of API keys.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! scopes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// A permission that an API key carries.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Scope {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Scope {
+            /// Every scope there is.
+            pub const ALL: &'static [Scope] = &[$(Scope::$variant,)+];
+
+            /// The stored and documented name, for example `vector_stores.read`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+
+        impl FromStr for Scope {
+            type Err = crate::Error;
+
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                match name {
+                    $($name => Ok(Self::$variant),)+
+                    other => Err(crate::Error::Invalid(format!(
+                        "unknown scope '{other}'; known: {}",
+                        Self::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
+                    ))),
+                }
+            }
+        }
+
+        /// One type per scope, for extractors that name the scope in a handler's signature.
+        pub mod scope_types {
+            $($(#[doc = $doc])+ #[derive(Debug, Clone, Copy)] pub struct $variant;
+            impl super::NamedScope for $variant { const SCOPE: super::Scope = super::Scope::$variant; })+
+        }
+    };
+}
+
+/// A type that stands for a [`Scope`].
+pub trait NamedScope: Send + Sync + 'static {
+    /// The scope it stands for.
+    const SCOPE: Scope;
+}
+
+scopes! {
+    /// List and describe models.
+    ModelsRead = "models.read",
+    /// Compute embeddings.
+    EmbeddingsWrite = "embeddings.write",
+    /// Create chat completions.
+    ChatWrite = "chat.write",
+    /// List and read files and their content.
+    FilesRead = "files.read",
+    /// Upload and delete files.
+    FilesWrite = "files.write",
+    /// List, read and search vector stores.
+    VectorStoresRead = "vector_stores.read",
+    /// Create, change and delete vector stores and their files.
+    VectorStoresWrite = "vector_stores.write",
+    /// List and read assistants.
+    AssistantsRead = "assistants.read",
+    /// Create, change and delete assistants.
+    AssistantsWrite = "assistants.write",
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_unknown_names_list_the_known_ones() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.as_str().parse::<Scope>().unwrap(), *scope);
+        }
+        let error = "vector_stores".parse::<Scope>().unwrap_err().to_string();
+        assert!(error.contains("vector_stores.read"), "{error}");
+    }
+}
