@@ -1,5 +1,23 @@
-//! Who calls, for which tenant.
+#![doc = include_str!("../README.md")]
+
+mod auth;
+mod context;
+mod db;
 mod error;
+mod id;
+pub mod job;
+pub mod key;
+mod notify;
 mod scope;
+mod secret;
+pub mod tenant;
+
+pub use auth::Authenticator;
+pub use context::{Actor, TenantContext};
+pub use db::{Db, DbConfig, OperatorTx, TenantTx, migrate};
 pub use error::{AccessError, Error, Result};
+pub use id::{
+    AssistantId, BatchId, ChunkId, FileId, IdParseError, JobId, KeyId, TenantId, VectorStoreId, new_uuid,
+};
+pub use notify::Notifications;
 pub use scope::{NamedScope, Scope, scope_types};

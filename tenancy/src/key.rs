@@ -1,0 +1,155 @@
+//! API keys, managed by the operator. How a key is checked is [`crate::Authenticator`]'s.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+
+use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, secret};
+
+/// What may be told of a key. The secret is stored hashed and cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: KeyId,
+    /// A name for people.
+    pub name: String,
+    /// The part of the key that is not secret.
+    pub public_id: String,
+    /// Names of its scopes.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it stops working.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was revoked.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A key that was just made.
+pub struct CreatedKey {
+    /// Its id.
+    pub id: KeyId,
+    /// What the caller sends. This is the only time that anybody sees it.
+    pub key: SecretString,
+}
+
+/// What a new key may do, and for how long.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// A name for people.
+    pub name: String,
+    /// Its permissions; at least one.
+    pub scopes: Vec<Scope>,
+    /// Lifetime from now; `None` for a key that does not expire.
+    pub expires_in: Option<Duration>,
+}
+
+impl NewKey {
+    /// A key with every scope that does not expire.
+    pub fn all_scopes(name: impl Into<String>) -> Self {
+        Self { name: name.into(), scopes: Scope::ALL.to_vec(), expires_in: None }
+    }
+}
+
+/// Makes a key for a tenant.
+///
+/// # Errors
+/// [`Error::Invalid`] without a scope or with an expiry that is not in the future.
+pub async fn create(tx: &mut OperatorTx, tenant_id: TenantId, new: &NewKey) -> Result<CreatedKey> {
+    if new.scopes.is_empty() {
+        return Err(Error::Invalid("a key needs at least one scope".into()));
+    }
+    if new.expires_in == Some(Duration::ZERO) {
+        return Err(Error::Invalid("a key cannot expire at once".into()));
+    }
+    let scopes: Vec<&str> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+    let expires_in = new.expires_in.map(|duration| duration.as_secs_f64());
+    insert(tx, tenant_id, &new.name, &scopes, expires_in).await
+}
+
+/// The keys of a tenant, newest first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list(tx: &mut OperatorTx, tenant_id: TenantId) -> Result<Vec<ApiKey>> {
+    Ok(sqlx::query_as(
+        "select id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at
+         from api_keys where tenant_id = $1 order by created_at desc, id desc",
+    )
+    .bind(tenant_id)
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// Revokes a key. Every server refuses it within a second.
+///
+/// # Errors
+/// [`Error::Invalid`] if there is no such key, or it is revoked already.
+pub async fn revoke(tx: &mut OperatorTx, id: KeyId) -> Result<()> {
+    let done = sqlx::query("update api_keys set revoked_at = now() where id = $1 and revoked_at is null")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(Error::Invalid(format!("there is no active key '{id}'")));
+    }
+    Ok(())
+}
+
+/// Makes a successor with the same name and scopes, and lets the old key live for `grace` longer, so that clients can be
+/// changed without a gap. An expiry that the old key had carries over to the successor as the same lifetime.
+///
+/// # Errors
+/// [`Error::Invalid`] if there is no such key, or it is revoked, expired or rotated already.
+pub async fn rotate(tx: &mut OperatorTx, id: KeyId, grace: Duration) -> Result<CreatedKey> {
+    let old: Option<(TenantId, String, Vec<String>, Option<f64>)> = sqlx::query_as(
+        "select tenant_id, name, scopes, extract(epoch from expires_at - created_at)::float8
+         from api_keys
+         where id = $1 and revoked_at is null and rotated_to is null and (expires_at is null or expires_at > now())",
+    )
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let (tenant_id, name, scopes, lifetime) =
+        old.ok_or_else(|| Error::Invalid(format!("there is no active key '{id}' that was not rotated yet")))?;
+    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+    let successor = insert(tx, tenant_id, &name, &scopes, lifetime).await?;
+    sqlx::query(
+        "update api_keys
+         set rotated_to = $2, expires_at = least(expires_at, now() + make_interval(secs => $3)) where id = $1",
+    )
+    .bind(id)
+    .bind(successor.id)
+    .bind(grace.as_secs_f64())
+    .execute(&mut **tx)
+    .await?;
+    Ok(successor)
+}
+
+async fn insert(
+    tx: &mut OperatorTx,
+    tenant_id: TenantId,
+    name: &str,
+    scopes: &[&str],
+    expires_in_seconds: Option<f64>,
+) -> Result<CreatedKey> {
+    let id = KeyId::generate();
+    let secret = secret::generate();
+    sqlx::query(
+        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at)
+         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))",
+    )
+    .bind(tenant_id)
+    .bind(id)
+    .bind(name)
+    .bind(&secret.public_id)
+    .bind(secret.hash.as_slice())
+    .bind(scopes)
+    .bind(expires_in_seconds)
+    .execute(&mut **tx)
+    .await?;
+    Ok(CreatedKey { id, key: secret.into_key() })
+}
