@@ -1,1 +1,6 @@
-//! Text mechanics: chunks, terms, languages, sentences.
+//! Text mechanics: chunks, terms, languages, sentences. Pure functions: no SQL, no network, no clock.
+
+pub mod chunk;
+pub mod language;
+pub mod sentence;
+pub mod terms;

@@ -1,0 +1,133 @@
+//! The files of a model directory.
+
+use std::path::{Path, PathBuf};
+
+use fastembed::{Pooling, TokenizerFiles};
+use insula_core::model::EmbedderCard;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::LoadError;
+
+/// `model.toml`: what the other files do not say.
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    id: String,
+    dimensions: usize,
+    max_tokens: usize,
+    #[serde(default)]
+    languages: Vec<String>,
+    oversample: i64,
+    owned_by: String,
+    /// Of `model.onnx`, in lower-case hexadecimal.
+    sha256: Option<String>,
+    /// How token vectors become one vector. Does nothing when the graph pools by itself.
+    #[serde(default)]
+    pooling: PoolingKind,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PoolingKind {
+    #[default]
+    Mean,
+    Cls,
+}
+
+/// A text with the tokens and the vector that the model must give for it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Golden {
+    pub(super) text: String,
+    pub(super) ids: Vec<u32>,
+    pub(super) vector: Vec<f32>,
+}
+
+/// A model directory whose `model.toml` has been read.
+pub(super) struct ModelFiles {
+    dir: PathBuf,
+    sha256: Option<String>,
+    pub(super) card: EmbedderCard,
+    pub(super) pooling: Pooling,
+}
+
+impl ModelFiles {
+    pub(super) fn open(dir: &Path) -> Result<Self, LoadError> {
+        let path = dir.join("model.toml");
+        let bytes = read(&path)?;
+        let text = String::from_utf8(bytes).map_err(|error| corrupt(&path, error))?;
+        let manifest: Manifest = toml::from_str(&text).map_err(|error| corrupt(&path, error.message()))?;
+        if manifest.dimensions == 0 || manifest.max_tokens < 8 || manifest.oversample < 1 {
+            return Err(corrupt(&path, "dimensions, max_tokens or oversample is too small"));
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            sha256: manifest.sha256,
+            card: EmbedderCard {
+                id: manifest.id,
+                dimensions: manifest.dimensions,
+                max_tokens: manifest.max_tokens,
+                languages: manifest.languages,
+                oversample: manifest.oversample,
+                owned_by: manifest.owned_by,
+            },
+            pooling: match manifest.pooling {
+                PoolingKind::Mean => Pooling::Mean,
+                PoolingKind::Cls => Pooling::Cls,
+            },
+        })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The bytes of `model.onnx`, compared with the checksum in `model.toml` if there is one.
+    pub(super) fn graph(&self) -> Result<Vec<u8>, LoadError> {
+        let path = self.graph_path();
+        let bytes = read(&path)?;
+        if let Some(expected) = &self.sha256 {
+            let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            if !found.eq_ignore_ascii_case(expected) {
+                return Err(corrupt(&path, format!("its sha256 is {found}, model.toml says {expected}")));
+            }
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn graph_path(&self) -> PathBuf {
+        self.dir.join("model.onnx")
+    }
+
+    pub(super) fn tokenizer(&self) -> Result<TokenizerFiles, LoadError> {
+        Ok(TokenizerFiles {
+            tokenizer_file: read(&self.dir.join("tokenizer.json"))?,
+            config_file: read(&self.dir.join("config.json"))?,
+            special_tokens_map_file: read(&self.dir.join("special_tokens_map.json"))?,
+            tokenizer_config_file: read(&self.dir.join("tokenizer_config.json"))?,
+        })
+    }
+
+    /// The first `count` texts of `golden.json`; none when the model came without it.
+    pub(super) fn golden(&self, count: usize) -> Result<Vec<Golden>, LoadError> {
+        let path = self.dir.join("golden.json");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let mut golden: Vec<Golden> = json(&path)?;
+        golden.truncate(count);
+        Ok(golden)
+    }
+}
+
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T, LoadError> {
+    serde_json::from_slice(&read(path)?).map_err(|error| corrupt(path, error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|source| LoadError::File { path: path.to_owned(), source })
+}
+
+pub(super) fn corrupt(path: &Path, reason: impl ToString) -> LoadError {
+    LoadError::Corrupt { path: path.to_owned(), reason: reason.to_string() }
+}

@@ -1,0 +1,104 @@
+//! What the domain needs besides a transaction: models, blobs, a parser.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use insula_tenancy::Db;
+
+use crate::blob::BlobStore;
+use crate::ingest::Parser;
+use crate::model::{ChatModel, Embedder};
+use crate::{Error, Result};
+
+/// Everything slow or foreign, behind traits. Functions that take `&Services` may wait on a network or a model and
+/// must not hold a transaction while they do.
+#[derive(Clone)]
+pub struct Services {
+    /// The database.
+    pub db: Db,
+    /// Embedding models and chat routes.
+    pub models: Models,
+    /// The bytes of files.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Documents to text.
+    pub parser: Arc<dyn Parser>,
+}
+
+/// An embedder with its row in the database.
+#[derive(Clone)]
+pub struct RegisteredEmbedder {
+    /// The model.
+    pub embedder: Arc<dyn Embedder>,
+    /// Its `embedding_models.id`.
+    pub id: i32,
+}
+
+/// A chat model under the name that clients send.
+#[derive(Clone)]
+pub struct ChatRoute {
+    /// Who answers.
+    pub model: Arc<dyn ChatModel>,
+    /// The model's name at the provider.
+    pub upstream_model: String,
+    /// For `GET /v1/models`.
+    pub owned_by: String,
+}
+
+/// The models of this install.
+#[derive(Clone, Default)]
+pub struct Models {
+    embedders: BTreeMap<String, RegisteredEmbedder>,
+    chat: BTreeMap<String, ChatRoute>,
+    default_embedder: Option<String>,
+}
+
+impl Models {
+    /// Adds an embedder and gives it a row. The first one is the default for new vector stores.
+    ///
+    /// # Errors
+    /// When the database knows the name with another vector length, or is away.
+    pub async fn add_embedder(&mut self, db: &Db, embedder: Arc<dyn Embedder>) -> Result<()> {
+        let card = embedder.card();
+        let id = db.register_embedding_model(&card.id, card.dimensions).await?;
+        let name = card.id.clone();
+        self.default_embedder.get_or_insert_with(|| name.clone());
+        self.embedders.insert(name, RegisteredEmbedder { embedder, id });
+        Ok(())
+    }
+
+    /// Adds a chat route.
+    pub fn add_chat(&mut self, name: impl Into<String>, route: ChatRoute) {
+        self.chat.insert(name.into(), route);
+    }
+
+    /// The embedder of that name.
+    pub fn find_embedder(&self, name: &str) -> Option<&RegisteredEmbedder> {
+        self.embedders.get(name)
+    }
+
+    /// The embedder that new vector stores use unless they name one.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] when no embedding model is loaded.
+    pub fn default_embedder(&self) -> Result<&RegisteredEmbedder> {
+        self.default_embedder.as_ref().and_then(|name| self.embedders.get(name)).ok_or_else(|| Error::Overloaded {
+            message: "No embedding model is loaded on this server.".into(),
+            retry_after: std::time::Duration::from_secs(30),
+        })
+    }
+
+    /// The chat route of that name.
+    pub fn find_chat(&self, name: &str) -> Option<&ChatRoute> {
+        self.chat.get(name)
+    }
+
+    /// All embedders by name.
+    pub fn embedders(&self) -> impl Iterator<Item = (&str, &RegisteredEmbedder)> {
+        self.embedders.iter().map(|(name, embedder)| (name.as_str(), embedder))
+    }
+
+    /// All chat routes by name.
+    pub fn chat(&self) -> impl Iterator<Item = (&str, &ChatRoute)> {
+        self.chat.iter().map(|(name, route)| (name.as_str(), route))
+    }
+}

@@ -1,0 +1,243 @@
+//! Files of a vector store.
+
+use chrono::{DateTime, Utc};
+use insula_tenancy::{FileId, TenantTx, VectorStoreId, job};
+
+use super::{Attributes, check_attributes, file_store, lock, not_found};
+use crate::ingest::ParseError;
+use crate::page::{Listing, Page};
+use crate::worker::IngestFile;
+use crate::{Error, Result, file};
+
+/// How a file is cut into chunks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Chunking {
+    /// As fits the store's embedding model.
+    #[default]
+    Auto,
+    /// At most this many tokens, with this many repeated from one chunk to the next.
+    Static {
+        /// 100..=4096.
+        max_tokens: i32,
+        /// At most half of `max_tokens`.
+        overlap_tokens: i32,
+    },
+}
+
+impl Chunking {
+    /// Checks OpenAI's ranges.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the field.
+    pub fn check(self) -> Result<()> {
+        let Self::Static { max_tokens, overlap_tokens } = self else { return Ok(()) };
+        if !(100..=4096).contains(&max_tokens) {
+            let param = "chunking_strategy.static.max_chunk_size_tokens";
+            return Err(Error::invalid(param, "Must be between 100 and 4096."));
+        }
+        if overlap_tokens < 0 || overlap_tokens > max_tokens / 2 {
+            let param = "chunking_strategy.static.chunk_overlap_tokens";
+            return Err(Error::invalid(param, "Must be between 0 and half of max_chunk_size_tokens."));
+        }
+        Ok(())
+    }
+}
+
+/// How far a file of a store has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Waiting or being read.
+    InProgress,
+    /// Searchable.
+    Completed,
+    /// Given up on request.
+    Cancelled,
+    /// Not readable.
+    Failed,
+}
+
+impl Status {
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        [Self::InProgress, Self::Completed, Self::Cancelled, Self::Failed]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+            .ok_or_else(|| {
+                Error::invalid("filter", "Must be one of 'in_progress', 'completed', 'failed', 'cancelled'.")
+            })
+    }
+}
+
+/// Why a file is not searchable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastError {
+    /// `server_error`, `unsupported_file` or `invalid_file`.
+    pub code: String,
+    /// For the tenant's developer.
+    pub message: String,
+}
+
+/// A file as a member of a store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreFile {
+    /// The file.
+    pub file_id: FileId,
+    /// The store.
+    pub vector_store_id: VectorStoreId,
+    /// How far it has come.
+    pub status: Status,
+    /// Why it failed, if it did.
+    pub last_error: Option<LastError>,
+    /// The client's values, for filters.
+    pub attributes: Attributes,
+    /// How it is cut.
+    pub chunking: Chunking,
+    /// Bytes of its passages and vectors.
+    pub usage_bytes: i64,
+    /// How many passages it has.
+    pub chunk_count: i32,
+    /// When it was attached.
+    pub created_at: DateTime<Utc>,
+}
+
+/// A file to be attached.
+#[derive(Debug, Clone)]
+pub struct NewStoreFile {
+    /// Which one.
+    pub file_id: FileId,
+    /// The client's values.
+    pub attributes: Attributes,
+    /// How to cut it.
+    pub chunking: Chunking,
+}
+
+/// Attaches a file and enqueues its ingestion. A file that is in the store already gets the new attributes, and is read
+/// again only if it failed, was cancelled, or is to be cut differently.
+///
+/// # Errors
+/// [`Error::NotFound`] for an unknown store or (param `file_id`) file; [`Error::Invalid`] for values out of range.
+pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFile) -> Result<StoreFile> {
+    check_attributes(&new.attributes)?;
+    new.chunking.check()?;
+    if !lock(tx, store_id).await? {
+        return Err(not_found(store_id));
+    }
+    file::get(tx, new.file_id).await.map_err(|error| match error {
+        Error::NotFound { message, code, .. } => Error::NotFound { message, code, param: Some("file_id".into()) },
+        other => other,
+    })?;
+    if file_store::upsert(tx, store_id, &new).await? {
+        let job = IngestFile { vector_store_id: store_id.uuid(), file_id: new.file_id.uuid() };
+        job::enqueue(tx, job.job()?).await?;
+    }
+    file_store::touch(tx, store_id).await?;
+    get(tx, store_id, new.file_id).await
+}
+
+/// A file of a store.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn get(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<StoreFile> {
+    file_store::find(tx, store_id, file_id).await?.ok_or_else(|| Error::not_found("file in this vector store", file_id))
+}
+
+/// A part of the files of a store.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Invalid`] for a cursor that is not a file of this store.
+pub async fn list(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    status: Option<Status>,
+    page: Page,
+) -> Result<Listing<StoreFile>> {
+    super::get(tx, store_id).await?;
+    for (param, cursor) in [("after", page.after), ("before", page.before)] {
+        if let Some(id) = cursor
+            && file_store::find(tx, store_id, id.into()).await?.is_none()
+        {
+            return Err(Error::invalid(param, "This cursor is not the id of a file of this vector store."));
+        }
+    }
+    file_store::list(tx, store_id, status, page).await
+}
+
+/// Replaces a file's attributes. Searches see the new ones at once; nothing is read again.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Invalid`] for values out of range.
+pub async fn set_attributes(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    attributes: Attributes,
+) -> Result<StoreFile> {
+    check_attributes(&attributes)?;
+    file_store::set_attributes(tx, store_id, file_id, &attributes).await?;
+    get(tx, store_id, file_id).await
+}
+
+/// Takes a file out of a store, with its passages and vectors. The file itself stays.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn detach(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    if !lock(tx, store_id).await? {
+        return Err(not_found(store_id));
+    }
+    get(tx, store_id, file_id).await?;
+    file_store::remove_chunks(tx, store_id, file_id).await?;
+    file_store::delete(tx, store_id, file_id).await?;
+    file_store::touch(tx, store_id).await
+}
+
+/// The passages of a file in reading order.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub async fn content(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<Vec<String>> {
+    get(tx, store_id, file_id).await?;
+    file_store::contents(tx, store_id, file_id).await
+}
+
+/// Records that a file cannot be read. Its earlier passages, if any, are gone from search.
+pub(crate) async fn mark_failed(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    error: &ParseError,
+) -> Result<()> {
+    if lock(tx, store_id).await? {
+        file_store::remove_chunks(tx, store_id, file_id).await?;
+        file_store::set_failed(tx, store_id, file_id, error.code.as_str(), &error.message).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn static_chunking_has_the_ranges_of_the_contract() {
+        let check = |max_tokens, overlap_tokens| Chunking::Static { max_tokens, overlap_tokens }.check();
+        assert!(check(100, 50).is_ok() && check(4096, 0).is_ok() && check(801, 400).is_ok());
+        for (max, overlap) in [(99, 0), (4097, 0), (800, 401), (800, -1)] {
+            assert!(check(max, overlap).is_err(), "{max} {overlap}");
+        }
+    }
+}
