@@ -9,11 +9,11 @@ use sqlx::{Encode, Postgres, Type};
 
 /// A vector in half precision: what embeddings are stored and compared as.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Halfvec(Vec<f16>);
+pub(crate) struct Halfvec(Vec<f16>);
 
 impl Halfvec {
     /// Rounds each component to half precision.
-    pub fn new(vector: &[f32]) -> Self {
+    pub(crate) fn new(vector: &[f32]) -> Self {
         Self(vector.iter().copied().map(f16::from_f32).collect())
     }
 }
@@ -43,17 +43,17 @@ impl Encode<'_, Postgres> for Halfvec {
 
 /// A vector of which almost all components are zero: BM25's view of a text.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sparsevec {
+pub(crate) struct Sparsevec {
     /// Position (from 1, as Postgres prints it) and value, ascending, no zero values.
     entries: Vec<(i32, f32)>,
 }
 
 impl Sparsevec {
     /// Length of every sparse vector in the schema.
-    pub const DIMENSIONS: i32 = 1_000_000_000;
+    pub(crate) const DIMENSIONS: i32 = 1_000_000_000;
 
     /// From term ids in `1..=DIMENSIONS` with their weights, in any order.
-    pub fn new(mut entries: Vec<(i32, f32)>) -> Self {
+    pub(crate) fn new(mut entries: Vec<(i32, f32)>) -> Self {
         entries.retain(|(_, value)| *value != 0.0);
         entries.sort_unstable_by_key(|(component, _)| *component);
         entries.dedup_by_key(|(component, _)| *component);
@@ -61,12 +61,12 @@ impl Sparsevec {
     }
 
     /// The term ids that are set, ascending.
-    pub fn positions(&self) -> impl Iterator<Item = i32> {
+    pub(crate) fn positions(&self) -> impl Iterator<Item = i32> {
         self.entries.iter().map(|(position, _)| *position)
     }
 
     /// Whether no component is set.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }

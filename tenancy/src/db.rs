@@ -288,6 +288,26 @@ pub struct OperatorTx {
 transaction!(TenantTx);
 transaction!(OperatorTx);
 
+/// Makes the database `name` unless it exists; for an install that brings its own Postgres.
+///
+/// # Errors
+/// [`Error::Invalid`] for a name that is not plain letters; whatever Postgres refuses.
+pub async fn create_database(admin_url: &SecretString, name: &str) -> Result<()> {
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase()) {
+        return Err(Error::Invalid("a database name has only lower-case letters here".into()));
+    }
+    let mut connection = PgConnection::connect(admin_url.expose_secret()).await?;
+    let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(name)
+        .fetch_one(&mut connection)
+        .await?;
+    if !exists {
+        sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
 /// Brings a database up to date: roles, extension, schema. Run by `insula migrate` with a login that may create roles.
 /// Concurrent runs wait for each other.
 ///
@@ -315,7 +335,7 @@ pub async fn migrate(admin_url: &SecretString, app_password: Option<&SecretStrin
            execute format('grant connect on database %I to insula_app', current_database());
          end $$;
          create extension if not exists vector;
-         grant usage, create on schema public to insula_owner;
+         grant usage, create on schema public to insula_owner with grant option;
          set role insula_owner",
     )
     .execute(&mut connection)

@@ -14,7 +14,7 @@ pub mod tenant;
 
 pub use auth::Authenticator;
 pub use context::{Actor, TenantContext};
-pub use db::{Db, DbConfig, OperatorTx, TenantTx, migrate};
+pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
     AssistantId, BatchId, ChunkId, FileId, IdParseError, JobId, KeyId, TenantId, VectorStoreId, new_uuid,

@@ -149,6 +149,10 @@ proptest! {
     fn invariants_hold_when_the_sum_of_words_is_too_low(text in "[a-z ء-ي\n]{0,600}", max in 16usize..60) {
         check(&document(&text, false), &Stubborn, &ChunkSettings::fixed(max, 8, 70))?;
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn invariants_hold_for_large_documents(word in "[a-z一 .]{1,40}", times in 2_000usize..4_000) {

@@ -1,0 +1,55 @@
+# Two commands matter: `make run` and `make test`. Everything that they download goes to .runtime/, everything that
+# they build to a cache outside the clone, so that a fresh clone builds fast.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# rustup's folder may be missing from the PATH of a shell that is older than the installation.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export INSULA_RUNTIME ?= $(CURDIR)/.runtime
+ifndef CARGO_TARGET_DIR
+CARGO_TARGET_DIR := $(shell cache="$${XDG_CACHE_HOME:-$$HOME/.cache}/insula/target"; \
+	mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" && echo "$$cache" || echo "$(CURDIR)/target")
+endif
+export CARGO_TARGET_DIR
+
+DATA ?= $(INSULA_RUNTIME)/data
+LISTEN ?= 127.0.0.1:8080
+
+BOOTSTRAP = @command -v python3 >/dev/null || \
+	{ echo "missing python3. Install: apt-get install python3 python3-pip, or Python 3.9 or newer with pip" >&2; exit 1; }; \
+	python3 infra/bootstrap.py --tools cargo,cc
+
+.PHONY: help bootstrap build run demo test lint bench clean-runtime
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+bootstrap: ## Fetch Postgres, ONNX Runtime and the embedding model into .runtime/
+	$(BOOTSTRAP)
+
+build: ## Compile the server, optimised
+	cargo build --release -p insula
+
+run: bootstrap build ## Start everything, answer a question from a document, then serve until Ctrl-C (LISTEN=, DATA=)
+	@exec "$(CARGO_TARGET_DIR)/release/insula" dev --data "$(DATA)" --listen "$(LISTEN)"
+
+demo: bootstrap build ## The same, but stop after the cited answer
+	@exec "$(CARGO_TARGET_DIR)/release/insula" demo --data "$(DATA)"
+
+test: ## Every test, against a Postgres and a model of their own
+	$(BOOTSTRAP) --with sdk
+	python3 -m unittest discover --start-directory infra/tests
+	cargo build --quiet -p insula-tests --bin test-cluster
+	"$(CARGO_TARGET_DIR)/debug/test-cluster" -- cargo nextest run --workspace --no-fail-fast
+
+lint: ## Formatting and clippy
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+bench: bootstrap build ## Measure, and print the table of the README
+	cargo run --release -p insula-tests --bin bench
+
+clean-runtime: ## Remove .runtime/, the database of `make run` included
+	rm -rf "$(INSULA_RUNTIME)"

@@ -1,0 +1,102 @@
+//! Secrets of a development install. They are in files that only their owner can read, beside the data that they open.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+/// The first tenant and its key, kept so that a second start can print the same snippets. Only `insula dev` does this:
+/// everywhere else a key is shown once and then exists as a hash.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FirstTenant {
+    /// The tenant's name.
+    pub(super) tenant: String,
+    api_key: String,
+}
+
+impl FirstTenant {
+    pub(super) fn new(tenant: String, key: &SecretString) -> Self {
+        Self { tenant, api_key: key.expose_secret().to_owned() }
+    }
+
+    /// The key, for the snippets.
+    pub(super) fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    pub(super) fn load(data: &Path) -> Result<Option<Self>> {
+        match std::fs::read(data.join(FIRST_TENANT)) {
+            Ok(text) => {
+                Ok(Some(serde_json::from_slice(&text).with_context(|| format!("{FIRST_TENANT} is damaged"))?))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context(FIRST_TENANT),
+        }
+    }
+
+    pub(super) fn save(&self, data: &Path) -> Result<()> {
+        write_private(&data.join(FIRST_TENANT), &serde_json::to_vec_pretty(self)?)
+    }
+}
+
+const FIRST_TENANT: &str = "first-tenant.json";
+const APP_PASSWORD: &str = "app-password";
+
+/// The password of the server's database login: random, made at the first start.
+pub(super) fn app_password(data: &Path) -> Result<SecretString> {
+    let path = data.join(APP_PASSWORD);
+    if let Some(password) = read_app_password(data)? {
+        return Ok(password);
+    }
+    let password: String = rand::rng().sample_iter(Alphanumeric).take(40).map(char::from).collect();
+    write_private(&path, password.as_bytes())?;
+    Ok(password.into())
+}
+
+/// The password of an install that was started before.
+pub(super) fn read_app_password(data: &Path) -> Result<Option<SecretString>> {
+    match std::fs::read_to_string(data.join(APP_PASSWORD)) {
+        Ok(password) => Ok(Some(password.trim().to_owned().into())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context(APP_PASSWORD),
+    }
+}
+
+/// Whole or not at all, and readable by the owner only from the first byte on.
+fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let partial = path.with_extension("partial");
+    // Left behind by a start that was killed here.
+    let _ = std::fs::remove_file(&partial);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    std::fs::rename(&partial, path).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_made_once_and_readable_by_their_owner_only() {
+        let data = std::env::temp_dir().join(format!("insula-secrets-{}", insula_tenancy::new_uuid().simple()));
+        std::fs::create_dir_all(&data).unwrap();
+        assert!(read_app_password(&data).unwrap().is_none());
+        let first = app_password(&data).unwrap();
+        assert_eq!(app_password(&data).unwrap().expose_secret(), first.expose_secret());
+        let mode = std::fs::metadata(data.join(APP_PASSWORD)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+
+        FirstTenant::new("ada".into(), &"isk_x".into()).save(&data).unwrap();
+        assert_eq!(FirstTenant::load(&data).unwrap().unwrap().api_key(), "isk_x");
+        std::fs::remove_dir_all(data).unwrap();
+    }
+}

@@ -1,0 +1,10 @@
+//! `insula dev` and `insula demo`: a whole installation on one machine, from one command.
+
+mod credentials;
+mod database;
+mod demo;
+mod instance;
+pub mod postgres;
+
+pub use database::find_database;
+pub use instance::{DevOptions, run};

@@ -1,0 +1,113 @@
+//! Who calls.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use insula_core::Error;
+use insula_tenancy::{AccessError, Authenticator, NamedScope, TenantContext};
+
+use super::ApiError;
+
+/// The caller's tenant context, once the key is found good and to have the scope `S`.
+///
+/// A handler that takes no `Caller` has no context, and without one there is no data. As it reads only the
+/// request's head, put it first: a stranger is refused before a byte of the body is read.
+#[derive(Debug)]
+pub struct Caller<S> {
+    context: TenantContext,
+    scope: PhantomData<fn() -> S>,
+}
+
+impl<S> Caller<S> {
+    /// The context itself, for work that outlives the handler.
+    pub fn into_context(self) -> TenantContext {
+        self.context
+    }
+}
+
+impl<S> Deref for Caller<S> {
+    type Target = TenantContext;
+
+    fn deref(&self) -> &TenantContext {
+        &self.context
+    }
+}
+
+impl<S, App> FromRequestParts<App> for Caller<S>
+where
+    S: NamedScope,
+    App: Send + Sync,
+    Authenticator: FromRef<App>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let key = presented_key(&parts.headers)?;
+        let context = Authenticator::from_ref(app).authenticate(key).await.map_err(Error::from)?;
+        tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
+        context.require(S::SCOPE).map_err(Error::from)?;
+        Ok(Self { context, scope: PhantomData })
+    }
+}
+
+/// The key of `Authorization: Bearer KEY`. Errors never repeat what was sent.
+fn presented_key(headers: &HeaderMap) -> Result<&str, Error> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or(AccessError::MissingKey)?;
+    if values.next().is_some() {
+        // Two keys may mean two tenants, and a proxy might have looked at the other one.
+        return Err(Error::Invalid {
+            message: "Send exactly one Authorization header.".into(),
+            param: None,
+            code: None,
+        });
+    }
+    let value = value.to_str().map_err(|_| AccessError::InvalidKey)?;
+    let (scheme, key) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(AccessError::InvalidKey.into());
+    }
+    match key.trim() {
+        "" => Err(AccessError::MissingKey.into()),
+        key => Ok(key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn with(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        for good in ["Bearer isk_1", "bearer isk_1", "BEARER   isk_1 "] {
+            assert_eq!(presented_key(&with(&[good])).unwrap(), "isk_1");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_being_repeated() {
+        let missing = |values| matches!(presented_key(&with(values)), Err(Error::Access(AccessError::MissingKey)));
+        assert!(missing(&[]));
+        assert!(missing(&["Bearer"]));
+        assert!(missing(&["Bearer   "]));
+        for bad in ["Basic c2VjcmV0OnNlY3JldA==", "isk_secret"] {
+            let error = presented_key(&with(&[bad])).unwrap_err();
+            assert!(matches!(error, Error::Access(AccessError::InvalidKey)));
+            assert!(!error.to_string().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn two_keys_are_refused() {
+        let error = presented_key(&with(&["Bearer isk_1", "Bearer isk_2"])).unwrap_err();
+        assert!(matches!(error, Error::Invalid { .. }));
+    }
+}

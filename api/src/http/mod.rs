@@ -1,0 +1,26 @@
+//! What every route shares: extractors whose refusals speak the API's error shape, the error itself, and the
+//! layers around the router.
+
+mod body;
+mod caller;
+mod error;
+mod json;
+pub mod layers;
+pub mod multipart;
+mod page;
+mod path;
+mod query;
+mod request_id;
+mod shape;
+pub mod validate;
+
+pub use caller::Caller;
+pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
+#[cfg(test)]
+pub(crate) use json::parse as parse_json;
+pub use json::Json;
+pub use multipart::Multipart;
+pub use page::ListQuery;
+pub use path::{Path, PathId};
+pub use query::{FromQuery, Query, QueryParams};
+pub use request_id::{RequestId, track};

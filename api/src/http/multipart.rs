@@ -1,0 +1,61 @@
+//! Uploads.
+
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Request};
+use insula_core::Error;
+
+use super::{ApiError, body};
+
+/// Longest value of a field that is not a file.
+const MAX_FIELD_BYTES: usize = 64 * 1024;
+
+/// A `multipart/form-data` body, read field by field as it arrives.
+#[derive(Debug)]
+pub struct Multipart(axum::extract::Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for Multipart {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match axum::extract::Multipart::from_request(request, state).await {
+            Ok(multipart) => Ok(Self(multipart)),
+            Err(_) => Err(ApiError::from(Error::Invalid {
+                message: "Send the request body as multipart/form-data.".into(),
+                param: None,
+                code: None,
+            })),
+        }
+    }
+}
+
+impl Multipart {
+    /// The next field, in the order in which the client sent them.
+    pub async fn next(&mut self) -> Result<Option<Field<'_>>, Error> {
+        self.0.next_field().await.map_err(|error| refusal(&error))
+    }
+}
+
+/// The value of a short text field.
+pub async fn text(name: &str, mut field: Field<'_>) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| refusal(&error))? {
+        if bytes.len() + chunk.len() > MAX_FIELD_BYTES {
+            return Err(Error::TooLarge(format!("The field '{name}' is too long.")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|_| Error::invalid(name, format!("The field '{name}' is not UTF-8 text.")))
+}
+
+/// What broke an upload: its size, its form, or the connection.
+pub fn refusal(error: &MultipartError) -> Error {
+    body::classify(error.status())
+}
+
+/// The same, where the error has travelled through a reader.
+pub fn reader_refusal(error: std::io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<MultipartError>()) {
+        Some(upload) => refusal(upload),
+        None => Error::internal(error),
+    }
+}

@@ -1,0 +1,89 @@
+//! `POST /v1/chat/completions`
+
+mod message;
+mod request;
+mod response;
+mod stream;
+mod tools;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use insula_core::{Error, chat};
+use insula_tenancy::scope_types::ChatWrite;
+use insula_tenancy::{Scope, new_uuid};
+
+pub use self::request::CreateChatCompletion;
+pub use self::response::{ChatCompletion, ChatCompletionChunk};
+use self::response::Head;
+use super::wire::now;
+use crate::app::App;
+use crate::http::{ApiResult, Caller, Json};
+
+/// Answers a conversation, in one piece or as a stream, grounded in documents where stores are named.
+#[utoipa::path(
+    post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "chat",
+    request_body = CreateChatCompletion,
+    responses((status = OK, content(
+        (ChatCompletion = "application/json"),
+        (ChatCompletionChunk = "text/event-stream"),
+    )))
+)]
+pub async fn create_chat_completion(
+    caller: Caller<ChatWrite>,
+    State(app): State<App>,
+    Json(request): Json<CreateChatCompletion>,
+) -> ApiResult<Response> {
+    let checked = request.check()?;
+    let names_stores = checked.call.grounding.is_some();
+    if names_stores {
+        // Otherwise a key that may only chat could read any store through the answers.
+        caller.require(Scope::VectorStoresRead).map_err(Error::from)?;
+    }
+    let head = Head {
+        id: format!("chatcmpl-{}", new_uuid().simple()),
+        created: now(),
+        model: checked.call.model.clone(),
+    };
+    let prepared = chat::prepare(&app.services, &caller, checked.call)
+        .await
+        .map_err(|error| if names_stores { in_data_source(error) } else { error })?;
+    if checked.stream {
+        let (events, passages) = prepared.stream().await?;
+        return Ok(stream::respond(head, events, passages, checked.include_usage));
+    }
+    let (completion, passages) = prepared.complete().await?;
+    Ok(Json(ChatCompletion::new(head, completion, &passages)).into_response())
+}
+
+/// The path of a field of the grounding, seen from the body.
+fn in_data_source(error: Error) -> Error {
+    let place = |param: Option<String>| match param {
+        Some(param) if param.starts_with("vector_store_ids") || param.starts_with("filters") => {
+            Some(format!("data_sources[0].parameters.{param}"))
+        }
+        param => param,
+    };
+    match error {
+        Error::NotFound { message, param, code } => Error::NotFound { message, param: place(param), code },
+        Error::Invalid { message, param, code } => Error::Invalid { message, param: place(param), code },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_grounding_point_into_the_body() {
+        let param = |error| match in_data_source(error) {
+            Error::NotFound { param, .. } | Error::Invalid { param, .. } => param,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            param(Error::invalid("vector_store_ids[1]", "x")).as_deref(),
+            Some("data_sources[0].parameters.vector_store_ids[1]")
+        );
+        assert_eq!(param(Error::model_not_found("m")).as_deref(), Some("model"));
+    }
+}

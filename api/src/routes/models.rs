@@ -1,0 +1,102 @@
+//! `/v1/models`
+
+use axum::extract::{RawPathParams, State};
+use insula_core::page::Page;
+use insula_core::{Error, assistant};
+use insula_tenancy::scope_types::ModelsRead;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::wire::seconds;
+use crate::app::App;
+use crate::http::{ApiResult, Caller, Json};
+
+/// A name that can be sent as `model`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Model)]
+pub struct ModelObject {
+    /// The name.
+    pub id: String,
+    /// `model`
+    #[schema(value_type = String)]
+    pub object: &'static str,
+    /// Unix seconds; 0 for models of the server, which have no date.
+    pub created: i64,
+    /// Who serves it; `assistant` for the tenant's own assistants.
+    pub owned_by: String,
+}
+
+/// All models.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ListModelsResponse)]
+pub struct ModelList {
+    /// `list`
+    #[schema(value_type = String)]
+    pub object: &'static str,
+    /// The models: chat, embeddings, assistants.
+    pub data: Vec<ModelObject>,
+}
+
+impl ModelObject {
+    fn of_server(id: &str, owned_by: &str) -> Self {
+        Self { id: id.to_owned(), object: "model", created: 0, owned_by: owned_by.to_owned() }
+    }
+}
+
+impl From<assistant::Assistant> for ModelObject {
+    fn from(assistant: assistant::Assistant) -> Self {
+        Self {
+            id: assistant.name,
+            object: "model",
+            created: seconds(assistant.created_at),
+            owned_by: "assistant".into(),
+        }
+    }
+}
+
+/// More assistants than a picker can show.
+const MAX_ASSISTANTS: i64 = 1000;
+
+/// Lists the models of the server and the tenant's assistants.
+#[utoipa::path(
+    get, path = "/v1/models", operation_id = "list_models", tag = "models",
+    responses((status = OK, body = ModelList))
+)]
+pub async fn list_models(caller: Caller<ModelsRead>, State(app): State<App>) -> ApiResult<Json<ModelList>> {
+    let mut data = of_server(&app);
+    let mut tx = app.services.db.tenant(&caller).await?;
+    let assistants = assistant::list(&mut tx, Page::first(MAX_ASSISTANTS)).await?;
+    data.extend(assistants.data.into_iter().map(ModelObject::from));
+    Ok(Json(ModelList { object: "list", data }))
+}
+
+/// Describes a model.
+#[utoipa::path(
+    get, path = "/v1/models/{model}", operation_id = "get_model", tag = "models",
+    params(("model" = String, Path, description = "Its name; a slash in it may be encoded or not")),
+    responses((status = OK, body = ModelObject))
+)]
+pub async fn get_model(
+    caller: Caller<ModelsRead>,
+    State(app): State<App>,
+    path: RawPathParams,
+) -> ApiResult<Json<ModelObject>> {
+    let name = path.iter().next().map(|(_, name)| name).unwrap_or_default();
+    if let Some(model) = of_server(&app).into_iter().find(|model| model.id == name) {
+        return Ok(Json(model));
+    }
+    let mut tx = app.services.db.tenant(&caller).await?;
+    match assistant::find_by_name(&mut tx, name).await? {
+        Some(assistant) => Ok(Json(assistant.into())),
+        None => Err(Error::model_not_found(&name.chars().take(100).collect::<String>()).into()),
+    }
+}
+
+fn of_server(app: &App) -> Vec<ModelObject> {
+    let models = &app.services.models;
+    let chat = models.chat().map(|(name, route)| ModelObject::of_server(name, &route.owned_by));
+    let embedders = models
+        .embedders()
+        .map(|(name, model)| ModelObject::of_server(name, &model.embedder.card().owned_by));
+    chat.chain(embedders).collect()
+}
