@@ -1,6 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 pub mod app;
+pub mod assembly;
+pub mod cli;
+pub mod config;
+pub mod dev;
+mod docs;
 pub mod http;
+pub mod logging;
+pub mod router;
 pub mod routes;
 pub mod serve;
+pub mod signals;
+pub mod tls;

@@ -1,2 +1,22 @@
-//! placeholder
-fn main() {}
+//! The binary. Everything is in the library.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use insula::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("insula: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<()> {
+    insula::logging::start(cli.log())?;
+    insula::tls::install()?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(cli::run(cli))
+}

@@ -72,8 +72,14 @@ pub async fn serve(
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
         };
         let (stream, peer, slot) = accepted?;
-        let connection =
-            handle(stream, peer, builder.clone(), router.clone(), graceful.watcher(), options.header_read_timeout);
+        let connection = handle(
+            stream,
+            peer,
+            builder.clone(),
+            router.clone(),
+            graceful.watcher(),
+            options.header_read_timeout,
+        );
         connections.spawn(async move {
             connection.await;
             drop(slot);
@@ -83,7 +89,10 @@ pub async fn serve(
     drop(listener);
     let open = graceful.count();
     tracing::info!(connections = open, grace = ?options.shutdown_grace, "no longer accepting; finishing requests");
-    if tokio::time::timeout(options.shutdown_grace, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(options.shutdown_grace, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("grace period over; cutting the connections that are left");
     }
     Ok(())
@@ -91,7 +100,10 @@ pub async fn serve(
 
 fn connection_builder(options: &ServeOptions) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(options.header_read_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_read_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -124,7 +136,10 @@ async fn accept(
 
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 /// Serves one connection to its end.
@@ -152,7 +167,9 @@ async fn handle(
             async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
         })
     };
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
     let mut connection = std::pin::pin!(watcher.watch(connection));
     let result = tokio::select! {
         result = &mut connection => result,
@@ -195,19 +212,29 @@ mod tests {
     }
 
     fn short() -> ServeOptions {
-        ServeOptions { header_read_timeout: Duration::from_millis(200), ..ServeOptions::default() }
+        ServeOptions {
+            header_read_timeout: Duration::from_millis(200),
+            ..ServeOptions::default()
+        }
     }
 
     async fn rest(stream: &mut TcpStream) -> String {
         let mut text = Vec::new();
-        let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut text)).await.unwrap();
+        let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut text))
+            .await
+            .unwrap();
         String::from_utf8(text).unwrap()
     }
 
     #[tokio::test]
     async fn clients_that_send_nothing_or_little_are_closed() {
         let running = start(Router::new(), short()).await;
-        for head in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+        for head in [
+            "",
+            "P",
+            "PRI * HTTP/2.0\r\n",
+            "GET / HTTP/1.1\r\nhost: x\r\nx-slow: ",
+        ] {
             let begin = Instant::now();
             let mut stream = TcpStream::connect(running.addr).await.unwrap();
             stream.write_all(head.as_bytes()).await.unwrap();
@@ -229,12 +256,21 @@ mod tests {
         );
         let running = start(router, ServeOptions::default()).await;
         let mut stream = TcpStream::connect(running.addr).await.unwrap();
-        stream.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
         entered.recv().await.unwrap();
         running.stop.send(()).unwrap();
         let answer = rest(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("finished"), "{answer}");
-        assert!(answer.to_ascii_lowercase().contains("connection: close"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("finished"),
+            "{answer}"
+        );
+        assert!(
+            answer.to_ascii_lowercase().contains("connection: close"),
+            "{answer}"
+        );
         running.served.await.unwrap().unwrap();
         assert!(TcpStream::connect(running.addr).await.is_err());
     }
@@ -242,13 +278,23 @@ mod tests {
     #[tokio::test]
     async fn the_grace_period_ends() {
         let router = Router::new().route("/never", get(std::future::pending::<()>));
-        let options = ServeOptions { shutdown_grace: Duration::from_millis(100), ..ServeOptions::default() };
+        let options = ServeOptions {
+            shutdown_grace: Duration::from_millis(100),
+            ..ServeOptions::default()
+        };
         let running = start(router, options).await;
         let mut stream = TcpStream::connect(running.addr).await.unwrap();
-        stream.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         running.stop.send(()).unwrap();
-        tokio::time::timeout(Duration::from_secs(3), running.served).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(3), running.served)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!(rest(&mut stream).await, "");
     }
 
@@ -263,30 +309,49 @@ mod tests {
         );
         let running = start(router, short()).await;
         let mut stream = TcpStream::connect(running.addr).await.unwrap();
-        stream.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
         assert!(rest(&mut stream).await.ends_with("finished"));
     }
 
     #[tokio::test]
     async fn connections_above_the_limit_wait_for_a_slot() {
-        let options = ServeOptions { max_connections: 1, ..short() };
+        let options = ServeOptions {
+            max_connections: 1,
+            ..short()
+        };
         let running = start(Router::new().route("/", get(|| async { "ok" })), options).await;
         let idle = TcpStream::connect(running.addr).await.unwrap();
         let begin = Instant::now();
         let mut second = TcpStream::connect(running.addr).await.unwrap();
-        second.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        second
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
         assert!(rest(&mut second).await.ends_with("ok"));
-        assert!(begin.elapsed() >= Duration::from_millis(150), "served beside a connection that held the only slot");
+        assert!(
+            begin.elapsed() >= Duration::from_millis(150),
+            "served beside a connection that held the only slot"
+        );
         drop(idle);
     }
 
     #[tokio::test]
     async fn http_2_by_prior_knowledge_is_spoken() {
-        let running = start(Router::new().route("/", get(|| async { "ok" })), ServeOptions::default()).await;
+        let running = start(
+            Router::new().route("/", get(|| async { "ok" })),
+            ServeOptions::default(),
+        )
+        .await;
         let stream = TcpStream::connect(running.addr).await.unwrap();
         let mut stream = stream;
         // Preface and an empty SETTINGS frame; the server answers with its own SETTINGS.
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        stream
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+            .await
+            .unwrap();
         let mut head = [0u8; 9];
         stream.read_exact(&mut head).await.unwrap();
         assert_eq!(head[3], 4, "not a SETTINGS frame: {head:?}");

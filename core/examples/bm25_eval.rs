@@ -26,9 +26,16 @@ struct Set {
 }
 
 fn main() -> Result<()> {
-    println!("{:<40} {:>6} {:>7} {:>8} {:>9} {:>11}", "set", "docs", "queries", "nDCG@10", "µs/doc", "µs/query");
+    println!(
+        "{:<40} {:>6} {:>7} {:>8} {:>9} {:>11}",
+        "set", "docs", "queries", "nDCG@10", "µs/doc", "µs/query"
+    );
     for path in std::env::args().skip(1) {
-        let set = if path.ends_with(".json") { xquad(Path::new(&path))? } else { beir(Path::new(&path))? };
+        let set = if path.ends_with(".json") {
+            xquad(Path::new(&path))?
+        } else {
+            beir(Path::new(&path))?
+        };
         let start = Instant::now();
         let index = Index::new(&set.documents);
         let indexing = start.elapsed().as_micros() as usize / set.documents.len().max(1);
@@ -36,7 +43,9 @@ fn main() -> Result<()> {
         let mut sum = 0.0;
         let mut judged = 0;
         for (id, text) in &set.queries {
-            let Some(relevant) = set.relevant.get(id) else { continue };
+            let Some(relevant) = set.relevant.get(id) else {
+                continue;
+            };
             judged += 1;
             sum += ndcg(&index.search(text, 10), relevant);
         }
@@ -74,13 +83,18 @@ impl Index {
                 postings.entry(term).or_default().push((at, weight));
             }
         }
-        Self { ids: documents.iter().map(|(id, _)| id.clone()).collect(), postings }
+        Self {
+            ids: documents.iter().map(|(id, _)| id.clone()).collect(),
+            postings,
+        }
     }
 
     fn search(&self, query: &str, k: usize) -> Vec<&str> {
         let mut scores: BTreeMap<usize, f32> = BTreeMap::new();
         for term in QueryTerms::new(query, &[]).terms {
-            let Some(postings) = self.postings.get(&term) else { continue };
+            let Some(postings) = self.postings.get(&term) else {
+                continue;
+            };
             let idf = idf(self.ids.len() as i64, postings.len() as i64);
             for (document, weight) in postings {
                 *scores.entry(*document).or_default() += weight * idf;
@@ -88,17 +102,29 @@ impl Index {
         }
         let mut ranked: Vec<_> = scores.into_iter().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        ranked.into_iter().take(k).map(|(document, _)| self.ids[document].as_str()).collect()
+        ranked
+            .into_iter()
+            .take(k)
+            .map(|(document, _)| self.ids[document].as_str())
+            .collect()
     }
 }
 
 fn ndcg(ranked: &[&str], relevant: &HashMap<String, f64>) -> f64 {
     let discount = |at: usize| 1.0 / ((at + 2) as f64).log2();
-    let gain: f64 =
-        ranked.iter().enumerate().map(|(at, id)| relevant.get(*id).copied().unwrap_or(0.0) * discount(at)).sum();
+    let gain: f64 = ranked
+        .iter()
+        .enumerate()
+        .map(|(at, id)| relevant.get(*id).copied().unwrap_or(0.0) * discount(at))
+        .sum();
     let mut ideal: Vec<f64> = relevant.values().copied().collect();
     ideal.sort_by(|a, b| b.total_cmp(a));
-    let best: f64 = ideal.iter().take(10).enumerate().map(|(at, gain)| gain * discount(at)).sum();
+    let best: f64 = ideal
+        .iter()
+        .take(10)
+        .enumerate()
+        .map(|(at, gain)| gain * discount(at))
+        .sum();
     if best > 0.0 { gain / best } else { 0.0 }
 }
 
@@ -106,18 +132,28 @@ fn beir(folder: &Path) -> Result<Set> {
     let mut set = Set::default();
     for line in std::fs::read_to_string(folder.join("corpus.jsonl"))?.lines() {
         let value: Value = serde_json::from_str(line)?;
-        set.documents.push((field(&value, "_id"), format!("{} {}", field(&value, "title"), field(&value, "text"))));
+        set.documents.push((
+            field(&value, "_id"),
+            format!("{} {}", field(&value, "title"), field(&value, "text")),
+        ));
     }
     for line in std::fs::read_to_string(folder.join("queries.jsonl"))?.lines() {
         let value: Value = serde_json::from_str(line)?;
         set.queries.push((field(&value, "_id"), field(&value, "text")));
     }
-    for line in std::fs::read_to_string(folder.join("qrels/test.tsv"))?.lines().skip(1) {
+    for line in std::fs::read_to_string(folder.join("qrels/test.tsv"))?
+        .lines()
+        .skip(1)
+    {
         let mut columns = line.split('\t');
-        let (Some(query), Some(document), Some(score)) = (columns.next(), columns.next(), columns.next()) else {
+        let (Some(query), Some(document), Some(score)) = (columns.next(), columns.next(), columns.next())
+        else {
             continue;
         };
-        set.relevant.entry(query.into()).or_default().insert(document.into(), score.trim().parse()?);
+        set.relevant
+            .entry(query.into())
+            .or_default()
+            .insert(document.into(), score.trim().parse()?);
     }
     Ok(set)
 }
@@ -125,7 +161,11 @@ fn beir(folder: &Path) -> Result<Set> {
 fn xquad(file: &Path) -> Result<Set> {
     let value: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
     let mut set = Set::default();
-    let paragraphs = value["data"].as_array().into_iter().flatten().flat_map(|article| article["paragraphs"].as_array());
+    let paragraphs = value["data"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|article| article["paragraphs"].as_array());
     for paragraph in paragraphs.flatten() {
         let id = format!("p{}", set.documents.len());
         set.documents.push((id.clone(), field(paragraph, "context")));

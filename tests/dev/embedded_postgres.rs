@@ -17,7 +17,12 @@ const OWNED: &str = "INSULA_TEST_OWNED_DATA";
 
 fn install() -> PathBuf {
     let runtime = std::env::var_os("INSULA_RUNTIME");
-    runtime.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.runtime"), PathBuf::from).join("postgres")
+    runtime
+        .map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.runtime"),
+            PathBuf::from,
+        )
+        .join("postgres")
 }
 
 fn options(data: &Path) -> PostgresOptions {
@@ -62,6 +67,12 @@ fn sql(url: &str, statement: &str) -> Result<String, String> {
 
 fn url(postgres: &EmbeddedPostgres) -> String {
     postgres.admin_url("postgres").expose_secret().to_owned()
+}
+
+/// Stops it and removes its data, which for root may lie outside the test's folder.
+async fn finish(postgres: EmbeddedPostgres, data: &Path) {
+    postgres.stop().await;
+    EmbeddedPostgres::remove(&install(), data).await.unwrap();
 }
 
 /// The postmaster's process id.
@@ -180,7 +191,7 @@ async fn a_wrong_password_or_none_is_refused() {
         .unwrap_err();
         assert!(refusal.contains("password"), "{refusal}");
     }
-    postgres.stop().await;
+    finish(postgres, data.path()).await;
 }
 
 #[tokio::test]
@@ -198,6 +209,7 @@ async fn a_second_owner_is_refused_and_can_find_the_first() {
     assert_eq!(sql(&url(&first), "select 1"), Ok("1".to_owned()));
     first.stop().await;
     assert!(find().is_none());
+    EmbeddedPostgres::remove(&install(), data.path()).await.unwrap();
 }
 
 #[tokio::test]
@@ -211,7 +223,7 @@ async fn a_killed_postmaster_is_started_again_on_the_same_port() {
     let answer = eventually("a restart", || sql(&address, "select answer from kept").ok()).await;
     assert_eq!(answer, "42");
     assert_ne!(postmaster(&address), pid);
-    postgres.stop().await;
+    finish(postgres, data.path()).await;
 }
 
 #[tokio::test]
@@ -221,6 +233,7 @@ async fn dropping_it_stops_it() {
     let pid = postmaster(&url(&postgres));
     drop(postgres);
     eventually("the end of Postgres", || (!is_alive(&pid)).then_some(())).await;
+    EmbeddedPostgres::remove(&install(), data.path()).await.unwrap();
 }
 
 #[tokio::test]
@@ -238,7 +251,7 @@ async fn a_taken_port_is_given_up_unless_it_was_asked_for() {
     assert!(refusal.contains("Address already in use"), "{refusal}");
     let second = EmbeddedPostgres::start(options(data.path())).await.unwrap();
     assert_ne!(second.port(), port);
-    second.stop().await;
+    finish(second, data.path()).await;
 }
 
 #[tokio::test]
@@ -254,7 +267,7 @@ async fn a_pid_file_of_a_number_that_now_belongs_to_another_process_is_no_obstac
     std::fs::write(Path::new(&cluster).join("postmaster.pid"), stale).unwrap();
     let second = EmbeddedPostgres::start(options(data.path())).await.unwrap();
     assert_eq!(sql(&url(&second), "select 1"), Ok("1".to_owned()));
-    second.stop().await;
+    finish(second, data.path()).await;
 }
 
 /// Not a test: the owner in the next test, in a process of its own.
@@ -294,5 +307,5 @@ async fn a_killed_owner_is_taken_over() {
         sql(&url(&successor), "select answer from kept"),
         Ok("42".to_owned())
     );
-    successor.stop().await;
+    finish(successor, data.path()).await;
 }

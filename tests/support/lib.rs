@@ -1,1 +1,36 @@
-//! placeholder
+//! What stories and walkers share: the real server in this process with a database of its own, tenants that call it,
+//! and the unkind world around it.
+//!
+//! ```no_run
+//! # use insula_tests::TestApp;
+//! # async fn story() {
+//! let app = TestApp::start().await;
+//! let (ada, bob) = app.two_tenants().await;
+//! let file = ada.upload("a.txt", "text").await;
+//! assert_eq!(bob.get(&format!("/v1/files/{file}")).await.status, 404);
+//! # }
+//! ```
+//!
+//! Tests never sleep: they wait with [`eventually`], or drain the queue with [`TestApp::run_jobs`].
+
+mod app;
+mod binary;
+mod client;
+mod database;
+mod invariants;
+mod provider;
+mod proxy;
+mod sse;
+mod wait;
+mod workspace;
+
+pub use app::{Setup, TestApp};
+pub use binary::{ServerProcess, insula_binary};
+pub use client::{Answer, Client, RawConnection};
+pub use database::Database;
+pub use invariants::assert_invariants;
+pub use provider::{FakeProvider, ModelCount};
+pub use proxy::FaultProxy;
+pub use sse::EventStream;
+pub use wait::{PATIENCE, eventually};
+pub use workspace::{runtime, shared_data, workspace};

@@ -43,22 +43,28 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Error> {
         {
             Ok(())
         }
-        _ => Err(bad("Send the request body as JSON, with the header Content-Type: application/json.")),
+        _ => Err(bad(
+            "Send the request body as JSON, with the header Content-Type: application/json.",
+        )),
     }
 }
 
 /// Bodies are taken as they are: unpacking them would let a small request grow without bound.
 fn refuse_encoding(headers: &HeaderMap) -> Result<(), Error> {
     match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            Err(bad("Compressed request bodies are not accepted; send it without Content-Encoding."))
-        }
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Err(bad(
+            "Compressed request bodies are not accepted; send it without Content-Encoding.",
+        )),
         _ => Ok(()),
     }
 }
 
 fn bad(message: &str) -> Error {
-    Error::Invalid { message: message.into(), param: None, code: None }
+    Error::Invalid {
+        message: message.into(),
+        param: None,
+        code: None,
+    }
 }
 
 #[cfg(test)]
@@ -71,11 +77,26 @@ mod tests {
 
     #[test]
     fn json_is_recognised_with_parameters_and_suffixes_and_nothing_else() {
-        for good in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"] {
-            assert!(require_json(&headers(header::CONTENT_TYPE, good)).is_ok(), "{good}");
+        for good in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/vnd.api+json",
+        ] {
+            assert!(
+                require_json(&headers(header::CONTENT_TYPE, good)).is_ok(),
+                "{good}"
+            );
         }
-        for bad in ["text/plain", "application/jsonx", "", "multipart/form-data; boundary=json"] {
-            assert!(require_json(&headers(header::CONTENT_TYPE, bad)).is_err(), "{bad}");
+        for bad in [
+            "text/plain",
+            "application/jsonx",
+            "",
+            "multipart/form-data; boundary=json",
+        ] {
+            assert!(
+                require_json(&headers(header::CONTENT_TYPE, bad)).is_err(),
+                "{bad}"
+            );
         }
         assert!(require_json(&HeaderMap::new()).is_err());
     }

@@ -46,10 +46,16 @@ where
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = presented_key(&parts.headers)?;
-        let context = Authenticator::from_ref(app).authenticate(key).await.map_err(Error::from)?;
+        let context = Authenticator::from_ref(app)
+            .authenticate(key)
+            .await
+            .map_err(Error::from)?;
         tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
         context.require(S::SCOPE).map_err(Error::from)?;
-        Ok(Self { context, scope: PhantomData })
+        Ok(Self {
+            context,
+            scope: PhantomData,
+        })
     }
 }
 
@@ -82,7 +88,10 @@ mod tests {
     use http::HeaderValue;
 
     fn with(values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value))).collect()
+        values
+            .iter()
+            .map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]
@@ -94,7 +103,12 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_refused_without_being_repeated() {
-        let missing = |values| matches!(presented_key(&with(values)), Err(Error::Access(AccessError::MissingKey)));
+        let missing = |values| {
+            matches!(
+                presented_key(&with(values)),
+                Err(Error::Access(AccessError::MissingKey))
+            )
+        };
         assert!(missing(&[]));
         assert!(missing(&["Bearer"]));
         assert!(missing(&["Bearer   "]));

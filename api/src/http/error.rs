@@ -71,8 +71,18 @@ struct Answer {
 
 impl Answer {
     fn new(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Self {
-        let body = ErrorObject { message: message.into(), kind: kind.into(), param: None, code: None };
-        Self { status, body, retry_after: None, should_retry: None }
+        let body = ErrorObject {
+            message: message.into(),
+            kind: kind.into(),
+            param: None,
+            code: None,
+        };
+        Self {
+            status,
+            body,
+            retry_after: None,
+            should_retry: None,
+        }
     }
 
     fn param(mut self, param: Option<&str>) -> Self {
@@ -106,7 +116,9 @@ impl ApiError {
     /// The object to send inside an already started stream; logs the error like an answer would.
     pub fn into_body(self) -> ErrorBody {
         self.log();
-        ErrorBody { error: self.answer().body }
+        ErrorBody {
+            error: self.answer().body,
+        }
     }
 
     /// The status this error is answered with.
@@ -120,7 +132,10 @@ impl ApiError {
             Self::UnknownUrl(method, path) => Answer::new(
                 StatusCode::NOT_FOUND,
                 INVALID_REQUEST,
-                format!("Unknown request URL: {method} {}. See /docs for what this server offers.", clip(path)),
+                format!(
+                    "Unknown request URL: {method} {}. See /docs for what this server offers.",
+                    clip(path)
+                ),
             )
             .code("unknown_url"),
             Self::MethodNotAllowed(method, path) => Answer::new(
@@ -161,14 +176,16 @@ impl ApiError {
 fn domain_answer(error: &Error) -> Answer {
     match error {
         Error::NotFound { message, param, code } => {
-            Answer::new(StatusCode::NOT_FOUND, INVALID_REQUEST, message).param(param.as_deref()).code(*code)
+            Answer::new(StatusCode::NOT_FOUND, INVALID_REQUEST, message)
+                .param(param.as_deref())
+                .code(*code)
         }
         Error::Invalid { message, param, code } => {
-            Answer::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, message).param(param.as_deref()).code(*code)
+            Answer::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, message)
+                .param(param.as_deref())
+                .code(*code)
         }
-        Error::Conflict(message) => {
-            Answer::new(StatusCode::CONFLICT, INVALID_REQUEST, message).never_retry()
-        }
+        Error::Conflict(message) => Answer::new(StatusCode::CONFLICT, INVALID_REQUEST, message).never_retry(),
         Error::TooLarge(message) => Answer::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message),
         Error::LimitReached { message, retry_after } => {
             Answer::new(StatusCode::TOO_MANY_REQUESTS, "requests", message)
@@ -180,7 +197,11 @@ fn domain_answer(error: &Error) -> Answer {
                 .code("insufficient_quota")
                 .never_retry()
         }
-        Error::Upstream { message, status, retry_after } => match (status, retry_after) {
+        Error::Upstream {
+            message,
+            status,
+            retry_after,
+        } => match (status, retry_after) {
             // The provider is short of capacity: for our caller that is "not now", not "your limit".
             (_, Some(delay)) => {
                 Answer::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, message).retry_after(*delay)
@@ -211,18 +232,29 @@ fn access_answer(access: &AccessError) -> Answer {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
-        let Answer { status, body, retry_after, should_retry } = self.answer();
+        let Answer {
+            status,
+            body,
+            retry_after,
+            should_retry,
+        } = self.answer();
         let mut response = (status, super::Json(ErrorBody { error: body })).into_response();
         let headers = response.headers_mut();
         if let Some(delay) = retry_after {
             // Whole seconds, rounded up, for everyone; milliseconds for the SDKs that read them first.
             let seconds = delay.as_millis().div_ceil(1000).max(1);
             headers.insert(header::RETRY_AFTER, number(seconds));
-            headers.insert(HeaderName::from_static("retry-after-ms"), number(delay.as_millis().max(1)));
+            headers.insert(
+                HeaderName::from_static("retry-after-ms"),
+                number(delay.as_millis().max(1)),
+            );
         }
         if let Some(should_retry) = should_retry {
             let value = if should_retry { "true" } else { "false" };
-            headers.insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static(value));
+            headers.insert(
+                HeaderName::from_static("x-should-retry"),
+                HeaderValue::from_static(value),
+            );
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -268,7 +300,11 @@ mod tests {
         let response = error.into().into_response();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&bytes).unwrap())
+        (
+            parts.status.as_u16(),
+            parts.headers,
+            serde_json::from_slice(&bytes).unwrap(),
+        )
     }
 
     #[tokio::test]
@@ -283,13 +319,25 @@ mod tests {
 
     #[tokio::test]
     async fn retries_are_asked_for_only_where_they_help() {
-        let limit = Error::LimitReached { message: "slow".into(), retry_after: Duration::from_millis(1200) };
+        let limit = Error::LimitReached {
+            message: "slow".into(),
+            retry_after: Duration::from_millis(1200),
+        };
         let (status, headers, body) = answer(limit).await;
-        assert_eq!((status, body["error"]["code"].as_str()), (429, Some("rate_limit_exceeded")));
-        assert_eq!((&headers["retry-after"], &headers["retry-after-ms"]), (&"2".parse().unwrap(), &"1200".parse().unwrap()));
+        assert_eq!(
+            (status, body["error"]["code"].as_str()),
+            (429, Some("rate_limit_exceeded"))
+        );
+        assert_eq!(
+            (&headers["retry-after"], &headers["retry-after-ms"]),
+            (&"2".parse().unwrap(), &"1200".parse().unwrap())
+        );
 
         let (status, headers, body) = answer(Error::BudgetExceeded("empty".into())).await;
-        assert_eq!((status, body["error"]["type"].as_str()), (429, Some("insufficient_quota")));
+        assert_eq!(
+            (status, body["error"]["type"].as_str()),
+            (429, Some("insufficient_quota"))
+        );
         assert_eq!(headers["x-should-retry"], "false");
         assert!(!headers.contains_key("retry-after"));
 
@@ -311,15 +359,25 @@ mod tests {
     #[tokio::test]
     async fn access_errors_tell_unknown_from_forbidden() {
         let (status, headers, body) = answer(Error::Access(AccessError::InvalidKey)).await;
-        assert_eq!((status, body["error"]["code"].as_str()), (401, Some("invalid_api_key")));
+        assert_eq!(
+            (status, body["error"]["code"].as_str()),
+            (401, Some("invalid_api_key"))
+        );
         assert_eq!(headers["www-authenticate"], "Bearer");
         let (status, _, body) = answer(Error::Access(AccessError::MissingScope(Scope::FilesRead))).await;
-        assert_eq!((status, body["error"]["type"].as_str()), (403, Some("permission_error")));
+        assert_eq!(
+            (status, body["error"]["type"].as_str()),
+            (403, Some("permission_error"))
+        );
     }
 
     #[tokio::test]
     async fn a_provider_that_is_full_is_not_a_failed_provider() {
-        let upstream = |status, retry_after| Error::Upstream { message: "no".into(), status, retry_after };
+        let upstream = |status, retry_after| Error::Upstream {
+            message: "no".into(),
+            status,
+            retry_after,
+        };
         assert_eq!(answer(upstream(Some(500), None)).await.0, 502);
         assert_eq!(answer(upstream(None, None)).await.0, 502);
         let (status, headers, _) = answer(upstream(Some(429), None)).await;

@@ -52,9 +52,11 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         match serde_json::to_vec(&self.0) {
-            Ok(bytes) => {
-                ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
-            }
+            Ok(bytes) => (
+                [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+                bytes,
+            )
+                .into_response(),
             Err(error) => ApiError::from(Error::internal(error)).into_response(),
         }
     }
@@ -97,13 +99,28 @@ mod tests {
     fn null_is_absent_and_unknown_fields_are_ignored() {
         let order: Order =
             parse(br#" {"items":[{"name":"a","kind":null,"extra":{"deep":[1]}}],"vendor":1}"#).unwrap();
-        assert_eq!(order, Order { items: vec![Item { name: "a".into(), kind: None, size: None }], class: None });
+        assert_eq!(
+            order,
+            Order {
+                items: vec![Item {
+                    name: "a".into(),
+                    kind: None,
+                    size: None
+                }],
+                class: None
+            }
+        );
     }
 
     #[test]
     fn refusals_name_the_field() {
         for (body, param, message, code) in [
-            (r#"{}"#, "items", "Missing required parameter: 'items'.", "missing_required_parameter"),
+            (
+                r#"{}"#,
+                "items",
+                "Missing required parameter: 'items'.",
+                "missing_required_parameter",
+            ),
             (
                 r#"{"items":[{"name":"a"},{}]}"#,
                 "items[1].name",
@@ -135,6 +152,12 @@ mod tests {
                 "invalid_value",
             ),
             (
+                r#"{"items":[{"name":"a","kind":7}]}"#,
+                "items[0].kind",
+                "Invalid type for 'items[0].kind': expected a string, but got a value of another type.",
+                "invalid_type",
+            ),
+            (
                 r#"{"items":[{"name":"a","size":300}]}"#,
                 "items[0].size",
                 "Invalid value for 'items[0].size': expected an integer from 0 to 255, but got the integer 300.",
@@ -147,7 +170,11 @@ mod tests {
                 "invalid_value",
             ),
         ] {
-            assert_eq!(refusal(body), (message.into(), Some(param.into()), Some(code)), "{body}");
+            assert_eq!(
+                refusal(body),
+                (message.into(), Some(param.into()), Some(code)),
+                "{body}"
+            );
         }
     }
 
@@ -167,7 +194,10 @@ mod tests {
         ] {
             let (message, param, _) = refusal(body);
             assert!(message.contains(said), "{body}: {message}");
-            assert!(!message.contains("line") && !message.contains("column"), "{message}");
+            assert!(
+                !message.contains("line") && !message.contains("column"),
+                "{message}"
+            );
             assert_eq!(param, None, "{body}");
         }
     }
@@ -179,6 +209,8 @@ mod tests {
         let in_an_unknown_field = format!("{{\"items\":[],\"x\":{}", "[".repeat(200_000));
         assert!(refusal(&in_an_unknown_field).0.len() < 300);
         let value = parse::<serde_json::Value>(format!("{{\"x\":{}", "{\"y\":".repeat(200_000)).as_bytes());
-        assert!(matches!(value, Err(Error::Invalid { message, .. }) if message.contains("nested too deeply")));
+        assert!(
+            matches!(value, Err(Error::Invalid { message, .. }) if message.contains("nested too deeply"))
+        );
     }
 }

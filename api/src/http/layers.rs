@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -17,15 +17,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::request_id::REQUEST_ID;
 use super::{ApiError, track};
-
-/// What may run, and who may call from a browser.
-#[derive(Debug, Clone)]
-pub struct LayerOptions {
-    /// Requests worked on at once; more are answered 503.
-    pub max_concurrent_requests: usize,
-    /// Origins that browsers may call from; `*` for all, empty for none.
-    pub cors_origins: Vec<String>,
-}
+use crate::config::ServeArgs;
 
 /// Body limit of JSON routes that name none.
 pub const JSON_LIMIT: usize = 2 * 1024 * 1024;
@@ -33,24 +25,20 @@ pub const JSON_LIMIT: usize = 2 * 1024 * 1024;
 pub const LARGE_JSON_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Puts the layers around `router`. Its fallbacks are set here, so that they are inside.
-pub fn wrap<S: Clone + Send + Sync + 'static>(
-    router: Router<S>,
-    options: &LayerOptions,
-) -> Result<Router<S>, http::header::InvalidHeaderValue> {
-    let permits = Arc::new(Semaphore::new(options.max_concurrent_requests));
+pub fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, args: &ServeArgs) -> Router<S> {
+    let permits = Arc::new(Semaphore::new(args.max_concurrent_requests));
     let router = router
         .fallback(unknown_url)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(JSON_LIMIT))
         .layer(from_fn_with_state(permits, shed))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(secure));
-    let router = match cors(&options.cors_origins)? {
+    let router = match cors(&args.cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,
     };
     // Outermost, so that every answer of the layers within has an id and a line in the log.
-    Ok(router.layer(from_fn(track)))
+    router.layer(from_fn(track))
 }
 
 /// Gives a route group a deadline up to the head of its answer. A stream that has begun is not cut.
@@ -87,7 +75,11 @@ async fn shed(State(permits): State<Arc<Semaphore>>, request: Request, next: Nex
         Ok(_permit) => next.run(request).await,
         Err(_) => {
             let message = "The server is at its limit of concurrent requests.".into();
-            ApiError::from(Error::Overloaded { message, retry_after: Duration::from_secs(1) }).into_response()
+            ApiError::from(Error::Overloaded {
+                message,
+                retry_after: Duration::from_secs(1),
+            })
+            .into_response()
         }
     }
 }
@@ -106,8 +98,16 @@ async fn secure(request: Request, next: Next) -> Response {
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::X_FRAME_OPTIONS, "DENY");
     set(headers, header::REFERRER_POLICY, "no-referrer");
-    set(headers, header::CONTENT_SECURITY_POLICY, if docs { DOCS_CSP } else { API_CSP });
-    set(headers, header::CACHE_CONTROL, if docs { "max-age=3600" } else { "no-store" });
+    set(
+        headers,
+        header::CONTENT_SECURITY_POLICY,
+        if docs { DOCS_CSP } else { API_CSP },
+    );
+    set(
+        headers,
+        header::CACHE_CONTROL,
+        if docs { "max-age=3600" } else { "no-store" },
+    );
     response
 }
 
@@ -118,11 +118,11 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
 
 /// SDKs in browsers send `x-stainless-*` headers whose names change with their versions: whatever is asked for
 /// is allowed. Keys travel in a header, never in cookies, so no credentials.
-fn cors(origins: &[String]) -> Result<Option<CorsLayer>, http::header::InvalidHeaderValue> {
+fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
     let origins = match origins {
-        [] => return Ok(None),
+        [] => return None,
         [all] if all == "*" => AllowOrigin::any(),
-        some => AllowOrigin::list(some.iter().map(|origin| origin.parse()).collect::<Result<Vec<_>, _>>()?),
+        some => AllowOrigin::list(some.iter().cloned()),
     };
     let layer = CorsLayer::new()
         .allow_origin(origins)
@@ -135,7 +135,7 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, http::header::InvalidHe
             HeaderName::from_static("openai-poll-after-ms"),
         ])
         .max_age(Duration::from_secs(600));
-    Ok(Some(layer))
+    Some(layer)
 }
 
 #[cfg(test)]
@@ -148,18 +148,43 @@ mod tests {
     fn app(max_concurrent_requests: usize, cors_origins: &[&str]) -> Router {
         let router = Router::new()
             .route("/health/live", get(|| async {}))
-            .route("/echo", post(|body: super::super::Json<serde_json::Value>| async { body }))
-            .route("/panic", get(|| async { if true { panic!("boom secret") } }))
+            .route(
+                "/echo",
+                post(|body: super::super::Json<serde_json::Value>| async { body }),
+            )
+            .route(
+                "/panic",
+                get(|| async {
+                    if true {
+                        panic!("boom secret")
+                    }
+                }),
+            )
             .route(
                 "/slow",
                 get(std::future::pending::<()>)
                     .layer(from_fn_with_state(Duration::from_millis(20), deadline)),
             );
-        let cors_origins = cors_origins.iter().map(|origin| (*origin).to_owned()).collect();
-        wrap(router, &LayerOptions { max_concurrent_requests, cors_origins }).unwrap()
+        let router = router.layer(axum::extract::DefaultBodyLimit::max(JSON_LIMIT));
+        let cors_origins = cors_origins
+            .iter()
+            .map(|origin| origin.parse().unwrap())
+            .collect();
+        wrap(
+            router,
+            &ServeArgs {
+                max_concurrent_requests,
+                cors_origins,
+                ..ServeArgs::default()
+            },
+        )
     }
 
-    async fn call(app: &Router, request: http::request::Builder, body: Body) -> (Response<()>, serde_json::Value) {
+    async fn call(
+        app: &Router,
+        request: http::request::Builder,
+        body: Body,
+    ) -> (Response<()>, serde_json::Value) {
         let response = app.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
@@ -177,11 +202,21 @@ mod tests {
         let json = || request("POST", "/echo").header("content-type", "application/json");
         for (request, body, status, code) in [
             (request("GET", "/nope"), Body::empty(), 404, Some("unknown_url")),
-            (request("DELETE", "/echo"), Body::empty(), 405, Some("method_not_allowed")),
+            (
+                request("DELETE", "/echo"),
+                Body::empty(),
+                405,
+                Some("method_not_allowed"),
+            ),
             (request("GET", "/panic"), Body::empty(), 500, None),
             (request("GET", "/slow"), Body::empty(), 503, None),
             (json(), Body::from(" ".repeat(JSON_LIMIT + 1)), 413, None),
-            (json().header("content-encoding", "gzip"), Body::from("{}"), 400, None),
+            (
+                json().header("content-encoding", "gzip"),
+                Body::from("{}"),
+                400,
+                None,
+            ),
             (request("POST", "/echo"), Body::from("{}"), 400, None),
         ] {
             let what = format!("{request:?}");
@@ -191,7 +226,13 @@ mod tests {
             for key in ["message", "type", "param", "code"] {
                 assert!(body["error"].get(key).is_some(), "{what}: {key}");
             }
-            assert!(head.headers()["x-request-id"].to_str().unwrap().starts_with("req_"), "{what}");
+            assert!(
+                head.headers()["x-request-id"]
+                    .to_str()
+                    .unwrap()
+                    .starts_with("req_"),
+                "{what}"
+            );
             assert_eq!(head.headers()["x-content-type-options"], "nosniff");
             assert!(!body.to_string().contains("secret"), "{body}");
         }
@@ -207,9 +248,18 @@ mod tests {
     async fn above_the_limit_requests_are_shed_but_probes_pass() {
         let app = app(0, &[]);
         let (head, body) = call(&app, request("GET", "/nope"), Body::empty()).await;
-        assert_eq!((head.status().as_u16(), body["error"]["type"].as_str()), (503, Some("server_error")));
+        assert_eq!(
+            (head.status().as_u16(), body["error"]["type"].as_str()),
+            (503, Some("server_error"))
+        );
         assert!(head.headers().contains_key("retry-after"));
-        assert_eq!(call(&app, request("GET", "/health/live"), Body::empty()).await.0.status(), 200);
+        assert_eq!(
+            call(&app, request("GET", "/health/live"), Body::empty())
+                .await
+                .0
+                .status(),
+            200
+        );
     }
 
     #[tokio::test]
@@ -223,7 +273,10 @@ mod tests {
         };
         let (head, _) = call(&app, preflight("https://a.example"), Body::empty()).await;
         assert_eq!(head.status(), 200);
-        assert_eq!(head.headers()["access-control-allow-headers"], "authorization,x-stainless-new");
+        assert_eq!(
+            head.headers()["access-control-allow-headers"],
+            "authorization,x-stainless-new"
+        );
         let (head, _) = call(&app, preflight("https://b.example"), Body::empty()).await;
         assert!(!head.headers().contains_key("access-control-allow-origin"));
     }

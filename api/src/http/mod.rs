@@ -16,9 +16,9 @@ pub mod validate;
 
 pub use caller::Caller;
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
+pub use json::Json;
 #[cfg(test)]
 pub(crate) use json::parse as parse_json;
-pub use json::Json;
 pub use multipart::Multipart;
 pub use page::ListQuery;
 pub use path::{Path, PathId};

@@ -44,7 +44,8 @@ pub async fn text(name: &str, mut field: Field<'_>) -> Result<String, Error> {
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes).map_err(|_| Error::invalid(name, format!("The field '{name}' is not UTF-8 text.")))
+    String::from_utf8(bytes)
+        .map_err(|_| Error::invalid(name, format!("The field '{name}' is not UTF-8 text.")))
 }
 
 /// What broke an upload: its size, its form, or the connection.
@@ -54,7 +55,10 @@ pub fn refusal(error: &MultipartError) -> Error {
 
 /// The same, where the error has travelled through a reader.
 pub fn reader_refusal(error: std::io::Error) -> Error {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<MultipartError>()) {
+    match error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<MultipartError>())
+    {
         Some(upload) => refusal(upload),
         None => Error::internal(error),
     }

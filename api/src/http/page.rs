@@ -44,9 +44,10 @@ impl<const DEFAULT: u32, const MAX: u32> ListQuery<DEFAULT, MAX> {
         let cursor = |name, text: &Option<String>| match text.as_deref().map(str::parse::<T>) {
             None => Ok(None),
             Some(Ok(id)) => Ok(Some(uuid(id))),
-            Some(Err(_)) => {
-                Err(Error::invalid(name, format!("This cursor is not the id of one of your {}s.", T::WHAT)))
-            }
+            Some(Err(_)) => Err(Error::invalid(
+                name,
+                format!("This cursor is not the id of one of your {}s.", T::WHAT),
+            )),
         };
         Ok(Page {
             limit: i64::from(self.limit),
@@ -66,11 +67,17 @@ impl<const DEFAULT: u32, const MAX: u32> IntoParams for ListQuery<DEFAULT, MAX> 
             .minimum(Some(1))
             .maximum(Some(MAX))
             .default(Some(DEFAULT.into()));
-        let order = text().enum_values(Some(["asc", "desc"])).default(Some("desc".into()));
+        let order = text()
+            .enum_values(Some(["asc", "desc"]))
+            .default(Some("desc".into()));
         [
             ("limit", limit, "How many objects at most."),
             ("order", order, "Direction by creation."),
-            ("after", text(), "Id of the object after which the page starts: the last one of the page before."),
+            (
+                "after",
+                text(),
+                "Id of the object after which the page starts: the last one of the page before.",
+            ),
             ("before", text(), "Id of the object before which the page ends."),
         ]
         .into_iter()
@@ -93,9 +100,19 @@ mod tests {
     #[test]
     fn defaults_are_the_lists_own() {
         let query = ListQuery::<20, 100>::from_query(&QueryParams::parse("after=vs_1&order=asc")).unwrap();
-        let expected = ListQuery { limit: 20, order: Order::Asc, after: Some("vs_1".into()), before: None };
+        let expected = ListQuery {
+            limit: 20,
+            order: Order::Asc,
+            after: Some("vs_1".into()),
+            before: None,
+        };
         assert_eq!(query, expected);
-        assert_eq!(ListQuery::<10_000, 10_000>::from_query(&QueryParams::default()).unwrap().limit, 10_000);
+        assert_eq!(
+            ListQuery::<10_000, 10_000>::from_query(&QueryParams::default())
+                .unwrap()
+                .limit,
+            10_000
+        );
     }
 
     #[test]

@@ -38,7 +38,9 @@ impl<A: PathId, B: PathId> PathIds for (A, B) {
 }
 
 fn one<'a, T: PathId>(values: &mut impl Iterator<Item = &'a str>) -> Result<T, Error> {
-    let value = values.next().ok_or_else(|| Error::internal("the route has fewer parameters than its handler"))?;
+    let value = values
+        .next()
+        .ok_or_else(|| Error::internal("the route has fewer parameters than its handler"))?;
     value.parse().map_err(|_| unknown::<T>(value))
 }
 
@@ -59,7 +61,10 @@ where
         match RawPathParams::from_request_parts(parts, state).await {
             Ok(params) => Ok(Self(T::read(params.iter().map(|(_, value)| value))?)),
             // Not UTF-8 once decoded: no object has such an id.
-            Err(_) => Err(ApiError::UnknownUrl(parts.method.clone(), parts.uri.path().to_owned())),
+            Err(_) => Err(ApiError::UnknownUrl(
+                parts.method.clone(),
+                parts.uri.path().to_owned(),
+            )),
         }
     }
 }
@@ -86,14 +91,27 @@ mod tests {
     #[test]
     fn one_and_two_ids_are_read_in_order() {
         assert_eq!(Shoe::read(["7"].into_iter()).unwrap(), Shoe(7));
-        assert_eq!(<(Shoe, Shoe)>::read(["7", "9"].into_iter()).unwrap(), (Shoe(7), Shoe(9)));
+        assert_eq!(
+            <(Shoe, Shoe)>::read(["7", "9"].into_iter()).unwrap(),
+            (Shoe(7), Shoe(9))
+        );
     }
 
     #[test]
     fn a_malformed_id_is_an_unknown_one() {
         let malformed = Shoe::read(["../x\0"].into_iter()).unwrap_err();
-        assert_eq!(malformed.to_string(), Error::not_found("shoe", "../x").to_string());
-        assert!(matches!(malformed, Error::NotFound { param: None, code: None, .. }));
+        assert_eq!(
+            malformed.to_string(),
+            Error::not_found("shoe", "../x").to_string()
+        );
+        assert!(matches!(
+            malformed,
+            Error::NotFound {
+                param: None,
+                code: None,
+                ..
+            }
+        ));
         let long = Shoe::read([&*"9".repeat(10_000)].into_iter()).unwrap_err();
         assert!(long.to_string().len() < 200);
     }

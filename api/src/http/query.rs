@@ -29,7 +29,10 @@ impl QueryParams {
     /// The last value of `name`; an empty one counts as absent.
     pub fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().rev();
-        values.find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        values
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// All values of an array parameter. SDKs write `include[]=a&include[]=b`; `include=a` works too.
@@ -41,26 +44,41 @@ impl QueryParams {
     }
 
     /// A whole number within `range`, or `default` if it is not given.
-    pub fn integer(&self, name: &str, range: std::ops::RangeInclusive<u32>, default: u32) -> Result<u32, Error> {
-        let Some(text) = self.get(name) else { return Ok(default) };
+    pub fn integer(
+        &self,
+        name: &str,
+        range: std::ops::RangeInclusive<u32>,
+        default: u32,
+    ) -> Result<u32, Error> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
         match text.parse() {
             Ok(value) if range.contains(&value) => Ok(value),
             _ => Err(Error::invalid(
                 name,
-                format!("Invalid value for '{name}': expected an integer from {} to {}.", range.start(), range.end()),
+                format!(
+                    "Invalid value for '{name}': expected an integer from {} to {}.",
+                    range.start(),
+                    range.end()
+                ),
             )),
         }
     }
 
     /// One of `known`, or none if it is not given.
     pub fn choice<T: Copy>(&self, name: &str, known: &[(&str, T)]) -> Result<Option<T>, Error> {
-        let Some(text) = self.get(name) else { return Ok(None) };
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
         match known.iter().find(|(value, _)| *value == text) {
             Some((_, choice)) => Ok(Some(*choice)),
             None => {
                 let known: Vec<_> = known.iter().map(|(value, _)| format!("'{value}'")).collect();
-                let message =
-                    format!("Invalid value for '{name}'. Supported values are: {}.", known.join(", "));
+                let message = format!(
+                    "Invalid value for '{name}'. Supported values are: {}.",
+                    known.join(", ")
+                );
                 Err(Error::invalid(name, message))
             }
         }
@@ -96,15 +114,27 @@ mod tests {
         assert_eq!(limit("").unwrap(), 20);
         assert_eq!(limit("limit=").unwrap(), 20);
         assert_eq!(limit("limit=100").unwrap(), 100);
-        for bad in ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=99999999999999999999", "limit=1.5"] {
+        for bad in [
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=x",
+            "limit=99999999999999999999",
+            "limit=1.5",
+        ] {
             let error = limit(bad).unwrap_err();
-            assert!(matches!(error, Error::Invalid { param: Some(param), .. } if param == "limit"), "{bad}");
+            assert!(
+                matches!(error, Error::Invalid { param: Some(param), .. } if param == "limit"),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn choices_list_what_is_known() {
-        let error = QueryParams::parse("order=up").choice("order", &[("asc", 1), ("desc", 2)]).unwrap_err();
+        let error = QueryParams::parse("order=up")
+            .choice("order", &[("asc", 1), ("desc", 2)])
+            .unwrap_err();
         assert!(error.to_string().contains("'asc', 'desc'"), "{error}");
     }
 }

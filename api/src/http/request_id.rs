@@ -36,7 +36,10 @@ impl RequestId {
 pub async fn track(mut request: Request, next: Next) -> Response {
     let start = Instant::now();
     let id = RequestId::new();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
         request_id = id.as_str(),
@@ -52,10 +55,13 @@ pub async fn track(mut request: Request, next: Next) -> Response {
     let elapsed = start.elapsed();
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.0);
-    headers.insert(PROCESSING_MS, HeaderValue::from(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)));
-    let (status, latency_ms) = (response.status().as_u16(), elapsed.as_secs_f64() * 1e3);
+    headers.insert(
+        PROCESSING_MS,
+        HeaderValue::from(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)),
+    );
+    let (status, latency_us) = (response.status().as_u16(), elapsed.as_micros());
     // For a stream this is the time to the head of the answer.
-    span.in_scope(|| tracing::info!(status, latency_ms, "answered"));
+    span.in_scope(|| tracing::info!(status, latency_us, "answered"));
     response
 }
 
@@ -75,9 +81,16 @@ mod tests {
 
     #[tokio::test]
     async fn answers_carry_our_id_and_never_the_clients() {
-        let app = Router::new().route("/", get(|| async {})).layer(axum::middleware::from_fn(track));
-        let request =
-            || http::Request::builder().uri("/").header("x-request-id", "mine").body(Body::empty()).unwrap();
+        let app = Router::new()
+            .route("/", get(|| async {}))
+            .layer(axum::middleware::from_fn(track));
+        let request = || {
+            http::Request::builder()
+                .uri("/")
+                .header("x-request-id", "mine")
+                .body(Body::empty())
+                .unwrap()
+        };
         let first = app.clone().oneshot(request()).await.unwrap();
         let second = app.oneshot(request()).await.unwrap();
         let id = |response: &Response| response.headers()["x-request-id"].to_str().unwrap().to_owned();

@@ -4,12 +4,20 @@
 //! are translated here are those of serde's own `de::Error` constructors.
 
 use insula_core::Error;
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 /// Explains why a body could not be read.
 pub(super) fn explain(error: &serde_path_to_error::Error<serde_json::Error>, body: &[u8]) -> Error {
     match error.inner().classify() {
+        // serde_json's words for a number or an object where the name of a variant should be.
+        Category::Syntax
+            if without_position(error.inner()) == "expected value"
+                && serde_json::from_slice::<IgnoredAny>(body).is_ok() =>
+        {
+            data(&path(error.path()), "invalid type: other, expected a string")
+        }
         Category::Data => data(&path(error.path()), &without_position(error.inner())),
         Category::Syntax | Category::Eof | Category::Io => syntax(error.inner(), body),
     }
@@ -25,9 +33,17 @@ pub(super) fn syntax(error: &serde_json::Error, body: &[u8]) -> Error {
     } else if error.classify() == Category::Eof {
         "The request body is not valid JSON: it ends too early.".to_owned()
     } else {
-        format!("The request body is not valid JSON: {} near byte {}.", text.replace('`', "'"), offset(error, body))
+        format!(
+            "The request body is not valid JSON: {} near byte {}.",
+            text.replace('`', "'"),
+            offset(error, body)
+        )
     };
-    Error::Invalid { message, param: None, code: None }
+    Error::Invalid {
+        message,
+        param: None,
+        code: None,
+    }
 }
 
 /// Explains a value that is JSON, but not of the form that is wanted. `param` is where.
@@ -41,25 +57,48 @@ fn data(param: &str, text: &str) -> Error {
         let message = format!("The field '{param}' is given twice.");
         (param, message, "invalid_value")
     } else if let Some((found, expected)) = mismatch(text, "invalid type: ") {
-        let message = format!("Invalid type for '{param}': expected {}, but got {}.", wanted(expected), got(found));
+        let message = format!(
+            "Invalid type for '{param}': expected {}, but got {}.",
+            wanted(expected),
+            got(found)
+        );
         (param.to_owned(), message, "invalid_type")
     } else if let Some((found, expected)) = mismatch(text, "invalid value: ") {
-        let message = format!("Invalid value for '{param}': expected {}, but got {}.", wanted(expected), got(found));
+        let message = format!(
+            "Invalid value for '{param}': expected {}, but got {}.",
+            wanted(expected),
+            got(found)
+        );
         (param.to_owned(), message, "invalid_value")
     } else if let Some((found, expected)) = mismatch(text, "unknown variant ") {
-        let known = expected.trim_start_matches("one of ").replace('`', "'").replace("' or '", "', '");
+        let known = expected
+            .trim_start_matches("one of ")
+            .replace('`', "'")
+            .replace("' or '", "', '");
         let found: String = found.trim_matches('`').chars().take(64).collect();
         let message = format!("Invalid value for '{param}': '{found}'. Supported values are: {known}.");
         (param.to_owned(), message, "invalid_value")
     } else if text.contains("untagged enum") {
-        (param.to_owned(), format!("Invalid value for '{param}': it has none of the accepted forms."), "invalid_value")
+        (
+            param.to_owned(),
+            format!("Invalid value for '{param}': it has none of the accepted forms."),
+            "invalid_value",
+        )
     } else {
         // A message of one of our own `Deserialize` implementations: already in plain words.
-        (param.to_owned(), format!("Invalid value for '{param}': {text}."), "invalid_value")
+        (
+            param.to_owned(),
+            format!("Invalid value for '{param}': {text}."),
+            "invalid_value",
+        )
     };
     let param = (!param.is_empty()).then_some(param);
     let message = message.replace(" for ''", "");
-    Error::Invalid { message, param, code: Some(code) }
+    Error::Invalid {
+        message,
+        param,
+        code: Some(code),
+    }
 }
 
 /// `messages[0].role`
@@ -76,7 +115,11 @@ fn path(path: &Path) -> String {
 }
 
 fn join(parent: &str, field: &str) -> String {
-    if parent.is_empty() { field.to_owned() } else { format!("{parent}.{field}") }
+    if parent.is_empty() {
+        field.to_owned()
+    } else {
+        format!("{parent}.{field}")
+    }
 }
 
 /// The name in "missing field `name`".
@@ -111,12 +154,15 @@ fn got(found: &str) -> String {
     match found.split(' ').next().unwrap_or_default() {
         "string" => "a string".to_owned(),
         "integer" => format!("the {}", found.replace('`', "")),
-        "floating" => format!("the number {}", found.trim_start_matches("floating point ").replace('`', "")),
+        "floating" => format!(
+            "the number {}",
+            found.trim_start_matches("floating point ").replace('`', "")
+        ),
         "boolean" => "a boolean".to_owned(),
         "map" => "an object".to_owned(),
         "sequence" => "an array".to_owned(),
         "unit" | "null" => "null".to_owned(),
-        _ => "something else".to_owned(),
+        _ => "a value of another type".to_owned(),
     }
 }
 
@@ -131,6 +177,10 @@ fn without_position(error: &serde_json::Error) -> String {
 
 /// Byte offset of where the parser stopped.
 fn offset(error: &serde_json::Error, body: &[u8]) -> usize {
-    let before: usize = body.split(|byte| *byte == b'\n').take(error.line().saturating_sub(1)).map(|l| l.len() + 1).sum();
+    let before: usize = body
+        .split(|byte| *byte == b'\n')
+        .take(error.line().saturating_sub(1))
+        .map(|l| l.len() + 1)
+        .sum();
     (before + error.column()).saturating_sub(1)
 }

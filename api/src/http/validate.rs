@@ -11,10 +11,21 @@ pub fn range<T: PartialOrd + Display>(param: &str, value: T, range: RangeInclusi
         return Ok(value);
     }
     // Also where NaN ends up: it is contained in nothing.
-    let code = if value < *range.start() { "integer_below_min_value" } else { "invalid_value" };
-    let message =
-        format!("Invalid value for '{param}': expected a value from {} to {}.", range.start(), range.end());
-    Err(Error::Invalid { message, param: Some(param.into()), code: Some(code) })
+    let code = if value < *range.start() {
+        "integer_below_min_value"
+    } else {
+        "invalid_value"
+    };
+    let message = format!(
+        "Invalid value for '{param}': expected a value from {} to {}.",
+        range.start(),
+        range.end()
+    );
+    Err(Error::Invalid {
+        message,
+        param: Some(param.into()),
+        code: Some(code),
+    })
 }
 
 /// Refuses an optional number outside `range`.
@@ -38,11 +49,20 @@ pub fn count(param: &str, items: usize, allowed: RangeInclusive<usize>) -> Resul
     ))
 }
 
-/// Refuses a text that is too long, or that holds a NUL, which the database cannot store.
-pub fn text(param: &str, text: &str, max_chars: usize) -> Result<(), Error> {
+/// Refuses a NUL, which the database cannot store.
+pub fn no_nul(param: &str, text: &str) -> Result<(), Error> {
     if text.contains('\0') {
-        return Err(Error::invalid(param, format!("Invalid value for '{param}': it contains a NUL character.")));
+        return Err(Error::invalid(
+            param,
+            format!("Invalid value for '{param}': it contains a NUL character."),
+        ));
     }
+    Ok(())
+}
+
+/// Refuses a text that is too long or holds a NUL.
+pub fn text(param: &str, text: &str, max_chars: usize) -> Result<(), Error> {
+    no_nul(param, text)?;
     if text.chars().nth(max_chars).is_some() {
         return Err(Error::invalid(
             param,
@@ -55,7 +75,10 @@ pub fn text(param: &str, text: &str, max_chars: usize) -> Result<(), Error> {
 /// Refuses a text that is empty (or only white space), too long, or holds a NUL.
 pub fn name(param: &str, value: &str, max_chars: usize) -> Result<(), Error> {
     if value.trim().is_empty() {
-        return Err(Error::invalid(param, format!("Invalid value for '{param}': it must not be empty.")));
+        return Err(Error::invalid(
+            param,
+            format!("Invalid value for '{param}': it must not be empty."),
+        ));
     }
     text(param, value, max_chars)
 }
@@ -95,7 +118,13 @@ mod tests {
         for bad in [-0.1, 2.1, f64::NAN, f64::INFINITY] {
             assert_eq!(param(range("t", bad, 0.0..=2.0)), "t");
         }
-        assert!(matches!(range("n", 0, 1..=5), Err(Error::Invalid { code: Some("integer_below_min_value"), .. })));
+        assert!(matches!(
+            range("n", 0, 1..=5),
+            Err(Error::Invalid {
+                code: Some("integer_below_min_value"),
+                ..
+            })
+        ));
     }
 
     #[test]

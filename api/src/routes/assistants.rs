@@ -85,7 +85,14 @@ pub struct AssistantObject {
 }
 
 impl From<Assistant> for AssistantObject {
-    fn from(Assistant { id, name, created_at, settings }: Assistant) -> Self {
+    fn from(
+        Assistant {
+            id,
+            name,
+            created_at,
+            settings,
+        }: Assistant,
+    ) -> Self {
         Self {
             id: id.to_string(),
             object: "insula.assistant",
@@ -93,7 +100,11 @@ impl From<Assistant> for AssistantObject {
             name,
             model: settings.model,
             instructions: settings.instructions,
-            vector_store_ids: settings.vector_store_ids.iter().map(ToString::to_string).collect(),
+            vector_store_ids: settings
+                .vector_store_ids
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             max_num_results: settings.max_num_results,
             score_threshold: settings.score_threshold,
         }
@@ -109,9 +120,12 @@ impl UpdateAssistant {
             settings.model = model;
         }
         self.instructions.apply(&mut settings.instructions, String::new());
-        let stores = self.vector_store_ids.try_map(|ids| body_ids("vector_store_ids", &ids))?;
+        let stores = self
+            .vector_store_ids
+            .try_map(|ids| body_ids("vector_store_ids", &ids))?;
         stores.apply(&mut settings.vector_store_ids, Vec::new());
-        self.max_num_results.apply(&mut settings.max_num_results, DEFAULT_MAX_RESULTS);
+        self.max_num_results
+            .apply(&mut settings.max_num_results, DEFAULT_MAX_RESULTS);
         self.score_threshold.apply(&mut settings.score_threshold, 0.0);
         Ok(settings)
     }
@@ -134,7 +148,11 @@ pub async fn create_assistant(
         max_num_results: request.max_num_results.unwrap_or(DEFAULT_MAX_RESULTS),
         score_threshold: request.score_threshold.unwrap_or(0.0),
     };
-    Ok(Json(assistant::create(&app.services, &caller, &request.name, settings).await?.into()))
+    Ok(Json(
+        assistant::create(&app.services, &caller, &request.name, settings)
+            .await?
+            .into(),
+    ))
 }
 
 /// Lists assistants.
@@ -150,7 +168,9 @@ pub async fn list_assistants(
     let page = query.page(AssistantId::uuid)?;
     let mut tx = app.services.db.tenant(&caller).await?;
     let listing = assistant::list(&mut tx, page).await?.map(AssistantObject::from);
-    Ok(Json(List::new(listing.data, listing.has_more, |assistant| assistant.id.clone())))
+    Ok(Json(List::new(listing.data, listing.has_more, |assistant| {
+        assistant.id.clone()
+    })))
 }
 
 /// Describes an assistant.
@@ -184,7 +204,11 @@ pub async fn update_assistant(
     let current = assistant::get(&mut tx, id).await?;
     tx.commit().await?;
     let settings = request.apply(current.settings)?;
-    Ok(Json(assistant::update(&app.services, &caller, id, settings).await?.into()))
+    Ok(Json(
+        assistant::update(&app.services, &caller, id, settings)
+            .await?
+            .into(),
+    ))
 }
 
 /// Deletes an assistant. Its vector stores stay.
@@ -217,13 +241,23 @@ mod tests {
             max_num_results: 3,
             score_threshold: 0.5,
         };
-        crate::http::parse_json::<UpdateAssistant>(body.as_bytes()).unwrap().apply(settings).unwrap()
+        crate::http::parse_json::<UpdateAssistant>(body.as_bytes())
+            .unwrap()
+            .apply(settings)
+            .unwrap()
     }
 
     #[test]
     fn an_update_changes_what_it_names_and_null_returns_to_the_default() {
         let kept = apply(r#"{"model": "n"}"#);
-        assert_eq!((kept.model.as_str(), kept.instructions.as_str(), kept.max_num_results), ("n", "i", 3));
+        assert_eq!(
+            (
+                kept.model.as_str(),
+                kept.instructions.as_str(),
+                kept.max_num_results
+            ),
+            ("n", "i", 3)
+        );
         assert_eq!(kept.vector_store_ids.len(), 1);
         let cleared = apply(
             r#"{"model": null, "instructions": null, "vector_store_ids": null, "max_num_results": null, "score_threshold": null}"#,

@@ -44,7 +44,9 @@ pub struct ChunkingStrategy {
 impl ChunkingParam {
     /// The strategy in the domain's words, which checks the ranges.
     pub fn read(strategy: Option<Self>) -> Result<Chunking, Error> {
-        let Some(strategy) = strategy else { return Ok(Chunking::Auto) };
+        let Some(strategy) = strategy else {
+            return Ok(Chunking::Auto);
+        };
         match strategy.kind.as_str() {
             "auto" => Ok(Chunking::Auto),
             "static" => {
@@ -69,9 +71,18 @@ impl From<Chunking> for ChunkingStrategy {
         let (max_chunk_size_tokens, chunk_overlap_tokens) = match chunking {
             // What OpenAI reports for `auto`; clients know no third kind.
             Chunking::Auto => (800, 400),
-            Chunking::Static { max_tokens, overlap_tokens } => (max_tokens, overlap_tokens),
+            Chunking::Static {
+                max_tokens,
+                overlap_tokens,
+            } => (max_tokens, overlap_tokens),
         };
-        Self { kind: "static", sizes: StaticChunking { max_chunk_size_tokens, chunk_overlap_tokens } }
+        Self {
+            kind: "static",
+            sizes: StaticChunking {
+                max_chunk_size_tokens,
+                chunk_overlap_tokens,
+            },
+        }
     }
 }
 
@@ -94,17 +105,28 @@ mod tests {
         assert_eq!(read(json!(null)).unwrap(), Chunking::Auto);
         assert_eq!(read(json!({"type": "auto"})).unwrap(), Chunking::Auto);
         let sizes = |max, overlap| json!({"type": "static", "static": {"max_chunk_size_tokens": max, "chunk_overlap_tokens": overlap}});
-        assert_eq!(read(sizes(200, 50)).unwrap(), Chunking::Static { max_tokens: 200, overlap_tokens: 50 });
+        assert_eq!(
+            read(sizes(200, 50)).unwrap(),
+            Chunking::Static {
+                max_tokens: 200,
+                overlap_tokens: 50
+            }
+        );
         for (bad, wanted) in [
             (json!({}), "chunking_strategy.type"),
             (json!({"type": "semantic"}), "chunking_strategy.type"),
             (json!({"type": "static"}), "chunking_strategy.static"),
-            (json!({"type": "static", "static": {"max_chunk_size_tokens": 200}}), "chunking_strategy.static.chunk_overlap_tokens"),
+            (
+                json!({"type": "static", "static": {"max_chunk_size_tokens": 200}}),
+                "chunking_strategy.static.chunk_overlap_tokens",
+            ),
             (sizes(99, 0), "chunking_strategy.static.max_chunk_size_tokens"),
             (sizes(200, 101), "chunking_strategy.static.chunk_overlap_tokens"),
         ] {
             match read(bad.clone()) {
-                Err(Error::Invalid { param: Some(param), .. }) => assert_eq!(param, wanted, "{bad}"),
+                Err(Error::Invalid {
+                    param: Some(param), ..
+                }) => assert_eq!(param, wanted, "{bad}"),
                 other => panic!("{bad} gave {other:?}"),
             }
         }

@@ -45,6 +45,12 @@ pub struct FileObject {
     pub status: &'static str,
 }
 
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "documents an answer that is streamed")]
+struct FileBytes(Vec<u8>);
+
 impl From<File> for FileObject {
     fn from(file: File) -> Self {
         Self {
@@ -70,7 +76,10 @@ pub struct FilesQuery {
 impl FromQuery for FilesQuery {
     fn from_query(params: &QueryParams) -> Result<Self, Error> {
         let purpose = params.get("purpose").map(str::parse).transpose()?;
-        Ok(Self { list: ListQuery::from_query(params)?, purpose })
+        Ok(Self {
+            list: ListQuery::from_query(params)?,
+            purpose,
+        })
     }
 }
 
@@ -113,8 +122,12 @@ pub async fn list_files(
 ) -> ApiResult<Json<List<FileObject>>> {
     let page = query.list.page(FileId::uuid)?;
     let mut tx = app.services.db.tenant(&caller).await?;
-    let listing = file::list(&mut tx, query.purpose, page).await?.map(FileObject::from);
-    Ok(Json(List::new(listing.data, listing.has_more, |file| file.id.clone())))
+    let listing = file::list(&mut tx, query.purpose, page)
+        .await?
+        .map(FileObject::from);
+    Ok(Json(List::new(listing.data, listing.has_more, |file| {
+        file.id.clone()
+    })))
 }
 
 /// Describes a file.
@@ -153,7 +166,7 @@ pub async fn delete_file(
 #[utoipa::path(
     get, path = "/v1/files/{file_id}/content", operation_id = "get_file_content", tag = "files",
     params(("file_id" = String, Path, description = "Its id, `file-…`")),
-    responses((status = OK, body = [u8], content_type = "application/octet-stream"))
+    responses((status = OK, body = FileBytes, content_type = "application/octet-stream"))
 )]
 pub async fn get_file_content(
     caller: Caller<FilesRead>,
@@ -165,8 +178,14 @@ pub async fn get_file_content(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
     // Never shown by a browser: whatever a tenant uploads must not run on this origin.
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/octet-stream"),
+    );
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment"),
+    );
     Ok(response)
 }
 
@@ -177,9 +196,14 @@ mod tests {
     #[test]
     fn the_list_has_its_own_limits_and_a_checked_purpose() {
         let query = |text| FilesQuery::from_query(&QueryParams::parse(text));
-        assert_eq!(query("purpose=fine-tune").unwrap().purpose, Some(Purpose::FineTune));
+        assert_eq!(
+            query("purpose=fine-tune").unwrap().purpose,
+            Some(Purpose::FineTune)
+        );
         assert_eq!(query("").unwrap().list.limit, 10_000);
         assert!(query("limit=10001").is_err());
-        assert!(matches!(query("purpose=x"), Err(Error::Invalid { param: Some(param), .. }) if param == "purpose"));
+        assert!(
+            matches!(query("purpose=x"), Err(Error::Invalid { param: Some(param), .. }) if param == "purpose")
+        );
     }
 }

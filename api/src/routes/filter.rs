@@ -2,12 +2,13 @@
 
 use insula_core::Error;
 use insula_core::search::{Comparison, Filter};
+use insula_core::vector_store::AttributeValue;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::attributes::read_value;
-use crate::http::validate::required;
+use crate::http::validate::{no_nul, required};
 
 /// A comparison (`type` eq, ne, gt, gte, lt, lte, in, nin with `key` and `value`), or several joined (`type` and, or
 /// with `filters`).
@@ -53,21 +54,32 @@ impl FilterParam {
 
     fn joined(self, at: &str) -> Result<Vec<Filter>, Error> {
         let filters = required(&format!("{at}.filters"), self.filters)?;
-        filters.into_iter().enumerate().map(|(i, filter)| filter.read(&format!("{at}.filters[{i}]"))).collect()
+        filters
+            .into_iter()
+            .enumerate()
+            .map(|(i, filter)| filter.read(&format!("{at}.filters[{i}]")))
+            .collect()
     }
 
     fn comparison(self, at: &str, comparison: Comparison) -> Result<Filter, Error> {
-        let key = required(&format!("{at}.key"), self.key)?;
+        let key = read_key(at, self.key)?;
         let at = format!("{at}.value");
-        Ok(Filter::Compare(comparison, key, read_value(&at, required(&at, self.value)?)?))
+        Ok(Filter::Compare(
+            comparison,
+            key,
+            read_value(&at, required(&at, self.value)?)?,
+        ))
     }
 
-    fn list(self, at: &str) -> Result<(String, Vec<insula_core::vector_store::AttributeValue>), Error> {
-        let key = required(&format!("{at}.key"), self.key)?;
+    fn list(self, at: &str) -> Result<(String, Vec<AttributeValue>), Error> {
+        let key = read_key(at, self.key)?;
         let at = format!("{at}.value");
         match required(&at, self.value)? {
             Value::Array(values) => {
-                let read = values.into_iter().enumerate().map(|(i, value)| read_value(&format!("{at}[{i}]"), value));
+                let read = values
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, value)| read_value(&format!("{at}[{i}]"), value));
                 Ok((key, read.collect::<Result<_, _>>()?))
             }
             _ => Err(Error::Invalid {
@@ -79,10 +91,16 @@ impl FilterParam {
     }
 }
 
+fn read_key(at: &str, key: Option<String>) -> Result<String, Error> {
+    let at = format!("{at}.key");
+    let key = required(&at, key)?;
+    no_nul(&at, &key)?;
+    Ok(key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use insula_core::vector_store::AttributeValue;
     use serde_json::json;
 
     #[derive(Debug, Deserialize)]
@@ -109,7 +127,10 @@ mod tests {
             Filter::Compare(Comparison::Eq, "lang".into(), AttributeValue::Text("ar".into())),
             Filter::Or(vec![
                 Filter::Compare(Comparison::Gte, "year".into(), year),
-                Filter::NotIn("kind".into(), vec![AttributeValue::Text("a".into()), AttributeValue::Bool(true)]),
+                Filter::NotIn(
+                    "kind".into(),
+                    vec![AttributeValue::Text("a".into()), AttributeValue::Bool(true)],
+                ),
             ]),
         ]);
         assert_eq!(read(filter).unwrap(), expected);
@@ -122,16 +143,29 @@ mod tests {
             (json!({"key": "k", "value": 1}), "filters.type"),
             (json!({"type": "like", "key": "k", "value": 1}), "filters.type"),
             (json!({"type": "eq", "value": 1}), "filters.key"),
+            (json!({"type": "eq", "key": "k\0", "value": 1}), "filters.key"),
+            (json!({"type": "eq", "key": "k", "value": "\0"}), "filters.value"),
             (json!({"type": "eq", "key": "k"}), "filters.value"),
             (json!({"type": "eq", "key": "k", "value": [1]}), "filters.value"),
             (json!({"type": "in", "key": "k", "value": 1}), "filters.value"),
-            (json!({"type": "in", "key": "k", "value": [null]}), "filters.value[0]"),
+            (
+                json!({"type": "in", "key": "k", "value": [null]}),
+                "filters.value[0]",
+            ),
             (json!({"type": "and"}), "filters.filters"),
-            (json!({"type": "or", "filters": [{"type": "eq", "key": "k", "value": 1}, {"type": "x"}]}), "filters.filters[1].type"),
-            (json!({"type": "or", "filters": [{"type": 7}]}), "filters.filters[0].type"),
+            (
+                json!({"type": "or", "filters": [{"type": "eq", "key": "k", "value": 1}, {"type": "x"}]}),
+                "filters.filters[1].type",
+            ),
+            (
+                json!({"type": "or", "filters": [{"type": 7}]}),
+                "filters.filters[0].type",
+            ),
         ] {
             match read(filter.clone()) {
-                Err(Error::Invalid { param: Some(param), .. }) => assert_eq!(param, wanted, "{filter}"),
+                Err(Error::Invalid {
+                    param: Some(param), ..
+                }) => assert_eq!(param, wanted, "{filter}"),
                 other => panic!("{filter} gave {other:?}"),
             }
         }

@@ -46,10 +46,18 @@ impl DataSource {
     /// Checks every field; `at` is the source's own path.
     pub fn read(self, at: &str) -> Result<Grounding, Error> {
         if self.kind != "insula_vector_stores" {
-            return Err(unsupported(&format!("{at}.type"), "A data source of a type other than 'insula_vector_stores'"));
+            return Err(unsupported(
+                &format!("{at}.type"),
+                "A data source of a type other than 'insula_vector_stores'",
+            ));
         }
         let at = format!("{at}.parameters");
-        let DataSourceParameters { vector_store_ids, max_num_results, score_threshold, filters } = self.parameters;
+        let DataSourceParameters {
+            vector_store_ids,
+            max_num_results,
+            score_threshold,
+            filters,
+        } = self.parameters;
         let stores_at = format!("{at}.vector_store_ids");
         count(&stores_at, vector_store_ids.len(), 1..=MAX_STORES)?;
         let max_num_results = optional_range(&format!("{at}.max_num_results"), max_num_results, 1..=50)?;
@@ -57,7 +65,9 @@ impl DataSource {
         Ok(Grounding {
             vector_store_ids: body_ids(&stores_at, &vector_store_ids)?,
             max_num_results: max_num_results.unwrap_or(DEFAULT_RESULTS).into(),
-            filter: filters.map(|filter| filter.read(&format!("{at}.filters"))).transpose()?,
+            filter: filters
+                .map(|filter| filter.read(&format!("{at}.filters")))
+                .transpose()?,
             score_threshold: score_threshold.unwrap_or(0.0),
         })
     }

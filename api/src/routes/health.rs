@@ -40,7 +40,10 @@ const PATIENCE: Duration = Duration::from_millis(1500);
     responses((status = OK, body = Health))
 )]
 pub async fn get_liveness() -> Json<Health> {
-    Json(Health { status: "ok", checks: Vec::new() })
+    Json(Health {
+        status: "ok",
+        checks: Vec::new(),
+    })
 }
 
 /// Whether the server can answer requests: the database is there and a model is loaded.
@@ -62,12 +65,24 @@ pub async fn get_readiness(State(app): State<App>) -> (StatusCode, Json<Health>)
     };
     let embedding_model = app.services.models.default_embedder().is_ok();
     let checks = vec![
-        Check { name: "database", ok: database },
-        Check { name: "embedding_model", ok: embedding_model },
+        Check {
+            name: "database",
+            ok: database,
+        },
+        Check {
+            name: "embedding_model",
+            ok: embedding_model,
+        },
     ];
     if checks.iter().all(|check| check.ok) {
         (StatusCode::OK, Json(Health { status: "ok", checks }))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "unavailable", checks }))
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(Health {
+                status: "unavailable",
+                checks,
+            }),
+        )
     }
 }

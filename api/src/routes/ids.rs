@@ -22,7 +22,11 @@ pub(super) fn body_id<T: PathId>(param: &str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| {
         let shown: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
         match Error::not_found(T::WHAT, shown) {
-            Error::NotFound { message, code, .. } => Error::NotFound { message, code, param: Some(param.into()) },
+            Error::NotFound { message, code, .. } => Error::NotFound {
+                message,
+                code,
+                param: Some(param.into()),
+            },
             other => other,
         }
     })
@@ -30,7 +34,11 @@ pub(super) fn body_id<T: PathId>(param: &str, text: &str) -> Result<T, Error> {
 
 /// A list of ids in a body.
 pub(super) fn body_ids<T: PathId>(param: &str, texts: &[String]) -> Result<Vec<T>, Error> {
-    texts.iter().enumerate().map(|(i, text)| body_id(&format!("{param}[{i}]"), text)).collect()
+    texts
+        .iter()
+        .enumerate()
+        .map(|(i, text)| body_id(&format!("{param}[{i}]"), text))
+        .collect()
 }
 
 #[cfg(test)]

@@ -39,7 +39,12 @@ pub struct ModelList {
 
 impl ModelObject {
     fn of_server(id: &str, owned_by: &str) -> Self {
-        Self { id: id.to_owned(), object: "model", created: 0, owned_by: owned_by.to_owned() }
+        Self {
+            id: id.to_owned(),
+            object: "model",
+            created: 0,
+            owned_by: owned_by.to_owned(),
+        }
     }
 }
 
@@ -71,8 +76,9 @@ pub async fn list_models(caller: Caller<ModelsRead>, State(app): State<App>) -> 
 }
 
 /// Describes a model.
+// A wildcard, because not every client encodes the slash of a name.
 #[utoipa::path(
-    get, path = "/v1/models/{model}", operation_id = "get_model", tag = "models",
+    get, path = "/v1/models/{*model}", operation_id = "get_model", tag = "models",
     params(("model" = String, Path, description = "Its name; a slash in it may be encoded or not")),
     responses((status = OK, body = ModelObject))
 )]
@@ -85,16 +91,22 @@ pub async fn get_model(
     if let Some(model) = of_server(&app).into_iter().find(|model| model.id == name) {
         return Ok(Json(model));
     }
-    let mut tx = app.services.db.tenant(&caller).await?;
-    match assistant::find_by_name(&mut tx, name).await? {
-        Some(assistant) => Ok(Json(assistant.into())),
-        None => Err(Error::model_not_found(&name.chars().take(100).collect::<String>()).into()),
+    // The database would stumble over a NUL, and no assistant has one in its name.
+    if !name.contains('\0') {
+        let mut tx = app.services.db.tenant(&caller).await?;
+        if let Some(assistant) = assistant::find_by_name(&mut tx, name).await? {
+            return Ok(Json(assistant.into()));
+        }
     }
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    Err(Error::model_not_found(&shown).into())
 }
 
 fn of_server(app: &App) -> Vec<ModelObject> {
     let models = &app.services.models;
-    let chat = models.chat().map(|(name, route)| ModelObject::of_server(name, &route.owned_by));
+    let chat = models
+        .chat()
+        .map(|(name, route)| ModelObject::of_server(name, &route.owned_by));
     let embedders = models
         .embedders()
         .map(|(name, model)| ModelObject::of_server(name, &model.embedder.card().owned_by));

@@ -194,7 +194,10 @@ pub async fn search_vector_store(
         queries: queries.clone(),
         max_results: request.max_num_results.map_or(10, i64::from),
         filter: request.filters.map(|filter| filter.read("filters")).transpose()?,
-        score_threshold: request.ranking_options.and_then(|options| options.score_threshold).unwrap_or(0.0),
+        score_threshold: request
+            .ranking_options
+            .and_then(|options| options.score_threshold)
+            .unwrap_or(0.0),
     };
     let response = search::search(&app.services, &caller, search).await?;
     let timing = AppendHeaders([("server-timing", server_timing(response.timings))]);
@@ -204,7 +207,11 @@ pub async fn search_vector_store(
 /// `Server-Timing`, in milliseconds per stage.
 fn server_timing(timings: Timings) -> String {
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
-    format!("embed;dur={:.1}, db;dur={:.1}", ms(timings.embed), ms(timings.database))
+    format!(
+        "embed;dur={:.1}, db;dur={:.1}",
+        ms(timings.embed),
+        ms(timings.database)
+    )
 }
 
 #[cfg(test)]
@@ -215,7 +222,8 @@ mod tests {
 
     #[test]
     fn requests_are_read_and_unknown_rankers_refused() {
-        let read = |body: serde_json::Value| crate::http::parse_json::<CreateSearch>(body.to_string().as_bytes());
+        let read =
+            |body: serde_json::Value| crate::http::parse_json::<CreateSearch>(body.to_string().as_bytes());
         let request = read(json!({
             "query": ["a", "b"], "rewrite_query": true,
             "ranking_options": {"ranker": "default-2024-11-15", "score_threshold": 0.5, "hybrid_search": {}},
@@ -225,10 +233,15 @@ mod tests {
             (json!({}), "query"),
             (json!({"query": 1}), "query"),
             (json!({"query": "a", "max_num_results": -1}), "max_num_results"),
-            (json!({"query": "a", "ranking_options": {"ranker": "best"}}), "ranking_options.ranker"),
+            (
+                json!({"query": "a", "ranking_options": {"ranker": "best"}}),
+                "ranking_options.ranker",
+            ),
         ] {
             match read(bad.clone()).unwrap_err() {
-                insula_core::Error::Invalid { param, .. } => assert_eq!(param.as_deref(), Some(wanted), "{bad}"),
+                insula_core::Error::Invalid { param, .. } => {
+                    assert_eq!(param.as_deref(), Some(wanted), "{bad}")
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -236,8 +249,10 @@ mod tests {
 
     #[test]
     fn stages_are_reported_in_milliseconds() {
-        let timings =
-            Timings { embed: Duration::from_micros(2540), database: Duration::from_millis(3), ..Default::default() };
+        let timings = Timings {
+            embed: Duration::from_micros(2540),
+            database: Duration::from_millis(3),
+        };
         assert_eq!(server_timing(timings), "embed;dur=2.5, db;dur=3.0");
     }
 }

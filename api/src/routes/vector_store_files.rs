@@ -121,9 +121,10 @@ impl From<StoreFile> for VectorStoreFileObject {
             usage_bytes: file.usage_bytes,
             vector_store_id: file.vector_store_id.to_string(),
             status: file.status.as_str(),
-            last_error: file
-                .last_error
-                .map(|error| LastErrorObject { code: error.code, message: error.message }),
+            last_error: file.last_error.map(|error| LastErrorObject {
+                code: error.code,
+                message: error.message,
+            }),
             chunking_strategy: file.chunking.into(),
             attributes: file.attributes,
         }
@@ -140,7 +141,10 @@ pub struct FilesQuery {
 impl FromQuery for FilesQuery {
     fn from_query(params: &QueryParams) -> Result<Self, Error> {
         let status = params.get("filter").map(str::parse).transpose()?;
-        Ok(Self { list: ListQuery::from_query(params)?, status })
+        Ok(Self {
+            list: ListQuery::from_query(params)?,
+            status,
+        })
     }
 }
 
@@ -156,7 +160,10 @@ struct StatusFilter {
 /// How soon the SDKs' polling helpers look again, in milliseconds.
 const POLL_AFTER_MS: &str = "300";
 
-type Polled = (AppendHeaders<Option<(&'static str, &'static str)>>, Json<VectorStoreFileObject>);
+type Polled = (
+    AppendHeaders<Option<(&'static str, &'static str)>>,
+    Json<VectorStoreFileObject>,
+);
 
 /// A file, with advice on when to ask again while it is being read.
 fn polled(file: StoreFile) -> Polled {
@@ -202,8 +209,12 @@ pub async fn list_vector_store_files(
 ) -> ApiResult<Json<List<VectorStoreFileObject>>> {
     let page = query.list.page(FileId::uuid)?;
     let mut tx = app.services.db.tenant(&caller).await?;
-    let listing = file::list(&mut tx, store_id, query.status, page).await?.map(VectorStoreFileObject::from);
-    Ok(Json(List::new(listing.data, listing.has_more, |file| file.id.clone())))
+    let listing = file::list(&mut tx, store_id, query.status, page)
+        .await?
+        .map(VectorStoreFileObject::from);
+    Ok(Json(List::new(listing.data, listing.has_more, |file| {
+        file.id.clone()
+    })))
 }
 
 /// Describes a file of a vector store.
@@ -309,7 +320,10 @@ mod tests {
             status,
             last_error: None,
             attributes: Attributes::default(),
-            chunking: Chunking::Static { max_tokens: 200, overlap_tokens: 20 },
+            chunking: Chunking::Static {
+                max_tokens: 200,
+                overlap_tokens: 20,
+            },
             usage_bytes: 5,
             chunk_count: 1,
             created_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
@@ -319,7 +333,10 @@ mod tests {
     #[test]
     fn a_file_has_every_key_that_clients_read() {
         let mut failed = file(Status::Failed);
-        failed.last_error = Some(LastError { code: "invalid_file".into(), message: "damaged".into() });
+        failed.last_error = Some(LastError {
+            code: "invalid_file".into(),
+            message: "damaged".into(),
+        });
         let (id, store) = (failed.file_id.to_string(), failed.vector_store_id.to_string());
         let json = serde_json::to_value(VectorStoreFileObject::from(failed)).unwrap();
         let expected = json!({
@@ -336,7 +353,12 @@ mod tests {
 
     #[test]
     fn polling_is_advised_only_while_there_is_something_to_wait_for() {
-        let advised = |status| polled(file(status)).into_response().headers().contains_key("openai-poll-after-ms");
+        let advised = |status| {
+            polled(file(status))
+                .into_response()
+                .headers()
+                .contains_key("openai-poll-after-ms")
+        };
         assert!(advised(Status::InProgress));
         assert!(!advised(Status::Completed));
     }
@@ -344,7 +366,12 @@ mod tests {
     #[test]
     fn the_filter_is_checked() {
         let query = |text| FilesQuery::from_query(&QueryParams::parse(text));
-        assert_eq!(query("filter=failed&limit=3").unwrap().status, Some(Status::Failed));
-        assert!(matches!(query("filter=lost"), Err(Error::Invalid { param: Some(param), .. }) if param == "filter"));
+        assert_eq!(
+            query("filter=failed&limit=3").unwrap().status,
+            Some(Status::Failed)
+        );
+        assert!(
+            matches!(query("filter=lost"), Err(Error::Invalid { param: Some(param), .. }) if param == "filter")
+        );
     }
 }

@@ -1,13 +1,16 @@
 //! `/v1/vector_stores`
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use insula_core::Error;
-use insula_core::vector_store::{self, Metadata, NewVectorStore, VectorStore, VectorStoreUpdate};
+use insula_core::vector_store::{self, NewVectorStore, VectorStore, VectorStoreUpdate};
 use insula_tenancy::VectorStoreId;
 use insula_tenancy::scope_types::{VectorStoresRead, VectorStoresWrite};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::attributes::storable;
 use super::chunking::ChunkingParam;
 use super::ids::body_ids;
 use super::wire::{Deleted, List, Patch, seconds};
@@ -30,7 +33,7 @@ pub struct CreateVectorStore {
     /// How the files are cut.
     pub chunking_strategy: Option<ChunkingParam>,
     /// Up to 16 notes of the client's own.
-    pub metadata: Option<Metadata>,
+    pub metadata: Option<BTreeMap<String, String>>,
     /// The embedding model; the server's default if absent. It cannot be changed later.
     pub embedding_model: Option<String>,
 }
@@ -53,8 +56,8 @@ pub struct UpdateVectorStore {
     pub expires_after: Patch<ExpiresAfter>,
     /// Replaces all metadata.
     #[serde(default)]
-    #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
-    pub metadata: Patch<Metadata>,
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    pub metadata: Patch<BTreeMap<String, String>>,
 }
 
 /// When a vector store expires: some days after it was last used.
@@ -75,7 +78,10 @@ impl ExpiresAfter {
         match self.anchor.as_deref() {
             Some("last_active_at") => required("expires_after.days", self.days),
             None => required("expires_after.anchor", None),
-            Some(_) => Err(unsupported("expires_after.anchor", "An anchor other than 'last_active_at'")),
+            Some(_) => Err(unsupported(
+                "expires_after.anchor",
+                "An anchor other than 'last_active_at'",
+            )),
         }
     }
 }
@@ -111,7 +117,7 @@ pub struct VectorStoreObject {
     /// Unix seconds of its last use.
     pub last_active_at: i64,
     /// The client's own notes.
-    pub metadata: Metadata,
+    pub metadata: BTreeMap<String, String>,
     /// The model of its vectors.
     pub embedding_model: String,
 }
@@ -146,8 +152,19 @@ pub struct FileCounts {
 
 impl From<vector_store::FileCounts> for FileCounts {
     fn from(counts: vector_store::FileCounts) -> Self {
-        let vector_store::FileCounts { in_progress, completed, failed, cancelled } = counts;
-        Self { in_progress, completed, failed, cancelled, total: counts.total() }
+        let vector_store::FileCounts {
+            in_progress,
+            completed,
+            failed,
+            cancelled,
+        } = counts;
+        Self {
+            in_progress,
+            completed,
+            failed,
+            cancelled,
+            total: counts.total(),
+        }
     }
 }
 
@@ -158,9 +175,10 @@ impl From<VectorStore> for VectorStoreObject {
             VectorStore { file_counts, .. } if file_counts.in_progress > 0 => VectorStoreStatus::InProgress,
             VectorStore { .. } => VectorStoreStatus::Completed,
         };
-        let expires_after = store
-            .expires_after_days
-            .map(|days| ExpiresAfter { anchor: Some("last_active_at".into()), days: Some(days) });
+        let expires_after = store.expires_after_days.map(|days| ExpiresAfter {
+            anchor: Some("last_active_at".into()),
+            days: Some(days),
+        });
         Self {
             id: store.id.to_string(),
             object: "vector_store",
@@ -189,16 +207,20 @@ pub async fn create_vector_store(
     State(app): State<App>,
     Json(request): Json<CreateVectorStore>,
 ) -> ApiResult<Json<VectorStoreObject>> {
+    let metadata = request.metadata.unwrap_or_default();
+    storable(&metadata)?;
     let new = NewVectorStore {
         name: request.name.unwrap_or_default(),
         description: request.description,
-        metadata: request.metadata.unwrap_or_default(),
+        metadata,
         embedding_model: request.embedding_model,
         expires_after_days: request.expires_after.map(ExpiresAfter::days).transpose()?,
         file_ids: body_ids("file_ids", &request.file_ids.unwrap_or_default())?,
         chunking: ChunkingParam::read(request.chunking_strategy)?,
     };
-    Ok(Json(vector_store::create(&app.services, &caller, new).await?.into()))
+    Ok(Json(
+        vector_store::create(&app.services, &caller, new).await?.into(),
+    ))
 }
 
 /// Lists vector stores.
@@ -213,8 +235,12 @@ pub async fn list_vector_stores(
 ) -> ApiResult<Json<List<VectorStoreObject>>> {
     let page = query.page(VectorStoreId::uuid)?;
     let mut tx = app.services.db.tenant(&caller).await?;
-    let listing = vector_store::list(&mut tx, page).await?.map(VectorStoreObject::from);
-    Ok(Json(List::new(listing.data, listing.has_more, |store| store.id.clone())))
+    let listing = vector_store::list(&mut tx, page)
+        .await?
+        .map(VectorStoreObject::from);
+    Ok(Json(List::new(listing.data, listing.has_more, |store| {
+        store.id.clone()
+    })))
 }
 
 /// Describes a vector store.
@@ -244,6 +270,9 @@ pub async fn update_vector_store(
     Path(id): Path<VectorStoreId>,
     Json(request): Json<UpdateVectorStore>,
 ) -> ApiResult<Json<VectorStoreObject>> {
+    if let Patch::Set(metadata) = &request.metadata {
+        storable(metadata)?;
+    }
     let update = VectorStoreUpdate {
         name: request.name.into(),
         description: request.description.into(),
@@ -284,13 +313,17 @@ mod tests {
             id: VectorStoreId::generate(),
             name: String::new(),
             description: None,
-            metadata: Metadata::new(),
+            metadata: BTreeMap::new(),
             embedding_model: "m".into(),
             expires_after_days: None,
             created_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
             last_active_at: DateTime::from_timestamp(1_700_000_100, 0).unwrap(),
             usage_bytes: 7,
-            file_counts: vector_store::FileCounts { completed: 2, failed: 1, ..Default::default() },
+            file_counts: vector_store::FileCounts {
+                completed: 2,
+                failed: 1,
+                ..Default::default()
+            },
             expired: false,
         }
     }
@@ -323,7 +356,10 @@ mod tests {
     #[test]
     fn expiry_is_counted_from_the_last_use_only() {
         let param = |anchor: Option<&str>, days| {
-            let expires_after = ExpiresAfter { anchor: anchor.map(str::to_owned), days };
+            let expires_after = ExpiresAfter {
+                anchor: anchor.map(str::to_owned),
+                days,
+            };
             match expires_after.days() {
                 Ok(days) => days.to_string(),
                 Err(Error::Invalid { param, .. }) => param.unwrap(),

@@ -30,7 +30,13 @@ impl<T> List<T> {
     /// An envelope around `data`; `id` tells an object's id.
     pub fn new(data: Vec<T>, has_more: bool, id: impl Fn(&T) -> String) -> Self {
         let (first_id, last_id) = (data.first().map(&id), data.last().map(&id));
-        Self { object: "list", data, first_id, last_id, has_more }
+        Self {
+            object: "list",
+            data,
+            first_id,
+            last_id,
+            has_more,
+        }
     }
 }
 
@@ -49,7 +55,11 @@ pub struct Deleted {
 impl Deleted {
     /// The answer for `id`.
     pub fn new(id: impl ToString, object: &'static str) -> Self {
-        Self { id: id.to_string(), object, deleted: true }
+        Self {
+            id: id.to_string(),
+            object,
+            deleted: true,
+        }
     }
 }
 
@@ -169,8 +179,18 @@ mod tests {
         let read = |json: &str| serde_json::from_str::<OneOrMany>(json);
         assert_eq!(read(r#""a""#).unwrap().into_vec(), ["a"]);
         assert_eq!(read(r#"["a","b"]"#).unwrap().into_vec(), ["a", "b"]);
-        assert!(read("7").unwrap_err().to_string().contains("expected a string or an array of strings"));
-        assert!(read(r#"["a",7]"#).unwrap_err().to_string().contains("expected a string"));
+        assert!(
+            read("7")
+                .unwrap_err()
+                .to_string()
+                .contains("expected a string or an array of strings")
+        );
+        assert!(
+            read(r#"["a",7]"#)
+                .unwrap_err()
+                .to_string()
+                .contains("expected a string")
+        );
     }
 
     #[test]

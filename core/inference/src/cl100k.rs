@@ -20,12 +20,17 @@ impl Table {
     /// Reads the vocabulary out of the tokenizer, which is embedded in the binary.
     fn build() -> Result<Self> {
         let tokenizer = tiktoken_rs::cl100k_base().map_err(|error| Error::internal(error.to_string()))?;
-        let mut table = Self { bytes: Vec::new(), ends: Vec::with_capacity(IDS as usize) };
+        let mut table = Self {
+            bytes: Vec::new(),
+            ends: Vec::with_capacity(IDS as usize),
+        };
         for id in 0..IDS {
             if let Ok(bytes) = tokenizer.decode_bytes(&[id]) {
                 table.bytes.extend_from_slice(&bytes);
             }
-            table.ends.push(u32::try_from(table.bytes.len()).map_err(Error::internal)?);
+            table
+                .ends
+                .push(u32::try_from(table.bytes.len()).map_err(Error::internal)?);
         }
         Ok(table)
     }
@@ -34,7 +39,9 @@ impl Table {
         let id = id as usize;
         let end = *self.ends.get(id)?;
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        self.bytes.get(start as usize..end as usize).filter(|bytes| !bytes.is_empty())
+        self.bytes
+            .get(start as usize..end as usize)
+            .filter(|bytes| !bytes.is_empty())
     }
 }
 
@@ -61,8 +68,18 @@ pub fn decode(tokens: &[u32]) -> Result<String> {
 pub async fn decode_all(arrays: Vec<Vec<u32>>) -> Result<Vec<String>> {
     let decoded = tokio::task::spawn_blocking(move || {
         let one = arrays.len() == 1;
-        let name = |n: usize| if one { "input".to_owned() } else { format!("input[{n}]") };
-        arrays.iter().enumerate().map(|(n, tokens)| decode_named(tokens, &name(n))).collect()
+        let name = |n: usize| {
+            if one {
+                "input".to_owned()
+            } else {
+                format!("input[{n}]")
+            }
+        };
+        arrays
+            .iter()
+            .enumerate()
+            .map(|(n, tokens)| decode_named(tokens, &name(n)))
+            .collect()
     });
     decoded.await.map_err(Error::internal)?
 }
@@ -72,7 +89,10 @@ fn decode_named(tokens: &[u32], param: &str) -> Result<String> {
     let mut bytes = Vec::with_capacity(tokens.len() * 5);
     for &id in tokens {
         let token = table.get(id).ok_or_else(|| {
-            Error::invalid(param, format!("{id} is not a token of cl100k_base, as which token arrays are read."))
+            Error::invalid(
+                param,
+                format!("{id} is not a token of cl100k_base, as which token arrays are read."),
+            )
         })?;
         bytes.extend_from_slice(token);
     }
@@ -107,15 +127,22 @@ mod tests {
     #[test]
     fn unknown_ids_are_the_callers_mistake() {
         for id in [100_256, 100_261, IDS, u32::MAX] {
-            let Err(Error::Invalid { param, .. }) = decode(&[1, id]) else { panic!("{id} was accepted") };
+            let Err(Error::Invalid { param, .. }) = decode(&[1, id]) else {
+                panic!("{id} was accepted")
+            };
             assert_eq!(param.as_deref(), Some("input"));
         }
     }
 
     #[tokio::test]
     async fn the_error_names_the_array() {
-        assert_eq!(decode_all(vec![vec![15339], vec![]]).await.expect("valid ids"), ["hello", ""]);
-        let Err(Error::Invalid { param, .. }) = decode_all(vec![vec![1], vec![IDS]]).await else { panic!() };
+        assert_eq!(
+            decode_all(vec![vec![15339], vec![]]).await.expect("valid ids"),
+            ["hello", ""]
+        );
+        let Err(Error::Invalid { param, .. }) = decode_all(vec![vec![1], vec![IDS]]).await else {
+            panic!()
+        };
         assert_eq!(param.as_deref(), Some("input[1]"));
     }
 }

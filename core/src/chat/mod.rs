@@ -6,6 +6,7 @@
 //! markers `[n]` in its answer become citations.
 
 mod cite;
+pub mod extractive;
 mod ground;
 
 use std::sync::Arc;

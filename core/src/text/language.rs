@@ -25,12 +25,21 @@ pub struct Detected {
 
 /// Detects the main language and script of `text` from its first few thousand characters.
 pub fn detect(text: &str) -> Detected {
-    let end = text.char_indices().nth(SAMPLE_CHARS).map_or(text.len(), |(at, _)| at);
+    let end = text
+        .char_indices()
+        .nth(SAMPLE_CHARS)
+        .map_or(text.len(), |(at, _)| at);
     match whatlang::detect(&text[..end]) {
-        Some(info) => {
-            Detected { code: info.lang().code(), reliable: info.is_reliable(), script: Some(info.script()) }
-        }
-        None => Detected { code: "und", reliable: false, script: whatlang::detect_script(&text[..end]) },
+        Some(info) => Detected {
+            code: info.lang().code(),
+            reliable: info.is_reliable(),
+            script: Some(info.script()),
+        },
+        None => Detected {
+            code: "und",
+            reliable: false,
+            script: whatlang::detect_script(&text[..end]),
+        },
     }
 }
 
@@ -54,7 +63,11 @@ pub fn vector_weight(query: &str, model_languages: &[String]) -> f64 {
         return 0.0;
     }
     let letters = query.chars().filter(|c| c.is_alphabetic()).count();
-    if detected.reliable && letters >= MIN_LETTERS { RELATED_WEIGHT } else { 1.0 }
+    if detected.reliable && letters >= MIN_LETTERS {
+        RELATED_WEIGHT
+    } else {
+        1.0
+    }
 }
 
 /// Maps macro-language and two-letter codes that model cards use to the detector's codes.
@@ -87,7 +100,14 @@ mod tests {
         assert_eq!((arabic.code, arabic.script), ("ara", Some(Script::Arabic)));
         let english = detect("The refund is paid within fourteen days after we have received the goods.");
         assert_eq!((english.code, english.reliable), ("eng", true));
-        assert_eq!(detect("2024 42"), Detected { code: "und", reliable: false, script: None });
+        assert_eq!(
+            detect("2024 42"),
+            Detected {
+                code: "und",
+                reliable: false,
+                script: None
+            }
+        );
     }
 
     #[test]
@@ -109,8 +129,13 @@ mod tests {
     #[test]
     fn a_foreign_script_is_noise_to_an_english_model() {
         let english = languages(&["eng"]);
-        for query in ["ما هي سياسة الاسترداد؟", "退款政策是什么", "Какова политика возврата?", "환불 정책", "ถามอะไร"]
-        {
+        for query in [
+            "ما هي سياسة الاسترداد؟",
+            "退款政策是什么",
+            "Какова политика возврата?",
+            "환불 정책",
+            "ถามอะไร",
+        ] {
             assert_eq!(vector_weight(query, &english), 0.0, "{query}");
         }
     }

@@ -43,7 +43,11 @@ pub struct Sentence {
 /// inside a paragraph ends nothing, abbreviations and initials end nothing, and every heading, list item, table row
 /// and line of code stands for itself. Rules and separator rows are dropped.
 pub fn sentences(text: &str) -> Vec<Sentence> {
-    let mut found = Found { text, sentences: Vec::new(), paragraph: None };
+    let mut found = Found {
+        text,
+        sentences: Vec::new(),
+        paragraph: None,
+    };
     let mut fence: Option<&str> = None;
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -56,7 +60,7 @@ pub fn sentences(text: &str) -> Vec<Sentence> {
             if body.starts_with(mark) {
                 fence = None;
             } else {
-                found.whole(range, Kind::Code);
+                found.add(range, Kind::Code);
             }
         } else if let Some(mark) = ["```", "~~~"].into_iter().find(|mark| body.starts_with(mark)) {
             found.flush();
@@ -92,10 +96,10 @@ impl Found<'_> {
             self.flush();
         } else if let Some(marker) = heading_marker(body) {
             self.flush();
-            self.whole(range.start + marker..range.end, Kind::Heading);
+            self.add(range.start + marker..range.end, Kind::Heading);
         } else if is_row(body) {
             self.flush();
-            self.whole(range, Kind::TableRow);
+            self.add(range, Kind::TableRow);
         } else if let Some(marker) = list_marker(body) {
             self.flush();
             self.paragraph = Some((range.start + marker..range.end, Kind::ListItem));
@@ -108,28 +112,45 @@ impl Found<'_> {
     }
 
     fn flush(&mut self) {
-        let Some((range, kind)) = self.paragraph.take() else { return };
+        let Some((range, kind)) = self.paragraph.take() else {
+            return;
+        };
         if kind == Kind::Heading {
-            return self.whole(range, kind);
+            return self.add(range, kind);
         }
-        // Same length, so that offsets stay.
-        let unwrapped = self.text[range.clone()].replace('\n', " ");
+        // Line breaks and footnote references end no sentence. All of the same length, so that offsets stay.
+        let mut unwrapped = self.text[range.clone()].replace('\n', " ");
+        for reference in plain::references(&self.text[range.clone()]) {
+            let blank = " ".repeat(reference.len());
+            unwrapped.replace_range(reference, &blank);
+        }
         for sentence in boundaries(&unwrapped) {
-            for piece in pieces(&unwrapped[sentence.clone()]) {
-                let start = range.start + sentence.start;
-                self.whole(start + piece.start..start + piece.end, kind);
-            }
+            self.add(range.start + sentence.start..range.start + sentence.end, kind);
         }
     }
 
-    fn whole(&mut self, range: Range<usize>, kind: Kind) {
+    fn add(&mut self, range: Range<usize>, kind: Kind) {
+        for piece in pieces(&self.text[range.clone()]) {
+            self.push(range.start + piece.start..range.start + piece.end, kind);
+        }
+    }
+
+    fn push(&mut self, range: Range<usize>, kind: Kind) {
         let raw = &self.text[range.clone()];
         let trimmed = raw.trim_start();
         let start = range.end - trimmed.len();
         let trimmed = trimmed.trim_end();
-        let text = if kind == Kind::Code { trimmed.to_owned() } else { plain(trimmed) };
+        let text = if kind == Kind::Code {
+            trimmed.to_owned()
+        } else {
+            plain(trimmed)
+        };
         if text.chars().any(char::is_alphanumeric) {
-            self.sentences.push(Sentence { range: start..start + trimmed.len(), text, kind });
+            self.sentences.push(Sentence {
+                range: start..start + trimmed.len(),
+                text,
+                kind,
+            });
         }
     }
 }
@@ -150,17 +171,25 @@ fn boundaries(paragraph: &str) -> Vec<Range<usize>> {
 /// Whether `next` belongs to the sentence that seems to end with `before`.
 fn continues(before: &str, next: &str) -> bool {
     const TITLES: [&str; 26] = [
-        "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "gen", "col", "lt", "capt", "rev", "hon", "gov", "sen", "rep",
-        "fig", "figs", "eq", "vs", "cf", "e.g", "i.e", "approx", "bzw",
+        "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "gen", "col", "lt", "capt", "rev", "hon", "gov",
+        "sen", "rep", "fig", "figs", "eq", "vs", "cf", "e.g", "i.e", "approx", "bzw",
     ];
-    const BEFORE_NUMBERS: [&str; 12] = ["no", "nos", "vol", "p", "pp", "ch", "sec", "art", "nr", "s", "v", "ed"];
+    const BEFORE_NUMBERS: [&str; 12] = [
+        "no", "nos", "vol", "p", "pp", "ch", "sec", "art", "nr", "s", "v", "ed",
+    ];
     let trimmed = before.trim_end();
-    let Some(stem) = trimmed.strip_suffix('.') else { return false };
-    let word = stem.rsplit(|c: char| c.is_whitespace() || c == '(').next().unwrap_or_default();
+    let Some(stem) = trimmed.strip_suffix('.') else {
+        return false;
+    };
+    let word = stem
+        .rsplit(|c: char| c.is_whitespace() || c == '(')
+        .next()
+        .unwrap_or_default();
     let lower = word.to_lowercase();
     let is_initial = word.chars().count() == 1 && word.chars().all(char::is_uppercase);
     // `U.S.` or `z.B.`, but not a number.
-    let is_dotted = word.contains('.') && word.split('.').all(|part| part.chars().count() <= 2)
+    let is_dotted = word.contains('.')
+        && word.split('.').all(|part| part.chars().count() <= 2)
         && word.chars().any(char::is_alphabetic);
     TITLES.contains(&lower.as_str())
         || is_initial
@@ -178,7 +207,11 @@ fn pieces(sentence: &str) -> Vec<Range<usize>> {
         let end = [&[';', '؛', '；'][..], &[',', '،', '，', '、'], &[' ']]
             .into_iter()
             .find_map(|marks| {
-                head.char_indices().rev().find(|(_, c)| marks.contains(c)).map(|(at, c)| at + c.len_utf8()).filter(late)
+                head.char_indices()
+                    .rev()
+                    .find(|(_, c)| marks.contains(c))
+                    .map(|(at, c)| at + c.len_utf8())
+                    .filter(late)
             })
             .unwrap_or(head.len());
         cut.push(start..start + end);
@@ -191,7 +224,9 @@ fn pieces(sentence: &str) -> Vec<Range<usize>> {
 /// A thematic break, the underline of a heading, or the separator row of a table.
 fn is_rule(line: &str) -> bool {
     line.len() >= 3
-        && line.chars().all(|c| matches!(c, '-' | '=' | '*' | '_' | '|' | ':' | '+' | ' '))
+        && line
+            .chars()
+            .all(|c| matches!(c, '-' | '=' | '*' | '_' | '|' | ':' | '+' | ' '))
         && line.chars().any(|c| c != ' ')
 }
 
@@ -223,17 +258,35 @@ mod tests {
     use proptest::prelude::*;
 
     fn texts(text: &str) -> Vec<String> {
-        sentences(text).into_iter().map(|sentence| sentence.text).collect()
+        sentences(text)
+            .into_iter()
+            .map(|sentence| sentence.text)
+            .collect()
     }
 
     #[test]
     fn prose() {
         assert_eq!(
             texts("Dr. Smith paid 3.14 USD. He left\nthe U.S. Army in May! Why? See No. 5."),
-            ["Dr. Smith paid 3.14 USD.", "He left the U.S. Army in May!", "Why?", "See No. 5."]
+            [
+                "Dr. Smith paid 3.14 USD.",
+                "He left the U.S. Army in May!",
+                "Why?",
+                "See No. 5."
+            ]
         );
-        assert_eq!(texts("متى يدفع؟ خلال أسبوعين۔ شكرا."), ["متى يدفع؟", "خلال أسبوعين۔", "شكرا."]);
-        assert_eq!(texts("退款需要时间。请等待！好吗？"), ["退款需要时间。", "请等待！", "好吗？"]);
+        assert_eq!(
+            texts("It swims.[1][2, 3] It [sic] flies.[4]"),
+            ["It swims.", "It [sic] flies."]
+        );
+        assert_eq!(
+            texts("متى يدفع؟ خلال أسبوعين۔ شكرا."),
+            ["متى يدفع؟", "خلال أسبوعين۔", "شكرا."]
+        );
+        assert_eq!(
+            texts("退款需要时间。请等待！好吗？"),
+            ["退款需要时间。", "请等待！", "好吗？"]
+        );
     }
 
     #[test]
@@ -241,17 +294,20 @@ mod tests {
         let text = "# Refunds #1\n\nPaid soon\n- first item. More\n- second\n\nTitle\n=====\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```\nlet x = 1;\n```\n***\n";
         let found = sentences(text);
         let kinds: Vec<_> = found.iter().map(|s| (s.kind, s.text.as_str())).collect();
-        assert_eq!(kinds, [
-            (Kind::Heading, "Refunds #1"),
-            (Kind::Prose, "Paid soon"),
-            (Kind::ListItem, "first item."),
-            (Kind::ListItem, "More"),
-            (Kind::ListItem, "second"),
-            (Kind::Heading, "Title"),
-            (Kind::TableRow, "a | b"),
-            (Kind::TableRow, "1 | 2"),
-            (Kind::Code, "let x = 1;"),
-        ]);
+        assert_eq!(
+            kinds,
+            [
+                (Kind::Heading, "Refunds #1"),
+                (Kind::Prose, "Paid soon"),
+                (Kind::ListItem, "first item."),
+                (Kind::ListItem, "More"),
+                (Kind::ListItem, "second"),
+                (Kind::Heading, "Title"),
+                (Kind::TableRow, "a | b"),
+                (Kind::TableRow, "1 | 2"),
+                (Kind::Code, "let x = 1;"),
+            ]
+        );
         assert_eq!(&text[found[0].range.clone()], "Refunds #1");
         assert_eq!(&text[found[4].range.clone()], "second");
     }

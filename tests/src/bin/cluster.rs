@@ -32,13 +32,20 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<u8> {
-    let command: Vec<OsString> = std::env::args_os().skip_while(|argument| argument != "--").skip(1).collect();
+    let command: Vec<OsString> = std::env::args_os()
+        .skip_while(|argument| argument != "--")
+        .skip(1)
+        .collect();
     let Some((program, arguments)) = command.split_first() else {
         bail!("usage: test-cluster -- COMMAND [ARGUMENT …]");
     };
-    let runtime = std::env::var_os("INSULA_RUNTIME")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../.runtime"), PathBuf::from);
-    let runtime = runtime.canonicalize().with_context(|| format!("no {}: run `make bootstrap`", runtime.display()))?;
+    let runtime = std::env::var_os("INSULA_RUNTIME").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.runtime"),
+        PathBuf::from,
+    );
+    let runtime = runtime
+        .canonicalize()
+        .with_context(|| format!("no {}: run `make bootstrap`", runtime.display()))?;
     let install = runtime.join("postgres");
     let clusters = clusters_folder()?;
     sweep(&install, &clusters).await?;
@@ -46,11 +53,19 @@ async fn run() -> Result<u8> {
     // Listened to before anything is started, so that nothing started is left behind.
     let mut signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let data = clusters.join(std::process::id().to_string());
-    let options = PostgresOptions { install: install.clone(), data: data.clone(), port: None, durable: false };
+    let options = PostgresOptions {
+        install: install.clone(),
+        data: data.clone(),
+        port: None,
+        durable: false,
+    };
     let postgres = EmbeddedPostgres::start(options).await?;
     let started = Command::new(program)
         .args(arguments)
-        .env("INSULA_TEST_CLUSTER", postgres.admin_url("postgres").expose_secret())
+        .env(
+            "INSULA_TEST_CLUSTER",
+            postgres.admin_url("postgres").expose_secret(),
+        )
         .env("INSULA_RUNTIME", &runtime)
         .spawn()
         .with_context(|| format!("starting {}", program.display()));
@@ -82,13 +97,17 @@ async fn wait(child: &mut Child, interrupt: &mut Signal, terminate: &mut Signal)
 
 /// As a shell says it: 128 and the signal for a command that a signal ended.
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    let code = status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     u8::try_from(code).unwrap_or(1)
 }
 
 /// Where this user's clusters lie, each under the process id of its owner.
 fn clusters_folder() -> Result<PathBuf> {
-    let user = std::fs::metadata("/proc/self").context("reading /proc/self")?.uid();
+    let user = std::fs::metadata("/proc/self")
+        .context("reading /proc/self")?
+        .uid();
     let folder = std::env::temp_dir().join(format!("insula-test-clusters-{user}"));
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     if std::fs::symlink_metadata(&folder)?.uid() != user {
@@ -104,7 +123,10 @@ async fn sweep(install: &Path, clusters: &Path) -> Result<()> {
         if !Path::new("/proc").join(entry.file_name()).exists()
             && let Err(error) = EmbeddedPostgres::remove(install, &entry.path()).await
         {
-            eprintln!("test-cluster: cannot remove {}: {error:#}", entry.path().display());
+            eprintln!(
+                "test-cluster: cannot remove {}: {error:#}",
+                entry.path().display()
+            );
         }
     }
     Ok(())

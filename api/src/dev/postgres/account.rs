@@ -98,40 +98,56 @@ mod tests {
         assert_eq!(Account::find(PASSWD, "post"), None);
     }
 
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
     #[test]
-    fn a_closed_folder_anywhere_on_the_way_blocks_those_it_is_closed_to() {
-        let top = tempfile::tempdir().unwrap();
-        let closed = top.path().join("closed");
-        let inside = closed.join("open");
-        fs::create_dir_all(&inside).unwrap();
-        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        mode(top.path(), 0o711);
-        mode(&inside, 0o755);
-        let owner = fs::metadata(&closed).unwrap();
-        let own = Account {
-            uid: owner.uid(),
-            gid: owner.gid(),
+    fn owner_group_and_others_each_need_their_own_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = fs::metadata(folder.path()).unwrap();
+        let owner = Account {
+            uid: meta.uid(),
+            gid: meta.gid(),
         };
         let group = Account {
-            uid: owner.uid() + 1,
-            gid: owner.gid(),
+            uid: meta.uid() + 1,
+            gid: meta.gid(),
         };
         let other = Account {
-            uid: owner.uid() + 1,
-            gid: owner.gid() + 1,
+            uid: meta.uid() + 1,
+            gid: meta.gid() + 1,
         };
+        for (mode, barred) in [
+            (0o700, [false, true, true]),
+            (0o710, [false, false, true]),
+            (0o711, [false, false, false]),
+            (0o677, [true, false, false]),
+            (0o766, [false, true, true]),
+        ] {
+            set_mode(folder.path(), mode);
+            let found = [owner, group, other].map(|account| account.is_barred_from(folder.path()));
+            assert_eq!(found, barred, "{mode:o}");
+        }
+        assert!(!other.is_barred_from(&folder.path().join("absent")));
+    }
 
-        mode(&closed, 0o700);
+    #[test]
+    fn the_first_closed_folder_on_the_way_is_named() {
+        let top = tempfile::tempdir().unwrap();
+        let closed = top.path().join("closed");
+        let inside = closed.join("inside");
+        fs::create_dir_all(&inside).unwrap();
+        let meta = fs::metadata(&inside).unwrap();
+        let own = Account {
+            uid: meta.uid(),
+            gid: meta.gid(),
+        };
         assert_eq!(own.blocked_at(&inside), None);
-        assert_eq!(group.blocked_at(&inside), Some(closed.clone()));
-        assert_eq!(other.blocked_at(&inside), Some(closed.clone()));
-        mode(&closed, 0o710);
-        assert_eq!(group.blocked_at(&inside), None);
-        assert_eq!(other.blocked_at(&inside), Some(closed.clone()));
-        mode(&closed, 0o711);
-        assert_eq!(other.blocked_at(&inside), None);
-        mode(&inside, 0o700);
-        assert_eq!(other.blocked_at(&inside), Some(inside.clone()));
-        assert_eq!(other.blocked_at(&top.path().join("absent/deeper")), None);
+        set_mode(&inside, 0o600);
+        assert_eq!(own.blocked_at(&inside), Some(inside.clone()));
+        set_mode(&closed, 0o600);
+        assert_eq!(own.blocked_at(&inside), Some(closed.clone()));
+        set_mode(&closed, 0o700);
     }
 }

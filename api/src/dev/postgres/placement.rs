@@ -3,7 +3,7 @@
 //! Normally where the caller says. But the unprivileged account that root lends to Postgres cannot enter a clone
 //! below `/root` or a private temporary folder; then the install is copied and the data kept below `/var/lib/insula`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -136,7 +136,12 @@ pub(super) fn make_open_dir(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Copies an install unless `to` is a copy of the same version. Several processes may want that at once; one makes it.
 fn copy_install(from: &Path, to: &Path) -> Result<()> {
+    let parent = to.parent().context("no copy can be made at the root")?;
+    make_open_dir(parent)?;
+    let lock = File::create(parent.join("copying")).context("opening the lock of the copy of Postgres")?;
+    lock.lock().context("locking the copy of Postgres")?;
     let stamp = |folder: &Path| fs::read(folder.join(STAMP)).ok();
     if to.exists() && stamp(to) == stamp(from) {
         return Ok(());

@@ -126,30 +126,57 @@ impl<'de> Deserialize<'de> for Content {
 
 /// The conversation in the domain's words.
 pub(super) fn convert(messages: Vec<MessageParam>) -> Result<Vec<ChatMessage>, Error> {
-    messages.into_iter().enumerate().map(|(i, message)| one(&format!("messages[{i}]"), message)).collect()
+    messages
+        .into_iter()
+        .enumerate()
+        .map(|(i, message)| one(&format!("messages[{i}]"), message))
+        .collect()
 }
 
 fn one(at: &str, message: MessageParam) -> Result<ChatMessage, Error> {
-    let MessageParam { role, content, name, refusal, tool_calls, tool_call_id, function_call } = message;
+    let MessageParam {
+        role,
+        content,
+        name,
+        refusal,
+        tool_calls,
+        tool_call_id,
+        function_call,
+    } = message;
     if let Some(name) = &name {
         text(&format!("{at}.name"), name, 256)?;
     }
     let content_at = format!("{at}.content");
-    let content = content.map(|content| join(&content_at, content, role)).transpose()?;
+    let content = content
+        .map(|content| join(&content_at, content, role))
+        .transpose()?;
     let plain = |role| -> Result<ChatMessage, Error> {
         let content = Some(required(&content_at, content.clone())?);
-        Ok(ChatMessage { role, content, name: name.clone(), tool_calls: Vec::new(), tool_call_id: None })
+        Ok(ChatMessage {
+            role,
+            content,
+            name: name.clone(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+        })
     };
     match role {
         RoleParam::System | RoleParam::Developer => plain(Role::System),
         RoleParam::User => plain(Role::User),
         RoleParam::Tool => {
             let id = required(&format!("{at}.tool_call_id"), tool_call_id)?;
-            Ok(ChatMessage { tool_call_id: Some(id), ..plain(Role::Tool)? })
+            Ok(ChatMessage {
+                tool_call_id: Some(id),
+                ..plain(Role::Tool)?
+            })
         }
         RoleParam::Function => {
             let function = required(&format!("{at}.name"), name.as_deref())?;
-            Ok(ChatMessage { tool_call_id: Some(former_call_id(function)), name: None, ..plain(Role::Tool)? })
+            Ok(ChatMessage {
+                tool_call_id: Some(former_call_id(function)),
+                name: None,
+                ..plain(Role::Tool)?
+            })
         }
         RoleParam::Assistant => {
             let mut calls = tool_calls
@@ -160,13 +187,23 @@ fn one(at: &str, message: MessageParam) -> Result<ChatMessage, Error> {
                 .collect::<Result<Vec<_>, _>>()?;
             if let Some(FunctionParam { name, arguments }) = function_call {
                 let arguments = arguments.unwrap_or_default();
-                calls.push(ToolCall { id: former_call_id(&name), name, arguments });
+                calls.push(ToolCall {
+                    id: former_call_id(&name),
+                    name,
+                    arguments,
+                });
             }
             let content = content.or(refusal);
             if content.is_none() && calls.is_empty() {
                 return required(&content_at, None);
             }
-            Ok(ChatMessage { role: Role::Assistant, content, name, tool_calls: calls, tool_call_id: None })
+            Ok(ChatMessage {
+                role: Role::Assistant,
+                content,
+                name,
+                tool_calls: calls,
+                tool_call_id: None,
+            })
         }
     }
 }
@@ -180,7 +217,10 @@ fn tool_call(at: &str, call: ToolCallParam) -> Result<ToolCall, Error> {
     if let Some(kind) = call.kind.as_deref()
         && kind != "function"
     {
-        return Err(unsupported(&format!("{at}.type"), "A tool call of a type other than 'function'"));
+        return Err(unsupported(
+            &format!("{at}.type"),
+            "A tool call of a type other than 'function'",
+        ));
     }
     let function = required(&format!("{at}.function"), call.function)?;
     Ok(ToolCall {
@@ -238,25 +278,41 @@ mod tests {
     fn texts_and_parts_become_one_text() {
         let parts = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
         let message = check(json!({"role": "user", "name": "ada", "content": parts})).unwrap();
-        assert_eq!((message.content.as_deref(), message.name.as_deref()), (Some("a\nb"), Some("ada")));
-        assert_eq!(check(json!({"role": "developer", "content": "x"})).unwrap().role, Role::System);
+        assert_eq!(
+            (message.content.as_deref(), message.name.as_deref()),
+            (Some("a\nb"), Some("ada"))
+        );
+        assert_eq!(
+            check(json!({"role": "developer", "content": "x"})).unwrap().role,
+            Role::System
+        );
     }
 
     #[test]
     fn tool_calls_and_their_results_are_kept() {
         let call = json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
         let message = check(json!({"role": "assistant", "content": null, "tool_calls": [call]})).unwrap();
-        let expected = ToolCall { id: "call_1".into(), name: "f".into(), arguments: "{}".into() };
+        let expected = ToolCall {
+            id: "call_1".into(),
+            name: "f".into(),
+            arguments: "{}".into(),
+        };
         assert_eq!((message.content, message.tool_calls), (None, vec![expected]));
         let result = check(json!({"role": "tool", "tool_call_id": "call_1", "content": "42"})).unwrap();
-        assert_eq!((result.role, result.tool_call_id.as_deref()), (Role::Tool, Some("call_1")));
+        assert_eq!(
+            (result.role, result.tool_call_id.as_deref()),
+            (Role::Tool, Some("call_1"))
+        );
     }
 
     #[test]
     fn former_function_calls_meet_their_results() {
         let call = json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}});
         let result = json!({"role": "function", "name": "f", "content": "42"});
-        assert_eq!(Some(check(call).unwrap().tool_calls[0].id.clone()), check(result).unwrap().tool_call_id);
+        assert_eq!(
+            Some(check(call).unwrap().tool_calls[0].id.clone()),
+            check(result).unwrap().tool_call_id
+        );
     }
 
     #[test]
@@ -269,13 +325,31 @@ mod tests {
             (json!({"role": "user", "content": null}), "messages[0].content"),
             (json!({"role": "user", "content": 5}), "messages[0].content"),
             (json!({"role": "user", "content": []}), "messages[0].content"),
-            (json!({"role": "user", "content": ["x"]}), "messages[0].content[0]"),
-            (json!({"role": "user", "content": [{"text": "x"}]}), "messages[0].content[0].type"),
-            (json!({"role": "user", "content": [{"type": "text"}]}), "messages[0].content[0].text"),
-            (json!({"role": "user", "content": [{"type": "image_url"}]}), "messages[0].content[0].type"),
-            (json!({"role": "user", "content": [{"type": "refusal", "refusal": "x"}]}), "messages[0].content[0].type"),
+            (
+                json!({"role": "user", "content": ["x"]}),
+                "messages[0].content[0]",
+            ),
+            (
+                json!({"role": "user", "content": [{"text": "x"}]}),
+                "messages[0].content[0].type",
+            ),
+            (
+                json!({"role": "user", "content": [{"type": "text"}]}),
+                "messages[0].content[0].text",
+            ),
+            (
+                json!({"role": "user", "content": [{"type": "image_url"}]}),
+                "messages[0].content[0].type",
+            ),
+            (
+                json!({"role": "user", "content": [{"type": "refusal", "refusal": "x"}]}),
+                "messages[0].content[0].type",
+            ),
             (json!({"role": "assistant"}), "messages[0].content"),
-            (json!({"role": "assistant", "tool_calls": [{"id": "a"}]}), "messages[0].tool_calls[0].function"),
+            (
+                json!({"role": "assistant", "tool_calls": [{"id": "a"}]}),
+                "messages[0].tool_calls[0].function",
+            ),
             (
                 json!({"role": "assistant", "tool_calls": [{"id": "a", "type": "custom", "custom": {}}]}),
                 "messages[0].tool_calls[0].type",
@@ -284,11 +358,18 @@ mod tests {
                 json!({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}),
                 "messages[0].tool_calls[0].function.arguments",
             ),
-            (json!({"role": "tool", "content": "x"}), "messages[0].tool_call_id"),
+            (
+                json!({"role": "tool", "content": "x"}),
+                "messages[0].tool_call_id",
+            ),
             (json!({"role": "function", "content": "x"}), "messages[0].name"),
         ] {
             match check(message.clone()) {
-                Err(Error::Invalid { param: Some(param), message: text, .. }) => {
+                Err(Error::Invalid {
+                    param: Some(param),
+                    message: text,
+                    ..
+                }) => {
                     assert_eq!(param, wanted, "{message}");
                     assert!(!text.contains("variant") && !text.contains("struct"), "{text}");
                 }

@@ -13,8 +13,8 @@ use insula_tenancy::scope_types::ChatWrite;
 use insula_tenancy::{Scope, new_uuid};
 
 pub use self::request::CreateChatCompletion;
-pub use self::response::{ChatCompletion, ChatCompletionChunk};
 use self::response::Head;
+pub use self::response::{ChatCompletion, ChatCompletionChunk};
 use super::wire::now;
 use crate::app::App;
 use crate::http::{ApiResult, Caller, Json};
@@ -46,7 +46,13 @@ pub async fn create_chat_completion(
     };
     let prepared = chat::prepare(&app.services, &caller, checked.call)
         .await
-        .map_err(|error| if names_stores { in_data_source(error) } else { error })?;
+        .map_err(|error| {
+            if names_stores {
+                in_data_source(error)
+            } else {
+                error
+            }
+        })?;
     if checked.stream {
         let (events, passages) = prepared.stream().await?;
         return Ok(stream::respond(head, events, passages, checked.include_usage));
@@ -64,8 +70,16 @@ fn in_data_source(error: Error) -> Error {
         param => param,
     };
     match error {
-        Error::NotFound { message, param, code } => Error::NotFound { message, param: place(param), code },
-        Error::Invalid { message, param, code } => Error::Invalid { message, param: place(param), code },
+        Error::NotFound { message, param, code } => Error::NotFound {
+            message,
+            param: place(param),
+            code,
+        },
+        Error::Invalid { message, param, code } => Error::Invalid {
+            message,
+            param: place(param),
+            code,
+        },
         other => other,
     }
 }

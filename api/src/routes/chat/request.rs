@@ -134,11 +134,23 @@ impl CreateChatCompletion {
         };
         let sources = self.data_sources.unwrap_or_default();
         count("data_sources", sources.len(), 0..=1)?;
-        let grounding = sources.into_iter().next().map(|source| source.read("data_sources[0]")).transpose()?;
+        let grounding = sources
+            .into_iter()
+            .next()
+            .map(|source| source.read("data_sources[0]"))
+            .transpose()?;
         let messages = message::convert(self.messages)?;
-        let include_usage = self.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
+        let include_usage = self
+            .stream_options
+            .and_then(|options| options.include_usage)
+            .unwrap_or(false);
         Ok(CheckedCall {
-            call: ChatCall { model: self.model, messages, options, grounding },
+            call: ChatCall {
+                model: self.model,
+                messages,
+                options,
+                grounding,
+            },
             stream: self.stream.unwrap_or(false),
             include_usage,
         })
@@ -148,13 +160,37 @@ impl CreateChatCompletion {
         optional_range("n", self.n, 1..=1)?;
         let wants_sound = |modalities: &Vec<String>| modalities.iter().any(|modality| modality != "text");
         let asked = [
-            ("logprobs", self.logprobs == Some(true), "Returning log probabilities"),
-            ("top_logprobs", self.top_logprobs.is_some_and(|top| top > 0), "Returning log probabilities"),
-            ("logit_bias", self.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty()), "Biasing tokens"),
+            (
+                "logprobs",
+                self.logprobs == Some(true),
+                "Returning log probabilities",
+            ),
+            (
+                "top_logprobs",
+                self.top_logprobs.is_some_and(|top| top > 0),
+                "Returning log probabilities",
+            ),
+            (
+                "logit_bias",
+                self.logit_bias.as_ref().is_some_and(|bias| !bias.is_empty()),
+                "Biasing tokens",
+            ),
             ("audio", self.audio.is_some(), "Audio"),
-            ("modalities", self.modalities.as_ref().is_some_and(wants_sound), "Output other than text"),
-            ("web_search_options", self.web_search_options.is_some(), "Web search"),
-            ("functions", self.functions.is_some(), "The former 'functions'; send 'tools', it"),
+            (
+                "modalities",
+                self.modalities.as_ref().is_some_and(wants_sound),
+                "Output other than text",
+            ),
+            (
+                "web_search_options",
+                self.web_search_options.is_some(),
+                "Web search",
+            ),
+            (
+                "functions",
+                self.functions.is_some(),
+                "The former 'functions'; send 'tools', it",
+            ),
         ];
         match asked.into_iter().find(|(_, asked, _)| *asked) {
             Some((param, _, what)) => Err(unsupported(param, what)),
@@ -167,7 +203,10 @@ fn check_stop(stop: Option<OneOrMany>) -> Result<Vec<String>, Error> {
     let stop = stop.map(OneOrMany::into_vec).unwrap_or_default();
     count("stop", stop.len(), 0..=4)?;
     if stop.iter().any(String::is_empty) {
-        return Err(Error::invalid("stop", "Invalid value for 'stop': a stop text must not be empty."));
+        return Err(Error::invalid(
+            "stop",
+            "Invalid value for 'stop': a stop text must not be empty.",
+        ));
     }
     Ok(stop)
 }
@@ -197,7 +236,9 @@ mod tests {
 
     fn refused(patch: Value) -> String {
         match check(patch.clone()) {
-            Err(Error::Invalid { param: Some(param), .. }) => param,
+            Err(Error::Invalid {
+                param: Some(param), ..
+            }) => param,
             other => panic!("{patch} gave {other:?}"),
         }
     }
@@ -269,7 +310,14 @@ mod tests {
         assert_eq!(call.call.options, expected);
         assert!(call.stream && call.include_usage);
         assert_eq!(call.call.messages, [ChatMessage::text(Role::User, "hi")]);
-        assert_eq!(check(json!({"max_tokens": 7, "max_completion_tokens": 9})).unwrap().call.options.max_tokens, Some(9));
+        assert_eq!(
+            check(json!({"max_tokens": 7, "max_completion_tokens": 9}))
+                .unwrap()
+                .call
+                .options
+                .max_tokens,
+            Some(9)
+        );
     }
 
     #[test]
@@ -282,14 +330,36 @@ mod tests {
             }
             json!({"data_sources": [{"type": "insula_vector_stores", "parameters": parameters}]})
         };
-        let grounding = check(source(json!({"max_num_results": 5}))).unwrap().call.grounding.unwrap();
-        assert_eq!((grounding.vector_store_ids, grounding.max_num_results), (vec![store], 5));
+        let grounding = check(source(json!({"max_num_results": 5})))
+            .unwrap()
+            .call
+            .grounding
+            .unwrap();
+        assert_eq!(
+            (grounding.vector_store_ids, grounding.max_num_results),
+            (vec![store], 5)
+        );
         for (patch, param) in [
-            (source(json!({"max_num_results": 51})), "data_sources[0].parameters.max_num_results"),
-            (source(json!({"score_threshold": -1})), "data_sources[0].parameters.score_threshold"),
-            (source(json!({"vector_store_ids": []})), "data_sources[0].parameters.vector_store_ids"),
-            (source(json!({"filters": {"type": "x"}})), "data_sources[0].parameters.filters.type"),
-            (json!({"data_sources": [{"type": "azure_search", "parameters": {"vector_store_ids": []}}]}), "data_sources[0].type"),
+            (
+                source(json!({"max_num_results": 51})),
+                "data_sources[0].parameters.max_num_results",
+            ),
+            (
+                source(json!({"score_threshold": -1})),
+                "data_sources[0].parameters.score_threshold",
+            ),
+            (
+                source(json!({"vector_store_ids": []})),
+                "data_sources[0].parameters.vector_store_ids",
+            ),
+            (
+                source(json!({"filters": {"type": "x"}})),
+                "data_sources[0].parameters.filters.type",
+            ),
+            (
+                json!({"data_sources": [{"type": "azure_search", "parameters": {"vector_store_ids": []}}]}),
+                "data_sources[0].type",
+            ),
             (json!({"data_sources": [1]}), "data_sources[0]"),
         ] {
             assert_eq!(refused(patch.clone()), param, "{patch}");

@@ -109,6 +109,8 @@ pub struct Annotation {
 pub struct FileCitation {
     /// Where the marker `[n]` starts in the answer, in characters.
     pub index: usize,
+    /// The `n` of the marker.
+    pub passage: usize,
     /// The file.
     pub file_id: String,
     /// Its name.
@@ -257,22 +259,42 @@ impl From<TokenUsage> for Usage {
             prompt_tokens: usage.prompt_tokens,
             completion_tokens: usage.completion_tokens,
             total_tokens: usage.prompt_tokens + usage.completion_tokens,
-            prompt_tokens_details: PromptTokensDetails { cached_tokens: usage.cached_tokens },
-            completion_tokens_details: CompletionTokensDetails { reasoning_tokens: usage.reasoning_tokens },
+            prompt_tokens_details: PromptTokensDetails {
+                cached_tokens: usage.cached_tokens,
+            },
+            completion_tokens_details: CompletionTokensDetails {
+                reasoning_tokens: usage.reasoning_tokens,
+            },
         }
     }
 }
 
 impl From<ToolCall> for MessageToolCall {
     fn from(ToolCall { id, name, arguments }: ToolCall) -> Self {
-        Self { id, kind: "function", function: FunctionCall { name, arguments } }
+        Self {
+            id,
+            kind: "function",
+            function: FunctionCall { name, arguments },
+        }
     }
 }
 
 impl From<ToolCallDelta> for DeltaToolCall {
-    fn from(ToolCallDelta { index, id, name, arguments }: ToolCallDelta) -> Self {
+    fn from(
+        ToolCallDelta {
+            index,
+            id,
+            name,
+            arguments,
+        }: ToolCallDelta,
+    ) -> Self {
         let kind = id.is_some().then_some("function");
-        Self { index, id, kind, function: DeltaFunction { name, arguments } }
+        Self {
+            index,
+            id,
+            kind,
+            function: DeltaFunction { name, arguments },
+        }
     }
 }
 
@@ -284,6 +306,7 @@ pub(super) fn annotations(citations: Vec<Citation>, passages: &[Passage]) -> Vec
             kind: "file_citation",
             file_citation: FileCitation {
                 index: citation.index,
+                passage: citation.passage + 1,
                 file_id: passage.file_id.clone(),
                 filename: passage.filename.clone(),
                 chunk_id: passage.chunk_id.clone(),
@@ -311,7 +334,11 @@ impl ChatCompletion {
             content: completion.content,
             refusal: completion.refusal,
             annotations: annotations(completion.citations, passages),
-            tool_calls: completion.tool_calls.into_iter().map(MessageToolCall::from).collect(),
+            tool_calls: completion
+                .tool_calls
+                .into_iter()
+                .map(MessageToolCall::from)
+                .collect(),
         };
         let reason = completion.finish_reason.unwrap_or(FinishReason::Stop);
         Self {
@@ -319,7 +346,12 @@ impl ChatCompletion {
             object: "chat.completion",
             created: head.created,
             model: head.model,
-            choices: vec![Choice { index: 0, message, logprobs: None, finish_reason: finish_reason(reason) }],
+            choices: vec![Choice {
+                index: 0,
+                message,
+                logprobs: None,
+                finish_reason: finish_reason(reason),
+            }],
             usage: completion.usage.map(Usage::from),
         }
     }
@@ -331,7 +363,11 @@ pub(super) mod tests {
     use serde_json::json;
 
     pub(in crate::routes::chat) fn head() -> Head {
-        Head { id: "chatcmpl-1".into(), created: 7, model: "m".into() }
+        Head {
+            id: "chatcmpl-1".into(),
+            created: 7,
+            model: "m".into(),
+        }
     }
 
     pub(in crate::routes::chat) fn passage() -> Passage {
@@ -349,7 +385,10 @@ pub(super) mod tests {
 
     #[test]
     fn a_completion_has_the_keys_that_strict_clients_require() {
-        let completion = Completion { content: Some("hi".into()), ..Completion::default() };
+        let completion = Completion {
+            content: Some("hi".into()),
+            ..Completion::default()
+        };
         let json = serde_json::to_value(ChatCompletion::new(head(), completion, &[])).unwrap();
         let expected = json!({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 7, "model": "m",
@@ -364,9 +403,18 @@ pub(super) mod tests {
     #[test]
     fn tool_calls_and_usage_are_written() {
         let completion = Completion {
-            tool_calls: vec![ToolCall { id: "call_1".into(), name: "f".into(), arguments: "{}".into() }],
+            tool_calls: vec![ToolCall {
+                id: "call_1".into(),
+                name: "f".into(),
+                arguments: "{}".into(),
+            }],
             finish_reason: Some(FinishReason::ToolCalls),
-            usage: Some(TokenUsage { prompt_tokens: 5, completion_tokens: 3, cached_tokens: 2, reasoning_tokens: 1 }),
+            usage: Some(TokenUsage {
+                prompt_tokens: 5,
+                completion_tokens: 3,
+                cached_tokens: 2,
+                reasoning_tokens: 1,
+            }),
             ..Completion::default()
         };
         let json = serde_json::to_value(ChatCompletion::new(head(), completion, &[])).unwrap();
@@ -385,12 +433,20 @@ pub(super) mod tests {
 
     #[test]
     fn citations_quote_characters_and_not_bytes() {
-        let cited = Citation { passage: 0, index: 4, start: 105, end: 108 };
-        let unknown = Citation { passage: 9, ..cited.clone() };
+        let cited = Citation {
+            passage: 0,
+            index: 4,
+            start: 105,
+            end: 108,
+        };
+        let unknown = Citation {
+            passage: 9,
+            ..cited.clone()
+        };
         let annotations = annotations(vec![cited, unknown], &[passage()]);
         let json = serde_json::to_value(annotations).unwrap();
         let expected = json!([{"type": "file_citation", "file_citation": {
-            "index": 4, "file_id": "file-1", "filename": "a.md", "chunk_id": "chunk_1",
+            "index": 4, "passage": 1, "file_id": "file-1", "filename": "a.md", "chunk_id": "chunk_1",
             "start": 105, "end": 108, "page": 2, "quote": "Öl.",
         }}]);
         assert_eq!(json, expected);

@@ -19,12 +19,27 @@ use crate::http::ApiError;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The response that streams `events`. Dropping it, as when the client leaves, drops them too.
-pub(super) fn respond(head: Head, events: ChatStream, passages: Vec<Passage>, include_usage: bool) -> Response {
-    let writer = Writer { head, passages, include_usage, finished: false };
+pub(super) fn respond(
+    head: Head,
+    events: ChatStream,
+    passages: Vec<Passage>,
+    include_usage: bool,
+) -> Response {
+    let writer = Writer {
+        head,
+        passages,
+        include_usage,
+        finished: false,
+    };
     let body = write(writer, events, Span::current()).map(Ok::<_, Infallible>);
-    let mut response = Sse::new(body).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response();
+    let mut response = Sse::new(body)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response();
     // nginx would collect the events otherwise.
-    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response.headers_mut().insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
     response
 }
 
@@ -39,23 +54,40 @@ struct Writer {
 impl Writer {
     /// The first chunk, which carries the role.
     fn start(&self) -> ChatCompletionChunk {
-        self.delta(Delta { role: Some("assistant"), content: Some(String::new()), ..Delta::default() }, None)
+        self.delta(
+            Delta {
+                role: Some("assistant"),
+                content: Some(String::new()),
+                ..Delta::default()
+            },
+            None,
+        )
     }
 
     /// The chunk for an event, if it has one.
     fn event(&mut self, event: ChatEvent) -> Option<ChatCompletionChunk> {
         let delta = match event {
-            ChatEvent::Content(text) => Delta { content: Some(text), ..Delta::default() },
-            ChatEvent::Refusal(text) => Delta { refusal: Some(text), ..Delta::default() },
-            ChatEvent::ToolCalls(calls) => {
-                Delta { tool_calls: calls.into_iter().map(Into::into).collect(), ..Delta::default() }
-            }
+            ChatEvent::Content(text) => Delta {
+                content: Some(text),
+                ..Delta::default()
+            },
+            ChatEvent::Refusal(text) => Delta {
+                refusal: Some(text),
+                ..Delta::default()
+            },
+            ChatEvent::ToolCalls(calls) => Delta {
+                tool_calls: calls.into_iter().map(Into::into).collect(),
+                ..Delta::default()
+            },
             ChatEvent::Citations(citations) => {
                 let annotations = annotations(citations, &self.passages);
                 if annotations.is_empty() {
                     return None;
                 }
-                Delta { annotations, ..Delta::default() }
+                Delta {
+                    annotations,
+                    ..Delta::default()
+                }
             }
             ChatEvent::Finish(_) if self.finished => return None,
             ChatEvent::Finish(reason) => {
@@ -63,7 +95,9 @@ impl Writer {
                 return Some(self.delta(Delta::default(), Some(reason)));
             }
             ChatEvent::Usage(usage) => {
-                return self.include_usage.then(|| self.chunk(Vec::new(), Some(usage.into())));
+                return self
+                    .include_usage
+                    .then(|| self.chunk(Vec::new(), Some(usage.into())));
             }
         };
         Some(self.delta(delta, None))
@@ -71,16 +105,27 @@ impl Writer {
 
     fn delta(&self, delta: Delta, finished: Option<FinishReason>) -> ChatCompletionChunk {
         let finish_reason = finished.map(finish_reason);
-        self.chunk(vec![ChunkChoice { index: 0, delta, logprobs: None, finish_reason }], None)
+        self.chunk(
+            vec![ChunkChoice {
+                index: 0,
+                delta,
+                logprobs: None,
+                finish_reason,
+            }],
+            None,
+        )
     }
 
-    fn chunk(
-        &self,
-        choices: Vec<ChunkChoice>,
-        usage: Option<super::response::Usage>,
-    ) -> ChatCompletionChunk {
+    fn chunk(&self, choices: Vec<ChunkChoice>, usage: Option<super::response::Usage>) -> ChatCompletionChunk {
         let Head { id, created, model } = self.head.clone();
-        ChatCompletionChunk { id, object: "chat.completion.chunk", created, model, choices, usage }
+        ChatCompletionChunk {
+            id,
+            object: "chat.completion.chunk",
+            created,
+            model,
+            choices,
+            usage,
+        }
     }
 }
 
@@ -102,7 +147,11 @@ fn write(writer: Writer, events: ChatStream, span: Span) -> impl Stream<Item = E
                     None if writer.finished => return Some((Event::default().data("[DONE]"), None)),
                     None => {
                         let message = "The model's answer broke off.".into();
-                        let error = Error::Upstream { message, status: None, retry_after: None };
+                        let error = Error::Upstream {
+                            message,
+                            status: None,
+                            retry_after: None,
+                        };
                         return Some((failure(error, &span), None));
                     }
                     Some(Err(error)) => return Some((failure(error, &span), None)),
@@ -138,16 +187,28 @@ mod tests {
 
     /// The `data` lines of a stream of `events`.
     async fn lines(events: Vec<Result<ChatEvent, Error>>, include_usage: bool) -> Vec<String> {
-        let response = respond(head(), stream::iter(events).boxed(), vec![passage()], include_usage);
+        let response = respond(
+            head(),
+            stream::iter(events).boxed(),
+            vec![passage()],
+            include_usage,
+        );
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();
-        body.split("\n\n").filter(|event| !event.is_empty()).map(|event| event["data: ".len()..].to_owned()).collect()
+        body.split("\n\n")
+            .filter(|event| !event.is_empty())
+            .map(|event| event["data: ".len()..].to_owned())
+            .collect()
     }
 
     fn deltas(lines: &[String]) -> Vec<Value> {
-        let chunks = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        chunks.map(|chunk| json!([chunk["choices"][0]["delta"], chunk["choices"][0]["finish_reason"]])).collect()
+        let chunks = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        chunks
+            .map(|chunk| json!([chunk["choices"][0]["delta"], chunk["choices"][0]["finish_reason"]]))
+            .collect()
     }
 
     fn text(text: &str) -> Result<ChatEvent, Error> {
@@ -168,18 +229,33 @@ mod tests {
         ];
         assert_eq!(deltas(&lines), expected);
         let first: Value = serde_json::from_str(&lines[0]).unwrap();
-        assert_eq!((&first["id"], &first["object"]), (&json!("chatcmpl-1"), &json!("chat.completion.chunk")));
+        assert_eq!(
+            (&first["id"], &first["object"]),
+            (&json!("chatcmpl-1"), &json!("chat.completion.chunk"))
+        );
         assert!(first.get("usage").is_none());
     }
 
     #[tokio::test]
     async fn usage_comes_only_if_asked_and_has_no_choices() {
-        let usage = || Ok(ChatEvent::Usage(TokenUsage { prompt_tokens: 1, completion_tokens: 2, ..Default::default() }));
+        let usage = || {
+            Ok(ChatEvent::Usage(TokenUsage {
+                prompt_tokens: 1,
+                completion_tokens: 2,
+                ..Default::default()
+            }))
+        };
         let asked = lines(vec![FINISH, usage()], true).await;
         let chunk: Value = serde_json::from_str(&asked[asked.len() - 2]).unwrap();
-        assert_eq!((&chunk["choices"], &chunk["usage"]["total_tokens"]), (&json!([]), &json!(3)));
+        assert_eq!(
+            (&chunk["choices"], &chunk["usage"]["total_tokens"]),
+            (&json!([]), &json!(3))
+        );
         let not_asked = lines(vec![FINISH, usage()], false).await;
-        assert!(not_asked.iter().all(|line| !line.contains("usage")), "{not_asked:?}");
+        assert!(
+            not_asked.iter().all(|line| !line.contains("usage")),
+            "{not_asked:?}"
+        );
     }
 
     #[tokio::test]
@@ -193,17 +269,35 @@ mod tests {
             };
             Ok(ChatEvent::ToolCalls(vec![delta]))
         };
-        let cited = Ok(ChatEvent::Citations(vec![Citation { passage: 0, index: 0, start: 100, end: 104 }]));
-        let deltas = deltas(&lines(vec![piece(Some("call_1"), ""), piece(None, "{}"), cited, FINISH], false).await);
+        let cited = Ok(ChatEvent::Citations(vec![Citation {
+            passage: 0,
+            index: 0,
+            start: 100,
+            end: 104,
+        }]));
+        let deltas = deltas(
+            &lines(
+                vec![piece(Some("call_1"), ""), piece(None, "{}"), cited, FINISH],
+                false,
+            )
+            .await,
+        );
         let first = json!([{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}]);
         assert_eq!(deltas[1][0], json!({ "tool_calls": first }));
-        assert_eq!(deltas[2][0], json!({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}));
+        assert_eq!(
+            deltas[2][0],
+            json!({"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]})
+        );
         assert_eq!(deltas[3][0]["annotations"][0]["file_citation"]["quote"], "Über");
     }
 
     #[tokio::test]
     async fn half_an_answer_ends_in_an_error_and_not_in_done() {
-        let failed = Err(Error::Upstream { message: "gone".into(), status: Some(500), retry_after: None });
+        let failed = Err(Error::Upstream {
+            message: "gone".into(),
+            status: Some(500),
+            retry_after: None,
+        });
         for events in [vec![text("a"), failed], vec![text("a")]] {
             let lines = lines(events, true).await;
             let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();

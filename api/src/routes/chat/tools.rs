@@ -14,7 +14,12 @@ pub(super) fn check(tools: Vec<Value>) -> Result<Vec<Value>, Error> {
         let at = format!("tools[{i}]");
         match string(tool, "type", &at)? {
             "function" => {}
-            _ => return Err(unsupported(&format!("{at}.type"), "A tool of a type other than 'function'")),
+            _ => {
+                return Err(unsupported(
+                    &format!("{at}.type"),
+                    "A tool of a type other than 'function'",
+                ));
+            }
         }
         let at = format!("{at}.function");
         let function = object(tool, "function", &at)?;
@@ -37,9 +42,10 @@ pub(super) fn check_choice(choice: Option<Value>, tools: &[Value]) -> Result<Opt
         Value::String(word) => match word.as_str() {
             "none" | "auto" if tools.is_empty() => Ok(None),
             "none" | "auto" => Ok(Some(choice)),
-            "required" if tools.is_empty() => {
-                Err(Error::invalid(at, "'tool_choice' is 'required', but no tools are given."))
-            }
+            "required" if tools.is_empty() => Err(Error::invalid(
+                at,
+                "'tool_choice' is 'required', but no tools are given.",
+            )),
             "required" => Ok(Some(choice)),
             _ => Err(Error::invalid(
                 at,
@@ -48,12 +54,21 @@ pub(super) fn check_choice(choice: Option<Value>, tools: &[Value]) -> Result<Opt
         },
         Value::Object(_) => {
             if string(&choice, "type", at)? != "function" {
-                return Err(unsupported("tool_choice.type", "A choice of a type other than 'function'"));
+                return Err(unsupported(
+                    "tool_choice.type",
+                    "A choice of a type other than 'function'",
+                ));
             }
             let at = "tool_choice.function";
             let name = identifier(object(&choice, "function", at)?, at)?;
-            let known = tools.iter().any(|tool| tool["function"]["name"].as_str() == Some(name));
-            if known { Ok(Some(choice)) } else { Err(Error::invalid(at, format!("There is no tool named '{name}'."))) }
+            let known = tools
+                .iter()
+                .any(|tool| tool["function"]["name"].as_str() == Some(name));
+            if known {
+                Ok(Some(choice))
+            } else {
+                Err(Error::invalid(at, format!("There is no tool named '{name}'.")))
+            }
         }
         _ => Err(wrong_type(at, "a string or an object")),
     }
@@ -73,7 +88,10 @@ pub(super) fn check_response_format(format: Option<Value>) -> Result<Option<Valu
             let at = "response_format.json_schema";
             let schema = object(&format, "json_schema", at)?;
             identifier(schema, at)?;
-            if schema.get("schema").is_some_and(|schema| !schema.is_object() && !schema.is_null()) {
+            if schema
+                .get("schema")
+                .is_some_and(|schema| !schema.is_object() && !schema.is_null())
+            {
                 return Err(wrong_type(&format!("{at}.schema"), "an object"));
             }
             Ok(Some(format))
@@ -135,7 +153,9 @@ mod tests {
 
     fn param<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
         match result {
-            Err(Error::Invalid { param: Some(param), .. }) => param,
+            Err(Error::Invalid {
+                param: Some(param), ..
+            }) => param,
             other => panic!("{other:?}"),
         }
     }
@@ -144,15 +164,24 @@ mod tests {
     fn functions_pass_unchanged_and_other_tools_are_refused() {
         assert_eq!(check(vec![tool("get_weather")]).unwrap(), [tool("get_weather")]);
         for (bad, wanted) in [
-            (json!({"type": "custom", "custom": {"name": "x"}}), "tools[0].type"),
+            (
+                json!({"type": "custom", "custom": {"name": "x"}}),
+                "tools[0].type",
+            ),
             (json!({"type": "web_search"}), "tools[0].type"),
             (json!({"function": {"name": "x"}}), "tools[0].type"),
             (json!("function"), "tools[0].type"),
             (json!({"type": "function"}), "tools[0].function"),
-            (json!({"type": "function", "function": {}}), "tools[0].function.name"),
+            (
+                json!({"type": "function", "function": {}}),
+                "tools[0].function.name",
+            ),
             (tool("no spaces"), "tools[0].function.name"),
             (tool(&"x".repeat(65)), "tools[0].function.name"),
-            (json!({"type": "function", "function": {"name": "f", "parameters": []}}), "tools[0].function.parameters"),
+            (
+                json!({"type": "function", "function": {"name": "f", "parameters": []}}),
+                "tools[0].function.parameters",
+            ),
         ] {
             assert_eq!(param(check(vec![bad.clone()])), wanted, "{bad}");
         }
@@ -180,15 +209,26 @@ mod tests {
 
     #[test]
     fn formats_are_three() {
-        let schema = json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}, "strict": true}});
-        assert_eq!(check_response_format(Some(json!({"type": "text"}))).unwrap(), None);
+        let schema =
+            json!({"type": "json_schema", "json_schema": {"name": "s", "schema": {}, "strict": true}});
+        assert_eq!(
+            check_response_format(Some(json!({"type": "text"}))).unwrap(),
+            None
+        );
         assert_eq!(check_response_format(Some(schema.clone())).unwrap(), Some(schema));
-        assert!(check_response_format(Some(json!({"type": "json_object"}))).unwrap().is_some());
+        assert!(
+            check_response_format(Some(json!({"type": "json_object"})))
+                .unwrap()
+                .is_some()
+        );
         for (bad, wanted) in [
             (json!("json"), "response_format"),
             (json!({"type": "xml"}), "response_format.type"),
             (json!({"type": "json_schema"}), "response_format.json_schema"),
-            (json!({"type": "json_schema", "json_schema": {"schema": {}}}), "response_format.json_schema.name"),
+            (
+                json!({"type": "json_schema", "json_schema": {"schema": {}}}),
+                "response_format.json_schema.name",
+            ),
         ] {
             assert_eq!(param(check_response_format(Some(bad.clone()))), wanted, "{bad}");
         }

@@ -43,7 +43,10 @@ impl Input {
 
 fn refuse_empty(param: &str, empty: bool) -> Result<(), Error> {
     if empty {
-        return Err(Error::invalid(param, format!("Invalid value for '{param}': it must not be empty.")));
+        return Err(Error::invalid(
+            param,
+            format!("Invalid value for '{param}': it must not be empty."),
+        ));
     }
     Ok(())
 }
@@ -128,7 +131,9 @@ impl<'de> Deserialize<'de> for Item {
             }
 
             fn visit_u64<E: serde::de::Error>(self, token: u64) -> Result<Item, E> {
-                u32::try_from(token).map(Item::Token).map_err(|_| E::custom(NOT_A_TOKEN))
+                u32::try_from(token)
+                    .map(Item::Token)
+                    .map_err(|_| E::custom(NOT_A_TOKEN))
             }
 
             fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Item, E> {
@@ -182,9 +187,15 @@ mod tests {
     #[test]
     fn all_four_forms_are_read() {
         assert_eq!(read(json!("a")).unwrap(), Input::Text("a".into()));
-        assert_eq!(read(json!(["a", "b"])).unwrap(), Input::Texts(vec!["a".into(), "b".into()]));
+        assert_eq!(
+            read(json!(["a", "b"])).unwrap(),
+            Input::Texts(vec!["a".into(), "b".into()])
+        );
         assert_eq!(read(json!([1, 2])).unwrap(), Input::Tokens(vec![1, 2]));
-        assert_eq!(read(json!([[1], [2, 3]])).unwrap(), Input::TokenArrays(vec![vec![1], vec![2, 3]]));
+        assert_eq!(
+            read(json!([[1], [2, 3]])).unwrap(),
+            Input::TokenArrays(vec![vec![1], vec![2, 3]])
+        );
     }
 
     #[test]
@@ -211,7 +222,9 @@ mod tests {
             (json!(vec![1; MAX_TOKENS + 1]), "input"),
         ] {
             match read(input.clone()) {
-                Err(Error::Invalid { param: Some(param), .. }) => assert_eq!(param, wanted, "{input}"),
+                Err(Error::Invalid {
+                    param: Some(param), ..
+                }) => assert_eq!(param, wanted, "{input}"),
                 other => panic!("{input} gave {other:?}"),
             }
         }

@@ -117,20 +117,34 @@ pub async fn create_embedding(
         Input::Tokens(tokens) => cl100k::decode_all(vec![tokens]).await?,
         Input::TokenArrays(arrays) => cl100k::decode_all(arrays).await?,
     };
-    let purpose =
-        if texts.len() <= INTERACTIVE_ITEMS { EmbedPurpose::Interactive } else { EmbedPurpose::Bulk };
+    let purpose = if texts.len() <= INTERACTIVE_ITEMS {
+        EmbedPurpose::Interactive
+    } else {
+        EmbedPurpose::Bulk
+    };
     let embeddings = model.embedder.embed(texts, purpose).await?;
     let format = request.encoding_format.unwrap_or_default();
-    let data = embeddings.vectors.into_iter().enumerate().map(|(index, mut vector)| {
-        shorten(&mut vector, dimensions);
-        Embedding { object: "embedding", index, embedding: write(vector, format) }
-    });
+    let data = embeddings
+        .vectors
+        .into_iter()
+        .enumerate()
+        .map(|(index, mut vector)| {
+            shorten(&mut vector, dimensions);
+            Embedding {
+                object: "embedding",
+                index,
+                embedding: write(vector, format),
+            }
+        });
     let tokens = embeddings.tokens.iter().sum();
     Ok(Json(EmbeddingList {
         object: "list",
         data: data.collect(),
         model: request.model,
-        usage: EmbeddingUsage { prompt_tokens: tokens, total_tokens: tokens },
+        usage: EmbeddingUsage {
+            prompt_tokens: tokens,
+            total_tokens: tokens,
+        },
     }))
 }
 
@@ -153,7 +167,9 @@ fn shorten(vector: &mut Vec<f32>, dimensions: usize) {
     vector.truncate(dimensions);
     let length = vector.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
     if length > 0.0 {
-        vector.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+        vector
+            .iter_mut()
+            .for_each(|x| *x = (f64::from(*x) / length) as f32);
     }
 }
 
@@ -194,6 +210,9 @@ mod tests {
 
     #[test]
     fn base64_is_packed_little_endian_floats() {
-        assert_eq!(write(vec![1.0, -2.5], EncodingFormat::Base64), Vector::Base64("AACAPwAAIMA=".into()));
+        assert_eq!(
+            write(vec![1.0, -2.5], EncodingFormat::Base64),
+            Vector::Base64("AACAPwAAIMA=".into())
+        );
     }
 }

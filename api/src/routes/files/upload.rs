@@ -17,7 +17,7 @@ use crate::http::Multipart;
 use crate::http::multipart::{reader_refusal, text};
 use crate::http::validate::{required, unsupported};
 
-/// The form of an upload; for the documentation, as the fields are read one by one.
+/// An upload.
 #[derive(ToSchema)]
 #[schema(as = CreateFileRequest)]
 #[expect(dead_code, reason = "documents a form that is read field by field")]
@@ -91,20 +91,37 @@ pub(super) async fn receive(
         if stored.is_some() {
             return Err(Error::invalid("file", "Send exactly one file."));
         }
-        let filename = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
+        let filename = field
+            .file_name()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned);
         let filename = filename.ok_or_else(|| Error::invalid("file", "The part 'file' needs a filename."))?;
         let mut reader = StreamReader::new(field.map_err(std::io::Error::other));
         let blob = blobs.put(tenant, &mut reader).await.map_err(reader_refusal)?;
-        let unclaimed = Unclaimed { blobs: Arc::clone(blobs), name: Some(blob.name.clone()) };
+        let unclaimed = Unclaimed {
+            blobs: Arc::clone(blobs),
+            name: Some(blob.name.clone()),
+        };
         stored = Some((filename, blob, unclaimed));
     }
     let purpose: Purpose = required("purpose", fields.remove("purpose"))?.parse()?;
     if purpose == Purpose::BatchOutput {
-        return Err(Error::invalid("purpose", "'batch_output' is only for files that this server makes."));
+        return Err(Error::invalid(
+            "purpose",
+            "'batch_output' is only for files that this server makes.",
+        ));
     }
     let expires_after = lifetime(&fields)?;
     let (filename, blob, unclaimed) = required("file", stored)?;
-    Ok(Upload { new: NewFile { filename, purpose, blob, expires_after }, unclaimed })
+    Ok(Upload {
+        new: NewFile {
+            filename,
+            purpose,
+            blob,
+            expires_after,
+        },
+        unclaimed,
+    })
 }
 
 /// `expires_after[anchor]` and `expires_after[seconds]`.
@@ -121,7 +138,10 @@ fn lifetime(fields: &BTreeMap<String, String>) -> Result<Option<Duration>, Error
         },
         (Some("created_at"), None) => required("expires_after.seconds", None),
         (None, Some(_)) => required("expires_after.anchor", None),
-        (Some(_), _) => Err(unsupported("expires_after.anchor", "An anchor other than 'created_at'")),
+        (Some(_), _) => Err(unsupported(
+            "expires_after.anchor",
+            "An anchor other than 'created_at'",
+        )),
     }
 }
 
@@ -146,8 +166,12 @@ mod tests {
         /// Files below the folder.
         fn count(&self) -> usize {
             fn below(path: &std::path::Path) -> usize {
-                let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
-                entries.map(|path| if path.is_dir() { below(&path) } else { 1 }).sum()
+                let entries = std::fs::read_dir(path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path());
+                entries
+                    .map(|path| if path.is_dir() { below(&path) } else { 1 })
+                    .sum()
             }
             below(&self.0)
         }
@@ -166,7 +190,9 @@ mod tests {
         }
         body += "--b--\r\n";
         let request = http::Request::post("/").header("content-type", "multipart/form-data; boundary=b");
-        let multipart = Multipart::from_request(request.body(Body::from(body)).unwrap(), &()).await.unwrap();
+        let multipart = Multipart::from_request(request.body(Body::from(body)).unwrap(), &())
+            .await
+            .unwrap();
         receive(blobs, TenantId::generate(), multipart).await
     }
 
@@ -178,7 +204,10 @@ mod tests {
         let (_folder, blobs) = Folder::new();
         for parts in [[FILE, PURPOSE], [PURPOSE, FILE]] {
             let new = send(&blobs, &parts).await.unwrap().claim();
-            assert_eq!((new.filename.as_str(), new.purpose), ("a.txt", Purpose::Assistants));
+            assert_eq!(
+                (new.filename.as_str(), new.purpose),
+                ("a.txt", Purpose::Assistants)
+            );
             assert_eq!(blobs.read(&new.blob.name).await.unwrap(), "hello");
         }
     }
@@ -193,10 +222,15 @@ mod tests {
             (vec![FILE, (r#"name="purpose""#, "batch_output")], "purpose"),
             (vec![PURPOSE, (r#"name="file""#, "hello")], "file"),
             (vec![FILE, FILE, PURPOSE], "file"),
-            (vec![FILE, PURPOSE, (r#"name="expires_after[anchor]""#, "created_at")], "expires_after.seconds"),
+            (
+                vec![FILE, PURPOSE, (r#"name="expires_after[anchor]""#, "created_at")],
+                "expires_after.seconds",
+            ),
         ] {
             match send(&blobs, &parts).await {
-                Err(Error::Invalid { param: Some(param), .. }) => assert_eq!(param, wanted),
+                Err(Error::Invalid {
+                    param: Some(param), ..
+                }) => assert_eq!(param, wanted),
                 Err(other) => panic!("{other:?}"),
                 Ok(_) => panic!("accepted what lacks {wanted}"),
             }
@@ -214,11 +248,21 @@ mod tests {
     #[test]
     fn lifetimes_have_a_range() {
         let lifetime = |anchor: Option<&str>, seconds: Option<&str>| {
-            let field = |name: &str, value: Option<&str>| value.map(|v| (format!("expires_after[{name}]"), v.to_owned()));
-            lifetime(&field("anchor", anchor).into_iter().chain(field("seconds", seconds)).collect())
+            let field = |name: &str, value: Option<&str>| {
+                value.map(|v| (format!("expires_after[{name}]"), v.to_owned()))
+            };
+            lifetime(
+                &field("anchor", anchor)
+                    .into_iter()
+                    .chain(field("seconds", seconds))
+                    .collect(),
+            )
         };
         assert_eq!(lifetime(None, None).unwrap(), None);
-        assert_eq!(lifetime(Some("created_at"), Some("3600")).unwrap(), Some(Duration::from_secs(3600)));
+        assert_eq!(
+            lifetime(Some("created_at"), Some("3600")).unwrap(),
+            Some(Duration::from_secs(3600))
+        );
         for (anchor, seconds) in [
             (Some("created_at"), Some("3599")),
             (Some("created_at"), Some("2592001")),

@@ -97,12 +97,20 @@ impl Batcher {
             stopped: engines.is_empty(),
             rate: 4_000.0,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), ready: Condvar::new() });
-        let mut batcher = Self { shared: Arc::clone(&shared), threads: Vec::new() };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            ready: Condvar::new(),
+        });
+        let mut batcher = Self {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+        };
         for (n, engine) in engines.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(format!("embed-{n}"));
-            batcher.threads.push(thread.spawn(move || worker::run(&shared, engine))?);
+            batcher
+                .threads
+                .push(thread.spawn(move || worker::run(&shared, engine))?);
         }
         Ok(batcher)
     }
@@ -110,7 +118,10 @@ impl Batcher {
     /// Refuses at once when nothing more can be queued, so that a caller need not count tokens in vain.
     pub(crate) fn check_room(&self, purpose: EmbedPurpose) -> Result<()> {
         let mut state = self.shared.lock();
-        state.queue.room(1, purpose).map_err(|full| overloaded(&state, &full))
+        state
+            .queue
+            .room(1, purpose)
+            .map_err(|full| overloaded(&state, &full))
     }
 
     /// Embeds `texts`, whose lengths are `tokens`, and returns the vectors in the same order.
@@ -131,9 +142,15 @@ impl Batcher {
             if state.stopped {
                 return Err(stopped());
             }
-            state.queue.push(texts, tokens, purpose, reply).map_err(|full| overloaded(&state, &full))?
+            state
+                .queue
+                .push(texts, tokens, purpose, reply)
+                .map_err(|full| overloaded(&state, &full))?
         };
-        let _ticket = Ticket { shared: &self.shared, id };
+        let _ticket = Ticket {
+            shared: &self.shared,
+            id,
+        };
         self.shared.ready.notify_one();
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }

@@ -44,9 +44,10 @@ struct Request<R> {
     missing: usize,
 }
 
-/// Requests of one purpose, ordered by start-time fair queueing: each request's turn advances by the tokens it
-/// was served, and a newcomer starts at the turn being served now. A large request therefore delays a newcomer
-/// by at most the batch in progress, and is itself never starved by a stream of newcomers.
+/// Requests of one purpose, ordered by fair queueing: each request's turn advances by the tokens it was served, and
+/// a newcomer's turn is `now`, which follows the requests being served and advances by their fair share. A large
+/// request therefore delays a newcomer by at most the batch in progress, and is itself not starved by a stream of
+/// newcomers.
 #[derive(Debug, Default)]
 struct Lane {
     order: BTreeSet<(u64, RequestId)>,
@@ -90,7 +91,11 @@ impl<R> Queue<R> {
     pub(crate) fn room(&mut self, tokens: usize, purpose: EmbedPurpose) -> Result<(), Full> {
         let bound = self.queue_tokens;
         let waiting = self.lane(purpose).tokens;
-        if waiting > 0 && waiting.saturating_add(tokens) > bound { Err(Full { waiting }) } else { Ok(()) }
+        if waiting > 0 && waiting.saturating_add(tokens) > bound {
+            Err(Full { waiting })
+        } else {
+            Ok(())
+        }
     }
 
     /// Adds a request of at least one text with its token counts.
@@ -110,7 +115,12 @@ impl<R> Queue<R> {
             .into_iter()
             .zip(tokens)
             .enumerate()
-            .map(|(index, (text, &tokens))| Item { request: id, index, text, tokens })
+            .map(|(index, (text, &tokens))| Item {
+                request: id,
+                index,
+                text,
+                tokens,
+            })
             .collect();
         waiting.sort_by_key(|item| item.tokens);
         let lane = self.lane(purpose);
@@ -118,7 +128,17 @@ impl<R> Queue<R> {
         lane.order.insert((turn, id));
         lane.tokens += total;
         let vectors = vec![Vec::new(); missing];
-        self.requests.insert(id, Request { reply, purpose, turn, waiting, vectors, missing });
+        self.requests.insert(
+            id,
+            Request {
+                reply,
+                purpose,
+                turn,
+                waiting,
+                vectors,
+                missing,
+            },
+        );
         Ok(id)
     }
 
@@ -129,13 +149,22 @@ impl<R> Queue<R> {
 
     /// The next batch, empty when nothing waits. Never mixes lanes: bulk texts would make a person wait.
     pub(crate) fn take(&mut self) -> Vec<Item> {
-        let lane = if self.interactive.order.is_empty() { &mut self.bulk } else { &mut self.interactive };
-        let Some(&(now, _)) = lane.order.first() else { return Vec::new() };
-        lane.now = now;
+        let lane = if self.interactive.order.is_empty() {
+            &mut self.bulk
+        } else {
+            &mut self.interactive
+        };
+        let Some(&(turn, _)) = lane.order.first() else {
+            return Vec::new();
+        };
+        let sharers = lane.order.len() as u64 + 1;
+        lane.now = lane.now.max(turn);
         let candidates: Vec<_> = lane.order.iter().take(MIXED_REQUESTS).copied().collect();
         let mut batch = Batch::new(self.batch_tokens);
         for (turn, id) in candidates {
-            let Some(request) = self.requests.get_mut(&id) else { continue };
+            let Some(request) = self.requests.get_mut(&id) else {
+                continue;
+            };
             let mut served = 0;
             while let Some(item) = request.waiting.pop_if(|item| batch.admits(item.tokens)) {
                 served += item.tokens;
@@ -154,11 +183,17 @@ impl<R> Queue<R> {
                 break;
             }
         }
+        lane.now += batch.tokens as u64 / sharers;
         batch.items
     }
 
     /// Stores a vector. Returns where the answer goes, and the answer, when it was the last one missing.
-    pub(crate) fn store(&mut self, id: RequestId, index: usize, vector: Vec<f32>) -> Option<(R, Vec<Vec<f32>>)> {
+    pub(crate) fn store(
+        &mut self,
+        id: RequestId,
+        index: usize,
+        vector: Vec<f32>,
+    ) -> Option<(R, Vec<Vec<f32>>)> {
         let request = self.requests.get_mut(&id)?;
         *request.vectors.get_mut(index)? = vector;
         request.missing = request.missing.saturating_sub(1);
@@ -203,7 +238,12 @@ struct Batch {
 
 impl Batch {
     fn new(budget: usize) -> Self {
-        Self { items: Vec::new(), longest: 0, tokens: 0, budget }
+        Self {
+            items: Vec::new(),
+            longest: 0,
+            tokens: 0,
+            budget,
+        }
     }
 
     /// Whether one more text fits the budget without wasting more than a fifth of the batch on padding.

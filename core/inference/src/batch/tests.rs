@@ -12,7 +12,8 @@ struct Gated {
 
 impl Engine for Gated {
     fn embed(&mut self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError> {
-        self.runs.send(texts.iter().map(|text| (*text).to_owned()).collect())?;
+        self.runs
+            .send(texts.iter().map(|text| (*text).to_owned()).collect())?;
         self.go.recv()?;
         if texts.iter().any(|text| text.contains("panic")) {
             panic!("told to");
@@ -32,8 +33,19 @@ fn rig(batch_tokens: usize, queue_tokens: usize) -> Rig {
     let (go, going) = mpsc::channel();
     let (ran, runs) = mpsc::channel();
     let engine = Gated { go: going, runs: ran };
-    let batcher = Batcher::start(vec![engine], Limits { batch_tokens, queue_tokens }).expect("threads");
-    Rig { go, runs, batcher: Arc::new(batcher) }
+    let batcher = Batcher::start(
+        vec![engine],
+        Limits {
+            batch_tokens,
+            queue_tokens,
+        },
+    )
+    .expect("threads");
+    Rig {
+        go,
+        runs,
+        batcher: Arc::new(batcher),
+    }
 }
 
 impl Rig {
@@ -55,7 +67,9 @@ impl Rig {
     }
 
     fn next_run(&self) -> Vec<String> {
-        self.runs.recv_timeout(Duration::from_secs(10)).expect("the worker runs")
+        self.runs
+            .recv_timeout(Duration::from_secs(10))
+            .expect("the worker runs")
     }
 }
 
@@ -103,7 +117,11 @@ async fn a_panic_reaches_only_the_caller_who_caused_it() {
     first.await.expect("task").expect("vectors");
     assert!(matches!(bad.await.expect("task"), Err(Error::Internal(_))));
     assert_eq!(good.await.expect("task").expect("vectors"), [[4.0]]);
-    assert_eq!(rig.next_run(), ["panic", "good"], "they were tried together first");
+    assert_eq!(
+        rig.next_run(),
+        ["panic", "good"],
+        "they were tried together first"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +130,9 @@ async fn a_full_lane_says_when_to_come_back() {
     let _held = rig.submit(&["one", "two", "three"], Bulk).await;
     rig.next_run();
     let refused = rig.batcher.embed(vec!["four".into()], &[10], Bulk).await;
-    let Err(Error::Overloaded { retry_after, .. }) = refused else { panic!("{refused:?}") };
+    let Err(Error::Overloaded { retry_after, .. }) = refused else {
+        panic!("{refused:?}")
+    };
     assert!((1..=60).contains(&retry_after.as_secs()));
     assert!(rig.batcher.check_room(Bulk).is_err());
     assert!(rig.batcher.check_room(Interactive).is_ok());
@@ -121,6 +141,16 @@ async fn a_full_lane_says_when_to_come_back() {
 
 #[tokio::test]
 async fn nobody_hangs_when_the_workers_are_gone() {
-    let batcher = Batcher::start(Vec::<Gated>::new(), Limits { batch_tokens: 1, queue_tokens: 1 }).expect("threads");
-    assert!(matches!(batcher.embed(vec!["x".into()], &[1], Bulk).await, Err(Error::Internal(_))));
+    let batcher = Batcher::start(
+        Vec::<Gated>::new(),
+        Limits {
+            batch_tokens: 1,
+            queue_tokens: 1,
+        },
+    )
+    .expect("threads");
+    assert!(matches!(
+        batcher.embed(vec!["x".into()], &[1], Bulk).await,
+        Err(Error::Internal(_))
+    ));
 }

@@ -58,7 +58,10 @@ impl ModelFiles {
         let text = String::from_utf8(bytes).map_err(|error| corrupt(&path, error))?;
         let manifest: Manifest = toml::from_str(&text).map_err(|error| corrupt(&path, error.message()))?;
         if manifest.dimensions == 0 || manifest.max_tokens < 8 || manifest.oversample < 1 {
-            return Err(corrupt(&path, "dimensions, max_tokens or oversample is too small"));
+            return Err(corrupt(
+                &path,
+                "dimensions, max_tokens or oversample is too small",
+            ));
         }
         Ok(Self {
             dir: dir.to_owned(),
@@ -87,9 +90,15 @@ impl ModelFiles {
         let path = self.graph_path();
         let bytes = read(&path)?;
         if let Some(expected) = &self.sha256 {
-            let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let found: String = Sha256::digest(&bytes)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             if !found.eq_ignore_ascii_case(expected) {
-                return Err(corrupt(&path, format!("its sha256 is {found}, model.toml says {expected}")));
+                return Err(corrupt(
+                    &path,
+                    format!("its sha256 is {found}, model.toml says {expected}"),
+                ));
             }
         }
         Ok(bytes)
@@ -125,9 +134,15 @@ fn json<T: DeserializeOwned>(path: &Path) -> Result<T, LoadError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(path).map_err(|source| LoadError::File { path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| LoadError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 pub(super) fn corrupt(path: &Path, reason: impl ToString) -> LoadError {
-    LoadError::Corrupt { path: path.to_owned(), reason: reason.to_string() }
+    LoadError::Corrupt {
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
 }

@@ -91,15 +91,34 @@ impl OnnxEmbedder {
         let mut first = options.open(&files)?;
         let counter = Arc::new(check::counter(&first, &files)?);
         check::vectors(&mut first, &counter, &files)?;
-        let mut engines = vec![Session { model: first, dimensions: files.card.dimensions }];
+        let mut engines = vec![Session {
+            model: first,
+            dimensions: files.card.dimensions,
+        }];
         for _ in 1..options.sessions {
-            engines.push(Session { model: options.open(&files)?, dimensions: files.card.dimensions });
+            engines.push(Session {
+                model: options.open(&files)?,
+                dimensions: files.card.dimensions,
+            });
         }
-        let limits = Limits { batch_tokens: options.batch_tokens, queue_tokens: options.queue_tokens };
+        let limits = Limits {
+            batch_tokens: options.batch_tokens,
+            queue_tokens: options.queue_tokens,
+        };
         let batcher = Batcher::start(engines, limits).map_err(LoadError::Threads)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        tracing::info!(model = files.card.id, sessions = options.sessions, threads = options.threads, "model loaded");
-        Ok(Self { measurer: Measurer::new(Arc::clone(&counter), cores), counter, card: files.card, batcher })
+        tracing::info!(
+            model = files.card.id,
+            sessions = options.sessions,
+            threads = options.threads,
+            "model loaded"
+        );
+        Ok(Self {
+            measurer: Measurer::new(Arc::clone(&counter), cores),
+            counter,
+            card: files.card,
+            batcher,
+        })
     }
 }
 
@@ -132,7 +151,9 @@ impl Engine for Session {
         let vectors = self.model.embed(texts, Some(texts.len().max(1)))?;
         for vector in &vectors {
             if vector.len() != self.dimensions || !vector.iter().all(|x| x.is_finite()) {
-                return Err("the model gave a vector of the wrong length or with values that are not finite".into());
+                return Err(
+                    "the model gave a vector of the wrong length or with values that are not finite".into(),
+                );
             }
         }
         Ok(vectors)

@@ -15,14 +15,19 @@ static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
 /// The environment on `library`, loading it on the first call.
 pub(super) fn environment(library: &Path) -> Result<Environment, LoadError> {
-    let missing = |_| LoadError::LibraryMissing { path: library.to_owned() };
+    let missing = |_| LoadError::LibraryMissing {
+        path: library.to_owned(),
+    };
     let path = library.canonicalize().map_err(missing)?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((existing, environment)) = loaded.as_ref() {
         if *existing == path {
             return Ok(environment.clone());
         }
-        return Err(LoadError::LibraryConflict { loaded: existing.clone(), requested: path });
+        return Err(LoadError::LibraryConflict {
+            loaded: existing.clone(),
+            requested: path,
+        });
     }
     let environment = ort::init_from(&path)
         .map_err(|error| unusable(&path, error))?
@@ -30,7 +35,10 @@ pub(super) fn environment(library: &Path) -> Result<Environment, LoadError> {
         .with_telemetry(false)
         .with_logger(Arc::new(log))
         .build()
-        .map_err(|error| LoadError::Library { path: path.clone(), reason: error.to_string() })?;
+        .map_err(|error| LoadError::Library {
+            path: path.clone(),
+            reason: error.to_string(),
+        })?;
     environment.set_log_level(LogLevel::Warning);
     *loaded = Some((path, environment.clone()));
     Ok(environment)
@@ -39,11 +47,19 @@ pub(super) fn environment(library: &Path) -> Result<Environment, LoadError> {
 fn unusable(path: &Path, error: LoadDynamicError) -> LoadError {
     let path = path.to_owned();
     match error {
-        LoadDynamicError::BadVersion { version_str, .. } => {
-            LoadError::LibraryTooOld { path, found: version_str, wanted: format!("1.{}", ort::MINOR_VERSION) }
-        }
-        LoadDynamicError::Dlopen { error, .. } => LoadError::Library { path, reason: error.to_string() },
-        other => LoadError::Library { path, reason: other.to_string() },
+        LoadDynamicError::BadVersion { version_str, .. } => LoadError::LibraryTooOld {
+            path,
+            found: version_str,
+            wanted: format!("1.{}", ort::MINOR_VERSION),
+        },
+        LoadDynamicError::Dlopen { error, .. } => LoadError::Library {
+            path,
+            reason: error.to_string(),
+        },
+        other => LoadError::Library {
+            path,
+            reason: other.to_string(),
+        },
     }
 }
 

@@ -34,7 +34,11 @@ impl Counter {
     pub(super) fn new(mut tokenizer: Tokenizer, max_tokens: usize) -> Result<Self, tokenizers::Error> {
         tokenizer.with_truncation(None)?.with_padding(None);
         let special = tokenizer.encode_fast("", true)?.len();
-        Ok(Self { tokenizer, special, max_tokens })
+        Ok(Self {
+            tokenizer,
+            special,
+            max_tokens,
+        })
     }
 
     /// Token ids with special tokens.
@@ -44,7 +48,9 @@ impl Counter {
 
     fn count_piece(&self, text: &str) -> usize {
         // No text makes these tokenizers fail; were there one, a bound above keeps callers on the safe side.
-        self.tokenizer.encode_fast(text, false).map_or(text.len(), |encoding| encoding.len())
+        self.tokenizer
+            .encode_fast(text, false)
+            .map_or(text.len(), |encoding| encoding.len())
     }
 
     fn length(&self, text: &str) -> Length {
@@ -53,10 +59,16 @@ impl Counter {
         while let Some(piece) = pieces.next() {
             tokens += self.count_piece(piece);
             if tokens > self.max_tokens && pieces.peek().is_some() {
-                return Length { tokens, at_least: true };
+                return Length {
+                    tokens,
+                    at_least: true,
+                };
             }
         }
-        Length { tokens, at_least: false }
+        Length {
+            tokens,
+            at_least: false,
+        }
     }
 }
 
@@ -79,7 +91,10 @@ impl<'a> Iterator for Pieces<'a> {
         let mut end = self.0.len();
         if end > PIECE_BYTES {
             let window = &self.0[..self.0.floor_char_boundary(PIECE_BYTES)];
-            end = window.rfind(char::is_whitespace).filter(|&at| at > 0).unwrap_or(window.len());
+            end = window
+                .rfind(char::is_whitespace)
+                .filter(|&at| at > 0)
+                .unwrap_or(window.len());
         }
         let (piece, rest) = self.0.split_at(end);
         self.0 = rest;
@@ -97,7 +112,11 @@ pub(super) struct Measurer {
 impl Measurer {
     pub(super) fn new(counter: Arc<Counter>, threads: usize) -> Self {
         let permits = |n: usize| Arc::new(Semaphore::new(n.max(1)));
-        Self { counter, interactive: permits(threads), bulk: permits(threads / 2) }
+        Self {
+            counter,
+            interactive: permits(threads),
+            bulk: permits(threads / 2),
+        }
     }
 
     /// The tokens of each text, special tokens included; the first text that is too long is an error.
@@ -152,7 +171,11 @@ impl Counter {
                 "This model's maximum context length is {max} tokens, but the input has {about}{tokens} tokens. \
                  Please shorten or split it."
             ),
-            param: Some(if texts == 1 { "input".into() } else { format!("input[{index}]") }),
+            param: Some(if texts == 1 {
+                "input".into()
+            } else {
+                format!("input[{index}]")
+            }),
             code: Some("context_length_exceeded"),
         }
     }

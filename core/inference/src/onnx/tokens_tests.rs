@@ -41,23 +41,34 @@ fn large_texts_are_counted_in_pieces_that_add_up() {
 
 #[tokio::test]
 async fn lengths_include_special_tokens() {
-    let tokens = measure(8, strings(&["", "a", "a a a a a a a"])).await.expect("lengths");
+    let tokens = measure(8, strings(&["", "a", "a a a a a a a"]))
+        .await
+        .expect("lengths");
     assert_eq!(tokens, [1, 2, 8]);
 }
 
 #[tokio::test]
 async fn a_long_text_is_refused_with_its_place() {
     let error = measure(3, strings(&["a", "a a a"])).await.expect_err("too long");
-    let Error::Invalid { message, param, code } = error else { panic!("{error:?}") };
+    let Error::Invalid { message, param, code } = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(param.as_deref(), Some("input[1]"));
     assert_eq!(code, Some("context_length_exceeded"));
-    assert!(message.contains("maximum context length is 3 tokens, but the input has 4 tokens"), "{message}");
+    assert!(
+        message.contains("maximum context length is 3 tokens, but the input has 4 tokens"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn a_single_long_text_is_just_the_input() {
-    let error = measure(3, vec!["a ".repeat(100_000)]).await.expect_err("too long");
-    let Error::Invalid { message, param, .. } = error else { panic!("{error:?}") };
+    let error = measure(3, vec!["a ".repeat(100_000)])
+        .await
+        .expect_err("too long");
+    let Error::Invalid { message, param, .. } = error else {
+        panic!("{error:?}")
+    };
     assert_eq!(param.as_deref(), Some("input"));
     assert!(message.contains("more than"), "counting stops early: {message}");
 }

@@ -72,7 +72,6 @@ impl Answer {
     pub(super) async fn next(&mut self) -> Option<Result<ChatEvent>> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                self.begun = true;
                 return Some(Ok(event));
             }
             match self.phase {
@@ -99,17 +98,23 @@ impl Answer {
             Err(_) => self.provider.timed_out("begin to answer"),
         };
         // What goes wrong after the finish reason costs at most the usage.
-        let Some(reason) = self.finish else { return Err(failure) };
+        let Some(reason) = self.finish else {
+            return Err(failure);
+        };
         self.close(reason, Phase::Over);
         Ok(())
     }
 
     /// How long to wait for the next line.
     fn patience(&self) -> Instant {
-        let next = Instant::now() + self.between.min(if self.finish.is_some() { TAIL } else { self.between });
-        let limit = if self.begun { self.end } else { self.first_by };
-        // Lines before the first event need not hurry more than that event.
-        if self.begun || self.finish.is_some() { next.min(limit) } else { limit }
+        let now = Instant::now();
+        if self.finish.is_some() {
+            self.end.min(now + self.between.min(TAIL))
+        } else if self.begun {
+            self.end.min(now + self.between)
+        } else {
+            self.first_by
+        }
     }
 
     fn failed(&self, error: SseError) -> insula_core::Error {
@@ -125,7 +130,11 @@ impl Answer {
 
     fn accept(&mut self, data: &str) -> Result<()> {
         if data.trim() == "[DONE]" {
-            let unsaid = if self.calls.any() { FinishReason::ToolCalls } else { FinishReason::Stop };
+            let unsaid = if self.calls.any() {
+                FinishReason::ToolCalls
+            } else {
+                FinishReason::Stop
+            };
             self.close(self.finish.unwrap_or(unsaid), Phase::Draining);
             return Ok(());
         }
@@ -135,7 +144,9 @@ impl Answer {
             return Err(self.provider.reported(error));
         }
         self.usage = response::usage(&chunk).or(self.usage);
-        let Some(choice) = response::choice(&chunk) else { return Ok(()) };
+        let Some(choice) = response::choice(&chunk) else {
+            return Ok(());
+        };
         let delta = &choice["delta"];
         let text = |name: &str| response::text(&delta[name]).filter(|text| !text.is_empty());
         self.ready.extend(text("content").map(ChatEvent::Content));
@@ -144,6 +155,11 @@ impl Answer {
         if !calls.is_empty() {
             self.ready.push_back(ChatEvent::ToolCalls(calls));
         }
+        // Thinking aloud is not passed on, but it shows that the model is at work.
+        let thinks = ["reasoning_content", "reasoning"]
+            .iter()
+            .any(|name| text(name).is_some());
+        self.begun |= thinks || !self.ready.is_empty();
         self.finish = response::finish_reason(choice).or(self.finish);
         Ok(())
     }

@@ -28,8 +28,12 @@ const KNOWN_CODES: [&str; 9] = [
 ];
 
 /// How providers without codes say that a prompt is too long.
-const TOO_LONG: [&str; 4] =
-    ["maximum context length", "context size", "context window", "exceeds the model's context"];
+const TOO_LONG: [&str; 4] = [
+    "maximum context length",
+    "context size",
+    "context window",
+    "exceeds the model's context",
+];
 
 /// Who failed: its name for messages, and what must not appear in them.
 #[derive(Debug)]
@@ -44,7 +48,11 @@ impl Provider {
     }
 
     fn upstream(&self, what: &str, status: Option<u16>, retry_after: Option<Duration>) -> Error {
-        Error::Upstream { message: format!("The provider '{}' {what}.", self.name), status, retry_after }
+        Error::Upstream {
+            message: format!("The provider '{}' {what}.", self.name),
+            status,
+            retry_after,
+        }
     }
 
     /// It answered, but not with what was asked for.
@@ -64,7 +72,11 @@ impl Provider {
 
     /// The connection failed. Addresses and causes go to the log only.
     pub(super) fn unreachable(&self, error: reqwest::Error) -> Error {
-        let what = if error.is_connect() { "cannot be reached" } else { "failed while it was answering" };
+        let what = if error.is_connect() {
+            "cannot be reached"
+        } else {
+            "failed while it was answering"
+        };
         let error = error.without_url();
         let mut cause = error.to_string();
         let mut source = error.source();
@@ -72,7 +84,11 @@ impl Provider {
             cause = format!("{cause}: {error}");
             source = error.source();
         }
-        tracing::debug!(provider = self.name, cause = self.redact(&cause), "provider connection failed");
+        tracing::debug!(
+            provider = self.name,
+            cause = self.redact(&cause),
+            "provider connection failed"
+        );
         self.broken(what)
     }
 
@@ -82,7 +98,12 @@ impl Provider {
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
         let said = Said::new(&body);
         let message = said.message.map(|message| self.redact(message));
-        tracing::debug!(provider = self.name, status, message, "provider refused the request");
+        tracing::debug!(
+            provider = self.name,
+            status,
+            message,
+            "provider refused the request"
+        );
         let retry_after = retry_after(headers, SystemTime::now());
         match status {
             400 | 413 | 422 => Error::Invalid {
@@ -108,8 +129,15 @@ impl Provider {
             message = said.message.map(|message| self.redact(message)),
             "provider reported an error within an answer"
         );
-        let status = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
-        self.upstream("reported an error within its answer", status.filter(|s| (400..600).contains(s)), None)
+        let status = error
+            .get("code")
+            .and_then(Value::as_u64)
+            .and_then(|code| u16::try_from(code).ok());
+        self.upstream(
+            "reported an error within its answer",
+            status.filter(|s| (400..600).contains(s)),
+            None,
+        )
     }
 
     /// `text` without our secrets, and not too long.
@@ -139,9 +167,18 @@ struct Said<'a> {
 impl<'a> Said<'a> {
     fn new(body: &'a Value) -> Self {
         let object = body.get("error").unwrap_or(body);
-        let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |name: &str| {
+            object
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|text| !text.is_empty())
+        };
         Self {
-            message: object.as_str().filter(|_| !body.is_string()).or_else(|| text("message")).or_else(|| text("detail")),
+            message: object
+                .as_str()
+                .filter(|_| !body.is_string())
+                .or_else(|| text("message"))
+                .or_else(|| text("detail")),
             param: text("param"),
             code: text("code").or_else(|| text("type")),
         }
@@ -152,22 +189,39 @@ impl<'a> Said<'a> {
             return Some(code);
         }
         let message = self.message?.to_ascii_lowercase();
-        TOO_LONG.iter().any(|words| message.contains(words)).then_some("context_length_exceeded")
+        TOO_LONG
+            .iter()
+            .any(|words| message.contains(words))
+            .then_some("context_length_exceeded")
     }
 }
 
 /// When to come back: `retry-after-ms`, or `Retry-After` as seconds or as a date.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+    };
     let seconds = |text: &str, unit: f64| {
         let value = text.parse::<f64>().ok()?;
         Duration::try_from_secs_f64(value * unit).ok()
     };
-    let wait = text("retry-after-ms").and_then(|ms| seconds(ms, 0.001)).or_else(|| {
-        let after = text(RETRY_AFTER.as_str())?;
-        let until = || Some(httpdate::parse_http_date(after).ok()?.duration_since(now).unwrap_or_default());
-        seconds(after, 1.0).or_else(until)
-    })?;
+    let wait = text("retry-after-ms")
+        .and_then(|ms| seconds(ms, 0.001))
+        .or_else(|| {
+            let after = text(RETRY_AFTER.as_str())?;
+            let until = || {
+                Some(
+                    httpdate::parse_http_date(after)
+                        .ok()?
+                        .duration_since(now)
+                        .unwrap_or_default(),
+                )
+            };
+            seconds(after, 1.0).or_else(until)
+        })?;
     Some(wait.min(LONGEST_RETRY))
 }
 

@@ -7,7 +7,10 @@ fn provider() -> Provider {
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-    pairs.iter().map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value"))).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| (name.parse().expect("name"), value.parse().expect("value")))
+        .collect()
 }
 
 fn refused(status: u16, body: &Value) -> Error {
@@ -17,8 +20,13 @@ fn refused(status: u16, body: &Value) -> Error {
 #[test]
 fn a_bad_request_is_passed_on_with_param_and_code() {
     let body = json!({"error": {"message": "too hot", "param": "temperature", "code": "invalid_value"}});
-    let Error::Invalid { message, param, code } = refused(400, &body) else { panic!() };
-    assert_eq!((message.as_str(), param.as_deref(), code), ("too hot", Some("temperature"), Some("invalid_value")));
+    let Error::Invalid { message, param, code } = refused(400, &body) else {
+        panic!()
+    };
+    assert_eq!(
+        (message.as_str(), param.as_deref(), code),
+        ("too hot", Some("temperature"), Some("invalid_value"))
+    );
 }
 
 #[test]
@@ -29,7 +37,9 @@ fn prompts_that_are_too_long_are_recognised_without_a_code() {
         json!({"error": {"message": "no", "code": "context_length_exceeded"}}),
     ];
     for body in wild {
-        let Error::Invalid { code, .. } = refused(400, &body) else { panic!("{body}") };
+        let Error::Invalid { code, .. } = refused(400, &body) else {
+            panic!("{body}")
+        };
         assert_eq!(code, Some("context_length_exceeded"), "{body}");
     }
 }
@@ -42,18 +52,28 @@ fn messages_are_found_in_every_shape_and_never_hold_our_key() {
         json!({"message": "bad key sk-hush"}),
         json!({"detail": "bad key sk-hush"}),
     ] {
-        let Error::Invalid { message, .. } = refused(422, &body) else { panic!("{body}") };
+        let Error::Invalid { message, .. } = refused(422, &body) else {
+            panic!("{body}")
+        };
         assert_eq!(message, "bad key [redacted]");
     }
-    let Error::Invalid { message, .. } = provider().refused(400, &HeaderMap::new(), b"<html>") else { panic!() };
+    let Error::Invalid { message, .. } = provider().refused(400, &HeaderMap::new(), b"<html>") else {
+        panic!()
+    };
     assert_eq!(message, "The provider 'acme' refused the request.");
 }
 
 #[test]
 fn rejected_credentials_quote_nothing() {
     for status in [401, 403] {
-        let error = refused(status, &json!({"error": {"message": "Incorrect API key provided: sk-h***sh"}}));
-        assert_eq!(error.to_string(), "The provider 'acme' refused this server's credentials.");
+        let error = refused(
+            status,
+            &json!({"error": {"message": "Incorrect API key provided: sk-h***sh"}}),
+        );
+        assert_eq!(
+            error.to_string(),
+            "The provider 'acme' refused this server's credentials."
+        );
         assert!(matches!(error, Error::Upstream { status: Some(found), .. } if found == status));
     }
 }
@@ -62,7 +82,14 @@ fn rejected_credentials_quote_nothing() {
 fn limits_and_outages_say_when_to_come_back() {
     for status in [429, 503] {
         let error = provider().refused(status, &headers(&[("retry-after", "7")]), b"");
-        let Error::Upstream { status: found, retry_after, .. } = error else { panic!() };
+        let Error::Upstream {
+            status: found,
+            retry_after,
+            ..
+        } = error
+        else {
+            panic!()
+        };
         assert_eq!((found, retry_after), (Some(status), Some(Duration::from_secs(7))));
     }
 }
@@ -72,11 +99,23 @@ fn retry_after_is_read_in_all_its_forms() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let date = |seconds| httpdate::fmt_http_date(now + Duration::from_secs(seconds));
     let cases = [
-        (headers(&[("retry-after", "1.5")]), Some(Duration::from_millis(1500))),
-        (headers(&[("retry-after-ms", "20"), ("retry-after", "9")]), Some(Duration::from_millis(20))),
-        (headers(&[("retry-after", &date(30))]), Some(Duration::from_secs(30))),
+        (
+            headers(&[("retry-after", "1.5")]),
+            Some(Duration::from_millis(1500)),
+        ),
+        (
+            headers(&[("retry-after-ms", "20"), ("retry-after", "9")]),
+            Some(Duration::from_millis(20)),
+        ),
+        (
+            headers(&[("retry-after", &date(30))]),
+            Some(Duration::from_secs(30)),
+        ),
         (headers(&[("retry-after", &date(1_000_000))]), Some(LONGEST_RETRY)),
-        (headers(&[("retry-after", "Sat, 01 Jan 2000 00:00:00 GMT")]), Some(Duration::ZERO)),
+        (
+            headers(&[("retry-after", "Sat, 01 Jan 2000 00:00:00 GMT")]),
+            Some(Duration::ZERO),
+        ),
         (headers(&[("retry-after", "-3")]), None),
         (headers(&[("retry-after", "soon")]), None),
         (HeaderMap::new(), None),

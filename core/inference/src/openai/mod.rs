@@ -97,22 +97,42 @@ pub struct OpenAiCompatible {
 impl OpenAiCompatible {
     /// Checks the configuration; connects to nothing. `client` comes from [`crate::http::client`].
     pub fn new(config: OpenAiConfig, client: reqwest::Client) -> Result<Self, HeaderError> {
-        let refused = |what: &str| HeaderError { provider: config.name.clone(), what: what.to_owned() };
+        let refused = |what: &str| HeaderError {
+            provider: config.name.clone(),
+            what: what.to_owned(),
+        };
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
             let header = HeaderName::try_from(name).map_err(|_| refused(name))?;
-            headers.insert(header, secret_value(value.expose_secret()).ok_or_else(|| refused(name))?);
+            headers.insert(
+                header,
+                secret_value(value.expose_secret()).ok_or_else(|| refused(name))?,
+            );
         }
         if let Some(key) = &config.api_key {
             let bearer = format!("Bearer {}", key.expose_secret());
-            headers.insert(AUTHORIZATION, secret_value(&bearer).ok_or_else(|| refused("the API key"))?);
+            headers.insert(
+                AUTHORIZATION,
+                secret_value(&bearer).ok_or_else(|| refused("the API key"))?,
+            );
         }
         let mut url = config.base_url;
         let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
         url.set_path(&path);
-        let openai = url.host_str().is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"));
-        let by_host = if openai { TokenLimitField::MaxCompletionTokens } else { TokenLimitField::MaxTokens };
-        let secrets = config.headers.into_iter().map(|(_, value)| value).chain(config.api_key).collect();
+        let openai = url
+            .host_str()
+            .is_some_and(|host| host == "openai.com" || host.ends_with(".openai.com"));
+        let by_host = if openai {
+            TokenLimitField::MaxCompletionTokens
+        } else {
+            TokenLimitField::MaxTokens
+        };
+        let secrets = config
+            .headers
+            .into_iter()
+            .map(|(_, value)| value)
+            .chain(config.api_key)
+            .collect();
         Ok(Self {
             client,
             provider: Arc::new(Provider::new(config.name, secrets)),
@@ -126,7 +146,12 @@ impl OpenAiCompatible {
     /// Sends the request and returns the answer if its status is a success.
     async fn send(&self, request: &ChatRequest, stream: bool) -> Result<Response> {
         let body = request::Body::new(request, stream, self.token_limit_field);
-        let call = self.client.post(self.url.clone()).headers(self.headers.clone()).json(&body).send();
+        let call = self
+            .client
+            .post(self.url.clone())
+            .headers(self.headers.clone())
+            .json(&body)
+            .send();
         let response = call.await.map_err(|error| self.provider.unreachable(error))?;
         if response.status().is_success() {
             return Ok(response);
@@ -138,10 +163,12 @@ impl OpenAiCompatible {
     }
 
     async fn read_completion(&self, response: Response) -> Result<Completion> {
-        let body = read(response, COMPLETION_BYTES).await.map_err(|error| match error {
-            ReadError::TooLarge => self.provider.broken("sent an answer that is too large"),
-            ReadError::Transport(error) => self.provider.unreachable(error),
-        })?;
+        let body = read(response, COMPLETION_BYTES)
+            .await
+            .map_err(|error| match error {
+                ReadError::TooLarge => self.provider.broken("sent an answer that is too large"),
+                ReadError::Transport(error) => self.provider.unreachable(error),
+            })?;
         response::completion(&self.provider, &body)
     }
 }
@@ -171,8 +198,16 @@ async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, ReadError
 
 /// Some providers answer in one piece although a stream was asked for.
 fn is_json(response: &Response) -> bool {
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"))
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| {
+        value
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("application/json")
+    })
 }
 
 #[async_trait]
@@ -180,7 +215,9 @@ impl ChatModel for OpenAiCompatible {
     async fn complete(&self, request: ChatRequest) -> Result<Completion> {
         let call = async { self.read_completion(self.send(&request, false).await?).await };
         let deadline = Instant::now() + self.timeouts.total;
-        timeout_at(deadline, call).await.map_err(|_| self.provider.timed_out("answer"))?
+        timeout_at(deadline, call)
+            .await
+            .map_err(|_| self.provider.timed_out("answer"))?
     }
 
     async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
@@ -188,14 +225,23 @@ impl ChatModel for OpenAiCompatible {
         let end = now + self.timeouts.total;
         let first_by = end.min(now + self.timeouts.first_token);
         let late = |_| self.provider.timed_out("begin to answer");
-        let response = timeout_at(first_by, self.send(&request, true)).await.map_err(late)??;
+        let response = timeout_at(first_by, self.send(&request, true))
+            .await
+            .map_err(late)??;
         if is_json(&response) {
-            let completion = timeout_at(first_by, self.read_completion(response)).await.map_err(late)??;
-            return Ok(Box::pin(stream::iter(response::events(completion).into_iter().map(Ok))));
+            let completion = timeout_at(first_by, self.read_completion(response))
+                .await
+                .map_err(late)??;
+            return Ok(Box::pin(stream::iter(
+                response::events(completion).into_iter().map(Ok),
+            )));
         }
         let provider = Arc::clone(&self.provider);
         let mut answer = Answer::new(response, provider, first_by, end, self.timeouts.between_chunks);
-        let first = answer.next().await.unwrap_or_else(|| Err(self.provider.truncated()))?;
+        let first = answer
+            .next()
+            .await
+            .unwrap_or_else(|| Err(self.provider.truncated()))?;
         let rest = stream::unfold(answer, |mut answer| async move {
             let event = answer.next().await?;
             Some((event, answer))

@@ -104,7 +104,10 @@ fn message(message: &ChatMessage) -> Message<'_> {
     let calls = message.tool_calls.iter().map(|call| Call {
         id: &call.id,
         r#type: "function",
-        function: Function { name: &call.name, arguments: &call.arguments },
+        function: Function {
+            name: &call.name,
+            arguments: &call.arguments,
+        },
     });
     Message {
         role: message.role,
@@ -123,8 +126,13 @@ mod tests {
     use super::*;
 
     fn wire(messages: Vec<ChatMessage>, options: ChatOptions, stream: bool, limit: TokenLimitField) -> Value {
-        let request =
-            ChatRequest { model: "m".into(), messages, options, passages: Vec::new(), grounded: false };
+        let request = ChatRequest {
+            model: "m".into(),
+            messages,
+            options,
+            passages: Vec::new(),
+            grounded: false,
+        };
         serde_json::to_value(Body::new(&request, stream, limit)).expect("JSON")
     }
 
@@ -136,34 +144,58 @@ mod tests {
             false,
             TokenLimitField::MaxTokens,
         );
-        assert_eq!(body, json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}));
+        assert_eq!(
+            body,
+            json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]})
+        );
     }
 
     #[test]
     fn streams_ask_for_usage() {
-        let body = wire(Vec::new(), ChatOptions::default(), true, TokenLimitField::MaxTokens);
+        let body = wire(
+            Vec::new(),
+            ChatOptions::default(),
+            true,
+            TokenLimitField::MaxTokens,
+        );
         assert_eq!(body["stream"], true);
         assert_eq!(body["stream_options"], json!({"include_usage": true}));
     }
 
     #[test]
     fn the_token_limit_goes_by_its_right_name() {
-        let options = || ChatOptions { max_tokens: Some(5), ..ChatOptions::default() };
+        let options = || ChatOptions {
+            max_tokens: Some(5),
+            ..ChatOptions::default()
+        };
         let body = wire(Vec::new(), options(), false, TokenLimitField::MaxTokens);
-        assert_eq!((&body["max_tokens"], &body["max_completion_tokens"]), (&json!(5), &Value::Null));
+        assert_eq!(
+            (&body["max_tokens"], &body["max_completion_tokens"]),
+            (&json!(5), &Value::Null)
+        );
         let body = wire(Vec::new(), options(), false, TokenLimitField::MaxCompletionTokens);
-        assert_eq!((&body["max_tokens"], &body["max_completion_tokens"]), (&Value::Null, &json!(5)));
+        assert_eq!(
+            (&body["max_tokens"], &body["max_completion_tokens"]),
+            (&Value::Null, &json!(5))
+        );
     }
 
     #[test]
     fn tools_and_their_results_pass_through() {
-        let call = ToolCall { id: "c1".into(), name: "f".into(), arguments: "{\"a\":1}".into() };
+        let call = ToolCall {
+            id: "c1".into(),
+            name: "f".into(),
+            arguments: "{\"a\":1}".into(),
+        };
         let asked = ChatMessage {
             content: None,
             tool_calls: vec![call],
             ..ChatMessage::text(Role::Assistant, "")
         };
-        let result = ChatMessage { tool_call_id: Some("c1".into()), ..ChatMessage::text(Role::Tool, "2") };
+        let result = ChatMessage {
+            tool_call_id: Some("c1".into()),
+            ..ChatMessage::text(Role::Tool, "2")
+        };
         let options = ChatOptions {
             tools: vec![json!({"type": "function", "function": {"name": "f"}})],
             tool_choice: Some(json!("required")),

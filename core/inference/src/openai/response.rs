@@ -15,9 +15,15 @@ pub(super) fn completion(provider: &Provider, body: &[u8]) -> Result<Completion>
     }
     let choice = choice(&body).ok_or_else(|| provider.broken("sent an answer without a choice"))?;
     let message = &choice["message"];
-    let tool_calls: Vec<ToolCall> = deltas(message, &mut CallIndexes::default()).into_iter().map(whole).collect();
-    let finish_reason =
-        finish_reason(choice).unwrap_or(if tool_calls.is_empty() { FinishReason::Stop } else { FinishReason::ToolCalls });
+    let tool_calls: Vec<ToolCall> = deltas(message, &mut CallIndexes::default())
+        .into_iter()
+        .map(whole)
+        .collect();
+    let finish_reason = finish_reason(choice).unwrap_or(if tool_calls.is_empty() {
+        FinishReason::Stop
+    } else {
+        FinishReason::ToolCalls
+    });
     Ok(Completion {
         content: text(&message["content"]).filter(|text| !text.is_empty() || tool_calls.is_empty()),
         refusal: text(&message["refusal"]).filter(|text| !text.is_empty()),
@@ -31,18 +37,29 @@ pub(super) fn completion(provider: &Provider, body: &[u8]) -> Result<Completion>
 /// A whole answer as the events of a stream.
 pub(super) fn events(completion: Completion) -> Vec<ChatEvent> {
     let mut events = Vec::new();
-    events.extend(completion.content.filter(|text| !text.is_empty()).map(ChatEvent::Content));
+    events.extend(
+        completion
+            .content
+            .filter(|text| !text.is_empty())
+            .map(ChatEvent::Content),
+    );
     events.extend(completion.refusal.map(ChatEvent::Refusal));
     if !completion.tool_calls.is_empty() {
-        let calls = completion.tool_calls.into_iter().zip(0..).map(|(call, index)| ToolCallDelta {
-            index,
-            id: Some(call.id),
-            name: Some(call.name),
-            arguments: call.arguments,
-        });
+        let calls = completion
+            .tool_calls
+            .into_iter()
+            .zip(0..)
+            .map(|(call, index)| ToolCallDelta {
+                index,
+                id: Some(call.id),
+                name: Some(call.name),
+                arguments: call.arguments,
+            });
         events.push(ChatEvent::ToolCalls(calls.collect()));
     }
-    events.push(ChatEvent::Finish(completion.finish_reason.unwrap_or(FinishReason::Stop)));
+    events.push(ChatEvent::Finish(
+        completion.finish_reason.unwrap_or(FinishReason::Stop),
+    ));
     events.extend(completion.usage.map(ChatEvent::Usage));
     events
 }
@@ -59,7 +76,10 @@ pub(super) fn choice(body: &Value) -> Option<&Value> {
 
 /// Why generation ended, if it did. Words that nobody knows mean that the model was done.
 pub(super) fn finish_reason(choice: &Value) -> Option<FinishReason> {
-    let reason = choice.get("finish_reason")?.as_str().filter(|reason| !reason.is_empty())?;
+    let reason = choice
+        .get("finish_reason")?
+        .as_str()
+        .filter(|reason| !reason.is_empty())?;
     Some(match reason {
         "length" | "max_tokens" => FinishReason::Length,
         "tool_calls" | "function_call" => FinishReason::ToolCalls,
@@ -72,7 +92,12 @@ pub(super) fn finish_reason(choice: &Value) -> Option<FinishReason> {
 pub(super) fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => Some(parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()),
+        Value::Array(parts) => Some(
+            parts
+                .iter()
+                .filter_map(|part| part.get("text")?.as_str())
+                .collect(),
+        ),
         _ => None,
     }
 }
@@ -123,11 +148,19 @@ impl CallIndexes {
 /// The pieces of tool calls in a message or delta, at most one per index.
 pub(super) fn deltas(message: &Value, indexes: &mut CallIndexes) -> Vec<ToolCallDelta> {
     let mut deltas: Vec<ToolCallDelta> = Vec::new();
-    for call in message.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
+    for call in message
+        .get("tool_calls")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let word = |value: Option<&Value>| value?.as_str().filter(|word| !word.is_empty()).map(str::to_owned);
         let function = call.get("function");
         let id = word(call.get("id"));
-        let given = call.get("index").and_then(Value::as_u64).and_then(|index| u32::try_from(index).ok());
+        let given = call
+            .get("index")
+            .and_then(Value::as_u64)
+            .and_then(|index| u32::try_from(index).ok());
         let index = indexes.index(given, id.as_deref());
         let name = word(function.and_then(|function| function.get("name")));
         let arguments = match function.and_then(|function| function.get("arguments")) {
@@ -137,7 +170,12 @@ pub(super) fn deltas(message: &Value, indexes: &mut CallIndexes) -> Vec<ToolCall
         };
         match deltas.iter_mut().find(|delta| delta.index == index) {
             Some(delta) => delta.arguments.push_str(&arguments),
-            None => deltas.push(ToolCallDelta { index, id, name, arguments }),
+            None => deltas.push(ToolCallDelta {
+                index,
+                id,
+                name,
+                arguments,
+            }),
         }
     }
     deltas

@@ -4,7 +4,10 @@ use serde_json::json;
 use super::*;
 
 fn read(body: &Value) -> Result<Completion> {
-    completion(&Provider::new("acme".into(), Vec::new()), body.to_string().as_bytes())
+    completion(
+        &Provider::new("acme".into(), Vec::new()),
+        body.to_string().as_bytes(),
+    )
 }
 
 #[test]
@@ -17,7 +20,12 @@ fn a_plain_answer() {
     .expect("an answer");
     assert_eq!(completion.content.as_deref(), Some("hi"));
     assert_eq!(completion.finish_reason, Some(FinishReason::Length));
-    let usage = TokenUsage { prompt_tokens: 3, completion_tokens: 2, cached_tokens: 1, reasoning_tokens: 0 };
+    let usage = TokenUsage {
+        prompt_tokens: 3,
+        completion_tokens: 2,
+        cached_tokens: 1,
+        reasoning_tokens: 0,
+    };
     assert_eq!(completion.usage, Some(usage));
 }
 
@@ -52,8 +60,11 @@ fn tool_calls_with_and_without_ids() {
     assert_eq!(completion.content, None);
     assert_eq!(completion.finish_reason, Some(FinishReason::ToolCalls));
     let expected = [("c1", "f", "{}"), ("c2", "g", "{\"x\":1}")];
-    let found: Vec<_> =
-        completion.tool_calls.iter().map(|c| (c.id.as_str(), c.name.as_str(), c.arguments.as_str())).collect();
+    let found: Vec<_> = completion
+        .tool_calls
+        .iter()
+        .map(|c| (c.id.as_str(), c.name.as_str(), c.arguments.as_str()))
+        .collect();
     assert_eq!(found, expected);
 }
 
@@ -68,14 +79,20 @@ fn errors_and_nonsense_are_upstream_failures() {
     ] {
         assert!(matches!(read(&body), Err(Error::Upstream { .. })), "{body}");
     }
-    let Err(Error::Upstream { status, .. }) = read(&json!({"error": {"code": 502}})) else { panic!() };
+    let Err(Error::Upstream { status, .. }) = read(&json!({"error": {"code": 502}})) else {
+        panic!()
+    };
     assert_eq!(status, Some(502));
 }
 
 #[test]
 fn unnumbered_fragments_find_their_call() {
     let mut indexes = CallIndexes::default();
-    let mut next = |call: Value| deltas(&json!({"tool_calls": [call]}), &mut indexes).remove(0).index;
+    let mut next = |call: Value| {
+        deltas(&json!({"tool_calls": [call]}), &mut indexes)
+            .remove(0)
+            .index
+    };
     assert_eq!(next(json!({"id": "a", "function": {"name": "f"}})), 0);
     assert_eq!(next(json!({"function": {"arguments": "{"}})), 0);
     assert_eq!(next(json!({"id": "a", "function": {"arguments": "}"}})), 0);
@@ -91,18 +108,32 @@ fn fragments_of_one_index_are_joined() {
         {"index": 0, "function": {"arguments": "}"}},
     ]});
     let deltas = deltas(&message, &mut CallIndexes::default());
-    let expected = ToolCallDelta { index: 0, id: Some("a".into()), name: Some("f".into()), arguments: "{}".into() };
+    let expected = ToolCallDelta {
+        index: 0,
+        id: Some("a".into()),
+        name: Some("f".into()),
+        arguments: "{}".into(),
+    };
     assert_eq!(deltas, [expected]);
 }
 
 #[test]
 fn a_whole_answer_becomes_events_in_order() {
-    let completion = read(&json!({"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}],
-                                  "usage": {"completion_tokens": 1}}))
+    let completion = read(
+        &json!({"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}],
+                                  "usage": {"completion_tokens": 1}}),
+    )
     .expect("an answer");
-    let usage = TokenUsage { completion_tokens: 1, ..TokenUsage::default() };
+    let usage = TokenUsage {
+        completion_tokens: 1,
+        ..TokenUsage::default()
+    };
     assert_eq!(
         events(completion),
-        [ChatEvent::Content("hi".into()), ChatEvent::Finish(FinishReason::Stop), ChatEvent::Usage(usage)]
+        [
+            ChatEvent::Content("hi".into()),
+            ChatEvent::Finish(FinishReason::Stop),
+            ChatEvent::Usage(usage)
+        ]
     );
 }

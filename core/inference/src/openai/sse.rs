@@ -25,7 +25,9 @@ impl From<LinesCodecError> for SseError {
     fn from(error: LinesCodecError) -> Self {
         match error {
             LinesCodecError::MaxLineLengthExceeded => Self::TooLong,
-            LinesCodecError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<reqwest::Error>()) => {
+            LinesCodecError::Io(error)
+                if error.get_ref().is_some_and(|inner| inner.is::<reqwest::Error>()) =>
+            {
                 Self::Transport(error)
             }
             LinesCodecError::Io(error) if error.kind() == io::ErrorKind::InvalidData => Self::NotText,
@@ -48,7 +50,10 @@ impl Sse {
     ) -> Self {
         let reader = StreamReader::new(Box::pin(body.map_err(io::Error::other)));
         let lines = FramedRead::new(reader, LinesCodec::new_with_max_length(EVENT_BYTES));
-        Self { lines: Box::pin(lines), data: None }
+        Self {
+            lines: Box::pin(lines),
+            data: None,
+        }
     }
 
     /// Reads one line. `Ok(Some(data))` when it completed an event, `Ok(None)` when it did not: callers set a
@@ -67,7 +72,9 @@ impl Sse {
         if line.is_empty() {
             return Ok(self.data.take());
         }
-        let Some(value) = line.strip_prefix("data:") else { return Ok(None) };
+        let Some(value) = line.strip_prefix("data:") else {
+            return Ok(None);
+        };
         let value = value.strip_prefix(' ').unwrap_or(value);
         match &mut self.data {
             None => self.data = Some(value.to_owned()),
@@ -89,7 +96,9 @@ mod tests {
     use super::*;
 
     async fn read(chunks: Vec<Vec<u8>>) -> (Vec<String>, Option<SseError>) {
-        let mut sse = Sse::new(stream::iter(chunks.into_iter().map(|chunk| Ok(Bytes::from(chunk)))));
+        let mut sse = Sse::new(stream::iter(
+            chunks.into_iter().map(|chunk| Ok(Bytes::from(chunk))),
+        ));
         let mut events = Vec::new();
         while let Some(line) = sse.next_line().await {
             match line {

@@ -89,19 +89,34 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, at: Range<usize>, field: &str, message: impl Into<String>) -> RoutesError {
-        RoutesError::Invalid { line: self.line(at.start), field: field.to_owned(), message: message.into() }
+        RoutesError::Invalid {
+            line: self.line(at.start),
+            field: field.to_owned(),
+            message: message.into(),
+        }
     }
 
     /// An error of the TOML reader, which knows where but not which field.
     fn syntax(&self, error: &toml::de::Error) -> RoutesError {
         let at = error.span().unwrap_or_default();
         let line = self.0.lines().nth(self.line(at.start) - 1).unwrap_or_default();
-        let key = line.split_once('=').map_or(line, |(key, _)| key).trim().trim_matches(['[', ']']);
+        let key = line
+            .split_once('=')
+            .map_or(line, |(key, _)| key)
+            .trim()
+            .trim_matches(['[', ']']);
         let name_like = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let field = if !key.is_empty() && key.chars().all(name_like) { key } else { "file" };
+        let field = if !key.is_empty() && key.chars().all(name_like) {
+            key
+        } else {
+            "file"
+        };
         // Only the first line, and no value: some messages quote what they found.
         let message = error.message().lines().next().unwrap_or("not valid");
-        let message = match message.split_once("invalid type: ").and_then(|(_, rest)| rest.rsplit_once(", expected ")) {
+        let message = match message
+            .split_once("invalid type: ")
+            .and_then(|(_, rest)| rest.rsplit_once(", expected "))
+        {
             Some((_, expected)) => format!("has the wrong type, expected {expected}"),
             None => message.to_owned(),
         };
@@ -133,14 +148,23 @@ impl Reader<'_> {
     fn provider(&self, provider: FileProvider) -> Result<Provider, RoutesError> {
         let name = self.text(&provider.name, "provider.name")?;
         if name == EXTRACTIVE_PROVIDER {
-            return Err(self.wrong(provider.name.span(), "provider.name", "is the name of the built-in provider"));
+            return Err(self.wrong(
+                provider.name.span(),
+                "provider.name",
+                "is the name of the built-in provider",
+            ));
         }
-        let api_key_env = provider.api_key_env.as_ref().map(|value| self.variable(value)).transpose()?;
+        let api_key_env = provider
+            .api_key_env
+            .as_ref()
+            .map(|value| self.variable(value))
+            .transpose()?;
         let FileKind::OpenaiCompatible = provider.kind;
         let mut headers = Vec::new();
         for (header, value) in provider.headers {
             let at = header.span();
-            let valid = HeaderName::try_from(header.get_ref()).is_ok() && HeaderValue::from_str(value.get_ref()).is_ok();
+            let valid = HeaderName::try_from(header.get_ref()).is_ok()
+                && HeaderValue::from_str(value.get_ref()).is_ok();
             if !valid {
                 return Err(self.wrong(at, "provider.headers", "cannot be sent as an HTTP header"));
             }
@@ -153,7 +177,10 @@ impl Reader<'_> {
             timeouts: self.timeouts(&provider.timeouts)?,
             token_limit_field: provider.token_limit_field,
         };
-        Ok(Provider { name, kind: ProviderKind::OpenAiCompatible(endpoint) })
+        Ok(Provider {
+            name,
+            kind: ProviderKind::OpenAiCompatible(endpoint),
+        })
     }
 
     fn base_url(&self, value: &Spanned<String>) -> Result<Url, RoutesError> {
@@ -191,7 +218,11 @@ impl Reader<'_> {
                 .filter(|time| (Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(time))
                 .ok_or_else(|| {
                     let field = format!("provider.timeouts.{name}");
-                    self.wrong(value.span(), &field, "must be seconds, more than 0 and at most a day")
+                    self.wrong(
+                        value.span(),
+                        &field,
+                        "must be seconds, more than 0 and at most a day",
+                    )
                 }),
         };
         let default = Timeouts::default();
@@ -213,13 +244,20 @@ impl Reader<'_> {
             Some(name) => self.text(name, "route.upstream_model")?,
             None => model.clone(),
         };
-        if let Some(window) = route.context_window.as_ref().filter(|window| *window.get_ref() == 0) {
+        if let Some(window) = route
+            .context_window
+            .as_ref()
+            .filter(|window| *window.get_ref() == 0)
+        {
             return Err(self.wrong(window.span(), "route.context_window", "must be at least 1"));
         }
         Ok(Route {
             model,
             owned_by: route.owned_by.unwrap_or_else(|| provider.clone()),
-            targets: vec![Target { provider, upstream_model }],
+            targets: vec![Target {
+                provider,
+                upstream_model,
+            }],
             context_window: route.context_window.map(Spanned::into_inner),
         })
     }

@@ -97,11 +97,24 @@ pub struct Target {
 impl Routes {
     /// Only what is built in: [`EXTRACTIVE`].
     pub fn builtin() -> Self {
-        let target = Target { provider: EXTRACTIVE_PROVIDER.into(), upstream_model: EXTRACTIVE.into() };
-        let route =
-            Route { model: EXTRACTIVE.into(), targets: vec![target], context_window: None, owned_by: "insula".into() };
-        let provider = Provider { name: EXTRACTIVE_PROVIDER.into(), kind: ProviderKind::Extractive };
-        Self { providers: vec![provider], routes: vec![route] }
+        let target = Target {
+            provider: EXTRACTIVE_PROVIDER.into(),
+            upstream_model: EXTRACTIVE.into(),
+        };
+        let route = Route {
+            model: EXTRACTIVE.into(),
+            targets: vec![target],
+            context_window: None,
+            owned_by: "insula".into(),
+        };
+        let provider = Provider {
+            name: EXTRACTIVE_PROVIDER.into(),
+            kind: ProviderKind::Extractive,
+        };
+        Self {
+            providers: vec![provider],
+            routes: vec![route],
+        }
     }
 
     /// Reads the text of a `routes.toml` and adds what is built in.
@@ -111,8 +124,10 @@ impl Routes {
 
     /// Reads a `routes.toml`.
     pub fn from_file(path: &Path) -> Result<Self, RoutesError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| RoutesError::File { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| RoutesError::File {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&text)
     }
 
@@ -147,9 +162,13 @@ impl Endpoint {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<OpenAiCompatible, ConnectError> {
         let key = |name: &String| {
-            let key = variable(name).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-            key.map(SecretString::from)
-                .ok_or_else(|| ConnectError::NoKey { provider: provider.to_owned(), variable: name.clone() })
+            let key = variable(name)
+                .map(|key| key.trim().to_owned())
+                .filter(|key| !key.is_empty());
+            key.map(SecretString::from).ok_or_else(|| ConnectError::NoKey {
+                provider: provider.to_owned(),
+                variable: name.clone(),
+            })
         };
         let config = OpenAiConfig {
             name: provider.to_owned(),

@@ -52,7 +52,9 @@ impl<'a> Measure<'a> {
     fn between(&self, start: usize, end: usize) -> usize {
         let first = self.units.partition_point(|unit| unit.end <= start);
         let last = self.units.partition_point(|unit| unit.end < end);
-        let Some(unit) = self.units.get(first).filter(|_| start < end) else { return 0 };
+        let Some(unit) = self.units.get(first).filter(|_| start < end) else {
+            return 0;
+        };
         if first == last && (start > unit.word || end < unit.end) {
             return self.part(start, end);
         }
@@ -64,10 +66,19 @@ impl<'a> Measure<'a> {
         }
         let mut until = last + 1;
         if let Some(unit) = self.units.get(last).filter(|unit| end < unit.end) {
-            tokens += self.part(if last == 0 { 0 } else { self.units[last - 1].end }, end.min(unit.end));
+            tokens += self.part(
+                if last == 0 { 0 } else { self.units[last - 1].end },
+                end.min(unit.end),
+            );
             until = last;
         }
-        let sum_before = |at: usize| if at == 0 { 0 } else { self.units[at.min(self.units.len()) - 1].sum };
+        let sum_before = |at: usize| {
+            if at == 0 {
+                0
+            } else {
+                self.units[at.min(self.units.len()) - 1].sum
+            }
+        };
         tokens + sum_before(until).saturating_sub(sum_before(from))
     }
 
@@ -80,7 +91,11 @@ impl ChunkSizer for &Measure<'_> {
     /// Tokens of `chunk`, which is a slice of the measured text.
     fn size(&self, chunk: &str) -> usize {
         let offset = (chunk.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
-        if self.text.get(offset..offset.saturating_add(chunk.len())).is_some() {
+        if self
+            .text
+            .get(offset..offset.saturating_add(chunk.len()))
+            .is_some()
+        {
             self.between(offset, offset + chunk.len())
         } else {
             self.counter.count(chunk)
@@ -118,7 +133,9 @@ mod tests {
 
     impl TokenCounter for Words {
         fn count(&self, text: &str) -> usize {
-            text.split_whitespace().map(|word| word.chars().count().div_ceil(4)).sum()
+            text.split_whitespace()
+                .map(|word| word.chars().count().div_ceil(4))
+                .sum()
         }
     }
 

@@ -17,6 +17,8 @@ const AUTO_LARGEST: usize = 512;
 const SMALLEST: usize = 8;
 /// The heading path takes at most this share of the window, so that the text dominates the vector.
 const PATH_SHARE: usize = 4;
+/// Longest title in a heading path, in characters; whatever is longer was no title.
+const LONGEST_TITLE: usize = 200;
 /// Tokens that joining heading path and text may add at the seam.
 const SEAM_TOKENS: usize = 8;
 
@@ -37,7 +39,11 @@ impl ChunkSettings {
     pub fn auto(model_max: usize) -> Self {
         let window = window(model_max);
         let max_tokens = (model_max * 25 / 32).clamp(SMALLEST, AUTO_LARGEST).min(window);
-        Self { max_tokens, overlap_tokens: max_tokens * 12 / 100, window_tokens: window }
+        Self {
+            max_tokens,
+            overlap_tokens: max_tokens * 12 / 100,
+            window_tokens: window,
+        }
     }
 
     /// OpenAI's `static` strategy, already validated (100..=4096 tokens, overlap at most half).
@@ -47,7 +53,11 @@ impl ChunkSettings {
     pub fn fixed(max_tokens: usize, overlap_tokens: usize, model_max: usize) -> Self {
         let window = window(model_max);
         let max_tokens = max_tokens.clamp(SMALLEST, window);
-        Self { max_tokens, overlap_tokens: overlap_tokens.min(max_tokens / 2), window_tokens: window }
+        Self {
+            max_tokens,
+            overlap_tokens: overlap_tokens.min(max_tokens / 2),
+            window_tokens: window,
+        }
     }
 }
 
@@ -82,7 +92,11 @@ impl ChunkDraft {
     /// What is embedded: a line with the heading path, then the text. Never longer than the model's window; the
     /// path gives way, never the text.
     pub fn embed_text(&self) -> String {
-        if self.context.is_empty() { self.text.clone() } else { format!("{}\n{}", self.context, self.text) }
+        if self.context.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}\n{}", self.context, self.text)
+        }
     }
 
     /// What the text half of search indexes: all titles above, then the text.
@@ -97,7 +111,11 @@ impl ChunkDraft {
 /// Every character that is not white space is in at least one chunk, and no chunk has more than
 /// `settings.max_tokens` tokens (unless a single character has). A document of white space has no chunks.
 /// Costs about one tokenization of the text; takes no locks and allocates in proportion to the text.
-pub fn chunk(document: &ParsedDocument, counter: &dyn TokenCounter, settings: &ChunkSettings) -> Vec<ChunkDraft> {
+pub fn chunk(
+    document: &ParsedDocument,
+    counter: &dyn TokenCounter,
+    settings: &ChunkSettings,
+) -> Vec<ChunkDraft> {
     let mut drafts = Drafts::new(document, counter, *settings);
     for section in section::cut(&document.text, &document.headings) {
         let text = &document.text[section.clone()];
@@ -140,7 +158,13 @@ struct Drafts<'a> {
 
 impl<'a> Drafts<'a> {
     fn new(document: &'a ParsedDocument, counter: &'a dyn TokenCounter, settings: ChunkSettings) -> Self {
-        Self { document, counter, settings, done: Vec::new(), at: (0, 0) }
+        Self {
+            document,
+            counter,
+            settings,
+            done: Vec::new(),
+            at: (0, 0),
+        }
     }
 
     /// Adds a slice of the document. The splitter counted by summing words, which some tokenizers do not agree
@@ -162,18 +186,22 @@ impl<'a> Drafts<'a> {
         let start_char = self.char_at(start);
         let end_char = start_char + text.chars().count();
         let path = path_at(&self.document.headings, start);
-        let above: Vec<&str> =
-            path.iter().filter(|heading| heading.offset < start).map(|heading| heading.title.as_str()).collect();
-        let page = self.document.pages.partition_point(|page| page.offset <= start).checked_sub(1);
+        let above = path.iter().filter(|heading| heading.offset < start).count();
+        let heading_path: Vec<String> = path.iter().map(|heading| shorten(&heading.title)).collect();
+        let page = self
+            .document
+            .pages
+            .partition_point(|page| page.offset <= start)
+            .checked_sub(1);
         self.done.push(ChunkDraft {
             ordinal: i32::try_from(self.done.len()).unwrap_or(i32::MAX),
             start_char: i64::try_from(start_char).unwrap_or(i64::MAX),
             end_char: i64::try_from(end_char).unwrap_or(i64::MAX),
             page: page.map(|at| self.document.pages[at].page),
-            heading_path: path.iter().map(|heading| heading.title.clone()).collect(),
             tokens,
-            above: above.len(),
-            context: self.context(&above, text, tokens),
+            above,
+            context: self.context(&heading_path[..above], text, tokens),
+            heading_path,
             text: text.to_owned(),
         });
     }
@@ -193,7 +221,7 @@ impl<'a> Drafts<'a> {
     }
 
     /// The heading path, cut from the outside in until path and text fit the window.
-    fn context(&self, titles: &[&str], text: &str, tokens: usize) -> String {
+    fn context(&self, titles: &[String], text: &str, tokens: usize) -> String {
         let window = self.settings.window_tokens;
         let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
         for from in 0..titles.len() {
@@ -210,6 +238,10 @@ impl<'a> Drafts<'a> {
         }
         String::new()
     }
+}
+
+fn shorten(title: &str) -> String {
+    title.chars().take(LONGEST_TITLE).collect()
 }
 
 /// The headings whose sections contain `offset`, outermost first.

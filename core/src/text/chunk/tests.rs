@@ -31,20 +31,43 @@ fn document(text: &str, markdown: bool) -> ParsedDocument {
         let level = line.bytes().take_while(|b| *b == b'#').count();
         if markdown && (1..=6).contains(&level) && line[level..].starts_with(' ') {
             let title = line[level..].trim().to_owned();
-            headings.push(Heading { offset, level: u8::try_from(level).unwrap(), title });
+            headings.push(Heading {
+                offset,
+                level: u8::try_from(level).unwrap(),
+                title,
+            });
         }
         offset += line.len();
     }
-    ParsedDocument { text: text.into(), headings, markdown, ..ParsedDocument::default() }
+    ParsedDocument {
+        text: text.into(),
+        headings,
+        markdown,
+        ..ParsedDocument::default()
+    }
 }
 
 #[test]
 fn settings_fit_the_window() {
     let auto = ChunkSettings::auto(256);
-    assert_eq!(auto, ChunkSettings { max_tokens: 200, overlap_tokens: 24, window_tokens: 252 });
+    assert_eq!(
+        auto,
+        ChunkSettings {
+            max_tokens: 200,
+            overlap_tokens: 24,
+            window_tokens: 252
+        }
+    );
     assert_eq!(ChunkSettings::auto(8192).max_tokens, 512);
     let fixed = ChunkSettings::fixed(800, 400, 256);
-    assert_eq!(fixed, ChunkSettings { max_tokens: 252, overlap_tokens: 126, window_tokens: 252 });
+    assert_eq!(
+        fixed,
+        ChunkSettings {
+            max_tokens: 252,
+            overlap_tokens: 126,
+            window_tokens: 252
+        }
+    );
     let roomy = ChunkSettings::fixed(800, 400, 8192);
     assert_eq!((roomy.max_tokens, roomy.overlap_tokens), (800, 400));
     assert!(ChunkSettings::auto(0).max_tokens > 0);
@@ -54,7 +77,13 @@ fn settings_fit_the_window() {
 fn headings_and_pages_travel_with_the_chunk() {
     let text = "# Shop\n\nWelcome.\n\n## Refunds\n\nPaid in 14 days.\n\n### Late\n\nAsk us.\n\n## Contact\n\nCall.\n";
     let mut parsed = document(text, true);
-    parsed.pages = vec![PageStart { offset: 0, page: 1 }, PageStart { offset: text.find("### Late").unwrap(), page: 2 }];
+    parsed.pages = vec![
+        PageStart { offset: 0, page: 1 },
+        PageStart {
+            offset: text.find("### Late").unwrap(),
+            page: 2,
+        },
+    ];
     let chunks = chunk(&parsed, &Pieces, &ChunkSettings::fixed(10, 0, 40));
     let late = chunks.iter().find(|c| c.text.contains("Ask us")).unwrap();
     assert_eq!(late.heading_path, ["Shop", "Refunds", "Late"]);
@@ -69,7 +98,11 @@ fn headings_and_pages_travel_with_the_chunk() {
 
 #[test]
 fn the_path_gives_way_to_the_text() {
-    let text = format!("# {}\n\n## Short\n\n{}", "long title ".repeat(20), "body ".repeat(60));
+    let text = format!(
+        "# {}\n\n## Short\n\n{}",
+        "long title ".repeat(20),
+        "body ".repeat(60)
+    );
     let chunks = chunk(&document(&text, true), &Pieces, &ChunkSettings::fixed(30, 0, 44));
     assert!(chunks.len() > 3);
     for c in &chunks {
@@ -87,7 +120,11 @@ fn cuts_behind_arabic_and_chinese_sentences() {
         assert!(c.text.ends_with(['؟', '۔', '!', '.']), "{}", c.text);
     }
     let chinese = "退款需要十四天时间才能到账。请保留您的购买收据原件！还有其他问题需要帮助吗？请随时联系我们的客服人员。";
-    let chunks = chunk(&document(chinese, false), &Pieces, &ChunkSettings::fixed(9, 0, 64));
+    let chunks = chunk(
+        &document(chinese, false),
+        &Pieces,
+        &ChunkSettings::fixed(9, 0, 64),
+    );
     assert!(chunks.len() >= 2);
     for c in chunks {
         assert!(c.text.ends_with(['。', '！', '？']), "{}", c.text);
@@ -96,9 +133,21 @@ fn cuts_behind_arabic_and_chinese_sentences() {
 
 #[test]
 fn chunks_overlap_when_asked() {
-    let text = (0..200).map(|i| format!("Sentence number {i} here. ")).collect::<String>();
-    let chunks = chunk(&document(&text, false), &Pieces, &ChunkSettings::fixed(60, 20, 256));
-    assert!(chunks.windows(2).filter(|pair| pair[1].start_char < pair[0].end_char).count() > chunks.len() / 2);
+    let text = (0..200)
+        .map(|i| format!("Sentence number {i} here. "))
+        .collect::<String>();
+    let chunks = chunk(
+        &document(&text, false),
+        &Pieces,
+        &ChunkSettings::fixed(60, 20, 256),
+    );
+    assert!(
+        chunks
+            .windows(2)
+            .filter(|pair| pair[1].start_char < pair[0].end_char)
+            .count()
+            > chunks.len() / 2
+    );
 }
 
 #[test]
@@ -108,16 +157,27 @@ fn nothing_comes_of_nothing() {
     }
 }
 
-fn check(parsed: &ParsedDocument, counter: &dyn TokenCounter, settings: &ChunkSettings) -> Result<(), TestCaseError> {
+fn check(
+    parsed: &ParsedDocument,
+    counter: &dyn TokenCounter,
+    settings: &ChunkSettings,
+) -> Result<(), TestCaseError> {
     let chunks = chunk(parsed, counter, settings);
     let chars: Vec<char> = parsed.text.chars().collect();
     let mut covered = vec![false; chars.len()];
     for (at, c) in chunks.iter().enumerate() {
-        let (start, end) = (usize::try_from(c.start_char).unwrap(), usize::try_from(c.end_char).unwrap());
+        let (start, end) = (
+            usize::try_from(c.start_char).unwrap(),
+            usize::try_from(c.end_char).unwrap(),
+        );
         prop_assert_eq!(usize::try_from(c.ordinal).unwrap(), at);
         prop_assert_eq!(chars[start..end].iter().collect::<String>(), c.text.clone());
         prop_assert_eq!(c.tokens, counter.count(&c.text));
-        prop_assert!(c.tokens <= settings.max_tokens || c.text.chars().count() == 1, "{} tokens", c.tokens);
+        prop_assert!(
+            c.tokens <= settings.max_tokens || c.text.chars().count() == 1,
+            "{} tokens",
+            c.tokens
+        );
         prop_assert!(counter.count(&c.embed_text()) <= settings.window_tokens || c.text.chars().count() == 1);
         prop_assert!(!c.text.trim().is_empty());
         covered[start..end].fill(true);

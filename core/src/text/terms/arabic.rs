@@ -15,8 +15,10 @@ const SUFFIXES: [&str; 9] = ["ها", "ان", "ات", "ون", "ين", "يه", "ه
 /// letters to Arabic ones.
 pub(super) fn letters(word: &str) -> String {
     word.chars()
-        .filter(|c| !matches!(c, '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}'
-            | '\u{6d6}'..='\u{6ed}'))
+        .filter(|c| {
+            !matches!(c, '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}'
+            | '\u{6d6}'..='\u{6ed}')
+        })
         .map(|c| match c {
             'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
             'ى' | 'ئ' | 'ی' | 'ے' | 'ې' => 'ي',
@@ -39,7 +41,10 @@ pub(super) fn stem(word: &str) -> String {
         stem = rest;
     }
     for suffix in SUFFIXES {
-        if let Some(rest) = stem.strip_suffix(suffix).filter(|rest| rest.chars().count() >= MIN_STEM) {
+        if let Some(rest) = stem
+            .strip_suffix(suffix)
+            .filter(|rest| rest.chars().count() >= MIN_STEM)
+        {
             stem = rest;
         }
     }
@@ -48,11 +53,16 @@ pub(super) fn stem(word: &str) -> String {
 
 /// `و` (and) before a word of at least three letters, unless an article follows (a prefix of its own).
 fn strip_conjunction(word: &str) -> Option<&str> {
-    if PREFIXES.iter().any(|prefix| word.starts_with(prefix)) { None } else { rest_of(word, "و", 3) }
+    if PREFIXES.iter().any(|prefix| word.starts_with(prefix)) {
+        None
+    } else {
+        rest_of(word, "و", 3)
+    }
 }
 
 fn rest_of<'a>(word: &'a str, prefix: &str, min: usize) -> Option<&'a str> {
-    word.strip_prefix(prefix).filter(|rest| rest.chars().count() >= min)
+    word.strip_prefix(prefix)
+        .filter(|rest| rest.chars().count() >= min)
 }
 
 #[cfg(test)]
@@ -69,7 +79,15 @@ mod tests {
 
     #[test]
     fn proclitics_and_endings_go() {
-        for word in ["المدرسة", "والمدرسة", "بالمدرسة", "للمدرسة", "ومدرسة", "مدرسه", "المدرستان"] {
+        for word in [
+            "المدرسة",
+            "والمدرسة",
+            "بالمدرسة",
+            "للمدرسة",
+            "ومدرسة",
+            "مدرسه",
+            "المدرستان",
+        ] {
             assert!(stem(word).starts_with("مدرس"), "{word} -> {}", stem(word));
         }
         assert_eq!(stem("الكتاب"), stem("كتاب"));

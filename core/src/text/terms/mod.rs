@@ -49,10 +49,16 @@ impl DocumentTerms {
         for token in &tokens {
             *frequencies.entry(term_id(token)).or_default() += 1.0;
         }
-        let relative = if average_length > 0.0 { length as f32 / average_length } else { 1.0 };
+        let relative = if average_length > 0.0 {
+            length as f32 / average_length
+        } else {
+            1.0
+        };
         let norm = K1 * (1.0 - B + B * relative);
-        let mut weights: Vec<(i32, f32)> =
-            frequencies.into_iter().map(|(term, tf)| (term, tf * (K1 + 1.0) / (tf + norm))).collect();
+        let mut weights: Vec<(i32, f32)> = frequencies
+            .into_iter()
+            .map(|(term, tf)| (term, tf * (K1 + 1.0) / (tf + norm)))
+            .collect();
         if weights.len() > MAX_TERMS {
             weights.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             weights.truncate(MAX_TERMS);
@@ -73,8 +79,14 @@ impl QueryTerms {
     /// Terms of `text`, in every stemming that a chunk may have been indexed with. `languages` are those of the
     /// store's chunks (ISO 639-3), if they are known; empty otherwise.
     pub fn new(text: &str, languages: &[&str]) -> Self {
-        let terms: BTreeSet<i32> = query_tokens(text, languages).iter().flatten().map(|token| term_id(token)).collect();
-        Self { terms: terms.into_iter().collect() }
+        let terms: BTreeSet<i32> = query_tokens(text, languages)
+            .iter()
+            .flatten()
+            .map(|token| term_id(token))
+            .collect();
+        Self {
+            terms: terms.into_iter().collect(),
+        }
     }
 }
 
@@ -118,7 +130,8 @@ pub fn tokenize(text: &str, language: Option<&str>) -> Vec<String> {
 pub fn query_tokens(text: &str, languages: &[&str]) -> Vec<BTreeSet<String>> {
     let detected = language::detect(text);
     let certain = [detected.code];
-    let languages = if languages.is_empty() && detected.reliable && text.chars().count() >= MIN_CERTAIN_CHARS {
+    let languages = if languages.is_empty() && detected.reliable && text.chars().count() >= MIN_CERTAIN_CHARS
+    {
         &certain
     } else {
         languages
@@ -126,7 +139,10 @@ pub fn query_tokens(text: &str, languages: &[&str]) -> Vec<BTreeSet<String>> {
     let mut kept = Vec::new();
     let mut stopped = Vec::new();
     words::for_each(text, |word| {
-        let variants: BTreeSet<String> = Stemming::candidates(languages, word).iter().map(|stemming| stemming.apply(word)).collect();
+        let variants: BTreeSet<String> = Stemming::candidates(languages, word)
+            .iter()
+            .map(|stemming| stemming.apply(word))
+            .collect();
         // English is the fallback of documents of unknown language, so its stop words are never indexed there.
         let stop = stop_words::contains(detected.code, word) || stop_words::contains("eng", word);
         if stop { &mut stopped } else { &mut kept }.push(variants);
@@ -141,7 +157,10 @@ mod tests {
 
     fn matches(query: &str, document: &str, language: Option<&str>) -> bool {
         let document = DocumentTerms::new(document, language, 0.0);
-        QueryTerms::new(query, &[]).terms.iter().any(|id| document.weights.iter().any(|(term, _)| term == id))
+        QueryTerms::new(query, &[])
+            .terms
+            .iter()
+            .any(|id| document.weights.iter().any(|(term, _)| term == id))
     }
 
     #[test]
@@ -149,7 +168,13 @@ mod tests {
         // tf 2 and 1 in a chunk of average length: 2*2.2/(2+1.2) and 1*2.2/(1+1.2).
         let terms = DocumentTerms::new("refund refund goods", Some("eng"), 3.0);
         assert_eq!(terms.length, 3);
-        let weight = |word| terms.weights.iter().find(|(id, _)| *id == term_id(word)).map(|(_, w)| *w);
+        let weight = |word| {
+            terms
+                .weights
+                .iter()
+                .find(|(id, _)| *id == term_id(word))
+                .map(|(_, w)| *w)
+        };
         assert!((weight("refund").unwrap() - 1.375).abs() < 1e-6);
         assert!((weight("good").unwrap() - 1.0).abs() < 1e-6);
         let long = DocumentTerms::new("refund refund goods", Some("eng"), 1.0);
@@ -186,8 +211,16 @@ mod tests {
     #[test]
     fn query_and_document_meet_across_inflections_and_languages() {
         assert!(matches("refunding", "Refunds are paid in 14 days", None));
-        assert!(matches("Rückerstattungen", "Die Rückerstattung erfolgt innerhalb von 14 Tagen", Some("deu")));
-        assert!(matches("ruckerstattung", "Die Rückerstattung erfolgt innerhalb von 14 Tagen", Some("deu")));
+        assert!(matches(
+            "Rückerstattungen",
+            "Die Rückerstattung erfolgt innerhalb von 14 Tagen",
+            Some("deu")
+        ));
+        assert!(matches(
+            "ruckerstattung",
+            "Die Rückerstattung erfolgt innerhalb von 14 Tagen",
+            Some("deu")
+        ));
         assert!(matches("cafe", "Les cafés parisiens ouvrent tôt", Some("fra")));
         assert!(matches("возврат", "Условия возврата товаров", Some("rus")));
         assert!(matches("المدرسة", "والمدارس والمدرسه الجديدة", Some("ara")));

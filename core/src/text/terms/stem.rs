@@ -39,8 +39,8 @@ const LATIN: [(&str, Algorithm); 14] = [
 
 /// Languages in Latin script that have no stemmer here; their words keep their endings.
 const LATIN_UNSTEMMED: [&str; 20] = [
-    "pol", "ces", "slk", "slv", "hrv", "vie", "ind", "cat", "est", "lit", "lav", "aze", "uzb", "tgl", "epo", "afr",
-    "jav", "lat", "cym", "sna",
+    "pol", "ces", "slk", "slv", "hrv", "vie", "ind", "cat", "est", "lit", "lav", "aze", "uzb", "tgl", "epo",
+    "afr", "jav", "lat", "cym", "sna",
 ];
 
 enum Writing {
@@ -106,7 +106,11 @@ impl Stemming {
         };
         if languages.is_empty() {
             // The unstemmed ones stand for all that have no stemmer, in Latin, Arabic and Cyrillic script.
-            LATIN.iter().map(|(code, _)| *code).chain(["pol", "ara", "pes", "rus", "ukr"]).for_each(add);
+            LATIN
+                .iter()
+                .map(|(code, _)| *code)
+                .chain(["pol", "ara", "pes", "rus", "ukr"])
+                .for_each(add);
         } else {
             languages.iter().copied().for_each(&mut add);
             add("und");
@@ -161,18 +165,37 @@ mod tests {
         assert_eq!(Stemming::of("eng", "running").apply("running"), "run");
         assert_eq!(Stemming::of("deu", "häuser").apply("häuser"), "haus");
         assert_eq!(Stemming::of("pol", "domami"), Stemming::Fold);
-        assert_eq!(Stemming::of("ara", "running"), Stemming::Snowball(Algorithm::English));
+        assert_eq!(
+            Stemming::of("ara", "running"),
+            Stemming::Snowball(Algorithm::English)
+        );
         assert_eq!(Stemming::of("pes", "کتاب").apply("کتاب"), "كتاب");
         assert_eq!(Stemming::of("eng", "p53s").apply("p53s"), "p53s");
     }
 
     #[test]
     fn candidates_cover_what_a_document_may_have() {
-        for word in ["running", "häuser", "возврата", "والكتاب", "λόγος", "il6", "हिन्दी"] {
-            for language in ["eng", "deu", "pol", "rus", "ukr", "ara", "pes", "ell", "hin", "und"] {
+        for word in [
+            "running",
+            "häuser",
+            "возврата",
+            "والكتاب",
+            "λόγος",
+            "il6",
+            "हिन्दी",
+        ] {
+            for language in [
+                "eng", "deu", "pol", "rus", "ukr", "ara", "pes", "ell", "hin", "und",
+            ] {
                 let wanted = Stemming::of(language, word);
-                assert!(Stemming::candidates(&[], word).contains(&wanted), "{word} in {language}");
-                assert!(Stemming::candidates(&[language], word).contains(&wanted), "{word} in {language}");
+                assert!(
+                    Stemming::candidates(&[], word).contains(&wanted),
+                    "{word} in {language}"
+                );
+                assert!(
+                    Stemming::candidates(&[language], word).contains(&wanted),
+                    "{word} in {language}"
+                );
             }
         }
     }

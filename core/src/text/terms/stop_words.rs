@@ -80,7 +80,9 @@ static ARA: LazyLock<HashSet<String>> =
 /// script are judged by Arabic and Russian, whatever the text; Latin ones by English if the language has no list.
 pub(super) fn contains(language: &str, word: &str) -> bool {
     match word.chars().next() {
-        Some('\u{600}'..='\u{6ff}') => !matches!(language, "pes" | "urd") && ARA.contains(&arabic::letters(word)),
+        Some('\u{600}'..='\u{6ff}') => {
+            !matches!(language, "pes" | "urd") && ARA.contains(&arabic::letters(word))
+        }
         Some('\u{400}'..='\u{4ff}') => RUS.contains(word),
         Some(c) if c.is_ascii_digit() => false,
         Some(_) => match language {

@@ -13,7 +13,11 @@ const MAX_CHARS: usize = 64;
 /// (`1,000`), decimals stay whole (`3.14`). Chinese, Japanese and Korean runs become overlapping pairs, as do
 /// other scripts without spaces for which there is no dictionary; Thai is cut by dictionary.
 pub(super) fn for_each(text: &str, mut each: impl FnMut(&str)) {
-    let chars: Vec<char> = text.nfkc().flat_map(char::to_lowercase).filter(|c| !is_ignorable(*c)).collect();
+    let chars: Vec<char> = text
+        .nfkc()
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_ignorable(*c))
+        .collect();
     let mut word = String::new();
     let mut at = 0;
     while at < chars.len() {
@@ -68,12 +72,18 @@ fn is_group(rest: &[char]) -> bool {
 /// How many characters after an apostrophe are an English suffix.
 fn english_suffix(rest: &[char]) -> usize {
     let tail: String = rest.iter().take_while(|c| c.is_alphanumeric()).take(3).collect();
-    if matches!(tail.as_str(), "s" | "t" | "d" | "m" | "re" | "ve" | "ll") { tail.len() } else { 0 }
+    if matches!(tail.as_str(), "s" | "t" | "d" | "m" | "re" | "ve" | "ll") {
+        tail.len()
+    } else {
+        0
+    }
 }
 
 /// Decimal digits of other scripts as ASCII.
 fn digit(c: char) -> char {
-    const ZEROS: [u32; 10] = [0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xe50];
+    const ZEROS: [u32; 10] = [
+        0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xe50,
+    ];
     let code = u32::from(c);
     ZEROS
         .iter()
@@ -141,7 +151,11 @@ fn for_each_run(word: &str, mut each: impl FnMut(Writing, &str)) {
     let mut kind = None;
     for (at, c) in word.char_indices() {
         // A mark belongs to the letter before it.
-        let here = if is_combining_mark(c) { kind.unwrap_or(Writing::Spaced) } else { writing(c) };
+        let here = if is_combining_mark(c) {
+            kind.unwrap_or(Writing::Spaced)
+        } else {
+            writing(c)
+        };
         if kind.is_some_and(|kind| kind != here) {
             each(kind.unwrap_or(here), &word[start..at]);
             start = at;
@@ -165,10 +179,16 @@ mod tests {
 
     #[test]
     fn words_numbers_and_apostrophes() {
-        assert_eq!(words("The Quick-brown fox_jumps!"), ["the", "quick", "brown", "fox", "jumps"]);
+        assert_eq!(
+            words("The Quick-brown fox_jumps!"),
+            ["the", "quick", "brown", "fox", "jumps"]
+        );
         assert_eq!(words("It's Bob\u{2019}s, don't"), ["it", "bob", "don"]);
         assert_eq!(words("l'eau d'Italia"), ["l", "eau", "d", "italia"]);
-        assert_eq!(words("1,000 and 3.14, 2.5mg; v1.2.3."), ["1000", "and", "3.14", "2.5mg", "v1.2.3"]);
+        assert_eq!(
+            words("1,000 and 3.14, 2.5mg; v1.2.3."),
+            ["1000", "and", "3.14", "2.5mg", "v1.2.3"]
+        );
         assert_eq!(words("1,25 ١٢٣ \u{ff21}\u{ff22}"), ["1", "25", "123", "ab"]);
         assert_eq!(words("in\u{ad}for\u{200b}mation"), ["information"]);
         assert_eq!(words(" ,.'' "), Vec::<String>::new());

@@ -1,0 +1,141 @@
+//! The commands of the binary.
+
+mod dev;
+mod doctor;
+mod key;
+mod migrate;
+mod openapi;
+mod serve;
+mod target;
+mod tenant;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{InstallArgs, LogArgs, ServeCommand, WorkerArgs};
+
+/// Multi-tenant semantic search and grounded chat with an OpenAI-compatible API.
+#[derive(Debug, Parser)]
+#[command(name = "insula", version, about)]
+pub struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Cli {
+    /// What to log.
+    pub fn log(&self) -> &LogArgs {
+        &self.log
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API
+    Serve(Box<ServeCommand>),
+    /// Do background work only: reading files, clean-up
+    Worker(Box<WorkerCommand>),
+    /// Start a whole install on this machine, Postgres included, show a cited answer, and serve
+    Dev(Box<dev::DevArgs>),
+    /// The same, but stop after the cited answer
+    Demo(Box<dev::DemoArgs>),
+    /// Bring a database up to date: roles, extension, schema
+    Migrate(migrate::MigrateArgs),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Manage tenants
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
+    /// Manage API keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Check that everything that serving needs is there
+    Doctor(Box<doctor::DoctorArgs>),
+}
+
+/// `insula worker`
+#[derive(Debug, clap::Args)]
+struct WorkerCommand {
+    #[command(flatten)]
+    install: InstallArgs,
+    #[command(flatten)]
+    jobs: WorkerArgs,
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// With what failed, for standard error.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(command) => serve::serve(*command).await,
+        Command::Worker(command) => serve::work(&command.install, &command.jobs).await,
+        Command::Dev(args) => crate::dev::run(args.options()).await,
+        Command::Demo(args) => crate::dev::run(args.options()).await,
+        Command::Migrate(args) => migrate::run(args).await,
+        Command::Openapi => openapi::run(),
+        Command::Tenant(command) => tenant::run(command).await,
+        Command::Key(command) => key::run(command).await,
+        Command::Doctor(args) => doctor::run(*args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_the_server_has_a_variable() {
+        for name in ["serve", "worker", "dev", "doctor"] {
+            let command = Cli::command();
+            let command = command.find_subcommand(name).unwrap();
+            for argument in command
+                .get_arguments()
+                .filter(|argument| argument.get_long().is_some())
+            {
+                let flag = argument.get_long().unwrap();
+                let variable = argument
+                    .get_env()
+                    .map(|variable| variable.to_string_lossy().into_owned());
+                let fine = variable
+                    .as_deref()
+                    .is_some_and(|v| v.starts_with("INSULA_") || v == "DATABASE_URL");
+                assert!(
+                    fine || ["help", "json"].contains(&flag),
+                    "{name} --{flag}: {variable:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn scripts_can_rely_on_these_forms() {
+        for line in [
+            "insula tenant create acme --json --data d",
+            "insula tenant list --json",
+            "insula tenant suspend acme",
+            "insula tenant resume acme",
+            "insula key create --tenant acme --scopes files.read,files.write --expires 30d --name ci --json",
+            "insula key list --tenant acme",
+            "insula key revoke key_0198f0a67c3e7d3fa1b2c3d4e5f60718",
+            "insula key rotate key_0198f0a67c3e7d3fa1b2c3d4e5f60718 --grace 1h --json",
+            "insula dev --data d --listen 127.0.0.1:0 --json",
+            "insula demo --data d",
+            "insula openapi",
+        ] {
+            if let Err(error) = Cli::try_parse_from(line.split(' ')) {
+                panic!("{line}: {error}");
+            }
+        }
+        let unknown =
+            Cli::try_parse_from("insula key create --tenant a --scopes all".split(' ')).unwrap_err();
+        assert!(unknown.to_string().contains("vector_stores.read"), "{unknown}");
+    }
+}

@@ -1,0 +1,64 @@
+//! `insula serve` and `insula worker`
+
+use anyhow::Context;
+use insula_core::worker;
+use tokio::net::TcpListener;
+
+use crate::assembly::assemble;
+use crate::config::{InstallArgs, ServeCommand, WorkerArgs};
+use crate::{router, serve, signals};
+
+/// Serves until told to stop, then finishes what is in flight.
+pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
+    let shutdown = signals::on_stop_signal();
+    let assembly = assemble(command.install.assembly()).await?;
+    let listener = TcpListener::bind(command.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; choose another with --listen",
+            command.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let services = assembly.app.services.clone();
+    let background = command.worker.then(|| {
+        tokio::spawn(worker::run(
+            services.clone(),
+            assembly.notifications.clone(),
+            command.jobs.settings(),
+            shutdown.clone(),
+        ))
+    });
+    tracing::info!(%address, worker = command.worker, "serving");
+    let router = router::router(assembly.app, &command.serve);
+    serve::serve(
+        listener,
+        router,
+        command.serve.options(),
+        shutdown.cancelled_owned(),
+    )
+    .await?;
+    if let Some(background) = background {
+        background.await.context("worker")?;
+    }
+    services.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Works until told to stop, then finishes or hands back what is running.
+pub(super) async fn work(install: &InstallArgs, jobs: &WorkerArgs) -> anyhow::Result<()> {
+    let shutdown = signals::on_stop_signal();
+    let assembly = assemble(install.assembly()).await?;
+    let services = assembly.app.services;
+    tracing::info!(concurrency = jobs.worker_concurrency, "working");
+    worker::run(
+        services.clone(),
+        assembly.notifications,
+        jobs.settings(),
+        shutdown,
+    )
+    .await;
+    services.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,335 @@
+//! Configuration: what each command takes, from flags or from `INSULA_…` variables. Parsed once; `--help` is the
+//! reference, and a wrong value is refused with the name of its field.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ValueEnum};
+use http::HeaderValue;
+use insula_core::worker::WorkerSettings;
+use insula_inference::onnx::OnnxOptions;
+use insula_tenancy::DbConfig;
+use secrecy::SecretString;
+
+use crate::assembly::AssemblyOptions;
+use crate::serve::ServeOptions;
+
+/// Limits of the HTTP server.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(next_help_heading = "HTTP server")]
+pub struct ServeArgs {
+    /// How long a client may take to send a request's head; idle connections are closed after it too, so behind a load
+    /// balancer it must be longer than the balancer's own idle timeout
+    #[arg(long, env = "INSULA_HEADER_READ_TIMEOUT", default_value = "10s", value_parser = duration)]
+    pub header_read_timeout: Duration,
+    /// Connections open at once; further ones wait
+    #[arg(long, env = "INSULA_MAX_CONNECTIONS", default_value_t = 10_000, value_parser = at_least_one)]
+    pub max_connections: usize,
+    /// Requests worked on at once; more are answered 503
+    #[arg(long, env = "INSULA_MAX_CONCURRENT_REQUESTS", default_value_t = 1024, value_parser = at_least_one)]
+    pub max_concurrent_requests: usize,
+    /// How long a request may take
+    #[arg(long, env = "INSULA_REQUEST_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub request_timeout: Duration,
+    /// How long until chat, embeddings and uploads must begin their answer
+    #[arg(long, env = "INSULA_LONG_REQUEST_TIMEOUT", default_value = "10m", value_parser = duration)]
+    pub long_request_timeout: Duration,
+    /// How long requests in flight may go on after the server is told to stop
+    #[arg(long, env = "INSULA_SHUTDOWN_GRACE", default_value = "30s", value_parser = duration)]
+    pub shutdown_grace: Duration,
+    /// Largest upload in bytes
+    #[arg(long, env = "INSULA_MAX_UPLOAD_BYTES", default_value_t = 512 * 1024 * 1024, value_parser = at_least_one)]
+    pub max_upload_bytes: usize,
+    /// Origins that browsers may call from, separated by commas; `*` for all
+    #[arg(long, env = "INSULA_CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+impl Default for ServeArgs {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(10),
+            max_connections: 10_000,
+            max_concurrent_requests: 1024,
+            request_timeout: Duration::from_secs(60),
+            long_request_timeout: Duration::from_secs(600),
+            shutdown_grace: Duration::from_secs(30),
+            max_upload_bytes: 512 * 1024 * 1024,
+            cors_origins: Vec::new(),
+        }
+    }
+}
+
+impl ServeArgs {
+    /// The part that concerns connections.
+    pub fn options(&self) -> ServeOptions {
+        ServeOptions {
+            header_read_timeout: self.header_read_timeout,
+            max_connections: self.max_connections,
+            shutdown_grace: self.shutdown_grace,
+        }
+    }
+}
+
+/// Where the bootstrap put what Insula runs on.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct RuntimeArgs {
+    /// Folder that the bootstrap filled: Postgres for `dev`, ONNX Runtime, models
+    #[arg(long, env = "INSULA_RUNTIME", default_value = ".runtime", value_name = "DIR")]
+    pub runtime: PathBuf,
+}
+
+impl RuntimeArgs {
+    /// The embedding model that the bootstrap prepares.
+    pub fn local_model(&self) -> OnnxOptions {
+        let library = self.runtime.join("onnxruntime/libonnxruntime.so");
+        OnnxOptions::new(library, self.runtime.join("models/all-MiniLM-L6-v2"))
+    }
+}
+
+/// What a server or a worker is made of.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Install")]
+pub struct InstallArgs {
+    /// Postgres, as insula_app: postgres://insula_app:PASSWORD@HOST/DATABASE
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: SecretString,
+    /// Most database connections
+    #[arg(long, env = "INSULA_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = connections)]
+    pub database_connections: u32,
+    /// How long a request waits for a database connection before it is told to come back
+    #[arg(long, env = "INSULA_DATABASE_PATIENCE", default_value = "3s", value_parser = duration)]
+    pub database_patience: Duration,
+    /// Folder of uploaded files; all servers and workers must see the same
+    #[arg(long, env = "INSULA_BLOBS", default_value = "./blobs", value_name = "DIR")]
+    pub blobs: PathBuf,
+    /// Folders of local embedding models, separated by commas; the first is the default. Absent: the bootstrap's
+    #[arg(long, env = "INSULA_MODELS", value_delimiter = ',', value_name = "DIR")]
+    pub models: Vec<PathBuf>,
+    /// Shared library of ONNX Runtime. Absent: the bootstrap's
+    #[arg(long, env = "INSULA_ONNXRUNTIME", value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
+    /// Copies of each local model; each takes its own memory
+    #[arg(long, env = "INSULA_MODEL_SESSIONS", default_value_t = 1, value_parser = at_least_one)]
+    pub model_sessions: usize,
+    /// Threads of each copy. Absent: one per core
+    #[arg(long, env = "INSULA_MODEL_THREADS", value_parser = at_least_one)]
+    pub model_threads: Option<usize>,
+    /// Chat models and their providers (routes.toml). Absent: only insula/extractive
+    #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
+    pub routes: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) runtime: RuntimeArgs,
+}
+
+impl InstallArgs {
+    /// What to put together.
+    pub fn assembly(&self) -> AssemblyOptions {
+        AssemblyOptions {
+            db: self.db(),
+            blobs: self.blobs.clone(),
+            models: self.local_models(),
+            routes: self.routes.clone(),
+        }
+    }
+
+    /// How to reach the database.
+    pub fn db(&self) -> DbConfig {
+        DbConfig {
+            max_connections: self.database_connections,
+            acquire_timeout: self.database_patience,
+            ..DbConfig::new(self.database_url.clone())
+        }
+    }
+
+    /// What to load.
+    pub fn local_models(&self) -> Vec<OnnxOptions> {
+        let bootstrap = self.runtime.local_model();
+        let library = self.onnxruntime.clone().unwrap_or(bootstrap.library);
+        let folders = if self.models.is_empty() {
+            vec![bootstrap.model_dir]
+        } else {
+            self.models.clone()
+        };
+        let options = |folder| {
+            let mut options = OnnxOptions::new(&library, folder);
+            options.sessions = self.model_sessions;
+            options.threads = self.model_threads.unwrap_or(options.threads);
+            options
+        };
+        folders.into_iter().map(options).collect()
+    }
+}
+
+/// How much background work is done at once.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Worker")]
+pub struct WorkerArgs {
+    /// Jobs at once in this process
+    #[arg(long, env = "INSULA_WORKER_CONCURRENCY", default_value_t = 4, value_parser = at_least_one)]
+    pub worker_concurrency: usize,
+    /// Jobs at once of one tenant, over all workers
+    #[arg(long, env = "INSULA_WORKER_TENANT_CAP", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..))]
+    pub worker_tenant_cap: i32,
+}
+
+impl WorkerArgs {
+    /// The worker's settings.
+    pub fn settings(&self) -> WorkerSettings {
+        WorkerSettings {
+            concurrency: self.worker_concurrency,
+            tenant_cap: self.worker_tenant_cap,
+            ..WorkerSettings::default()
+        }
+    }
+}
+
+/// `insula serve`
+#[derive(Debug, Clone, Args)]
+pub struct ServeCommand {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(
+        long,
+        env = "INSULA_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+    /// Whether background work is done here as well, rather than by `insula worker` alone
+    #[arg(long, env = "INSULA_WORKER", default_value_t = true, action = ArgAction::Set, value_name = "BOOL")]
+    pub worker: bool,
+    #[command(flatten)]
+    pub(crate) install: InstallArgs,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+    #[command(flatten)]
+    pub(crate) jobs: WorkerArgs,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct LogArgs {
+    /// What to log, as in `info,insula_core=debug`
+    #[arg(
+        long,
+        env = "INSULA_LOG",
+        default_value = "info,hyper=error",
+        global = true,
+        value_name = "FILTER"
+    )]
+    pub log: String,
+    /// How
+    #[arg(
+        long,
+        env = "INSULA_LOG_FORMAT",
+        default_value = "text",
+        global = true,
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+/// `10s`, `1500ms`, `30d`; never zero.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than nothing".into()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; write it as in 10s, 5m or 30d")),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("must be a whole number".into()),
+    }
+}
+
+fn connections(text: &str) -> Result<u32, String> {
+    // One is kept by whoever begins, and a request may need a second one before it gives back the first.
+    match text.parse() {
+        Ok(number @ 2..=10_000) => Ok(number),
+        _ => Err("must be a whole number from 2 to 10000".into()),
+    }
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let text = text.trim();
+    let plain = text == "*"
+        || (text
+            .split_once("://")
+            .is_some_and(|(_, host)| !host.is_empty() && !host.contains('/')));
+    match HeaderValue::from_str(text) {
+        Ok(value) if plain => Ok(value),
+        _ => Err("must be an origin such as https://app.example.com, or *".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Alone {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<ServeArgs, String> {
+        let arguments = ["insula"].iter().chain(arguments);
+        Alone::try_parse_from(arguments)
+            .map(|alone| alone.serve)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        assert_eq!(parse(&[]).unwrap(), ServeArgs::default());
+    }
+
+    #[test]
+    fn wrong_values_name_their_field_and_what_would_be_right() {
+        for (arguments, field, advice) in [
+            (["--header-read-timeout", "ten"], "--header-read-timeout", "10s"),
+            (
+                ["--request-timeout", "0s"],
+                "--request-timeout",
+                "longer than nothing",
+            ),
+            (["--max-connections", "0"], "--max-connections", "at least 1"),
+            (
+                ["--cors-origins", "example.com"],
+                "--cors-origins",
+                "https://app.example.com",
+            ),
+            (
+                ["--cors-origins", "https://a.example/path"],
+                "--cors-origins",
+                "https://app.example.com",
+            ),
+        ] {
+            let error = parse(&arguments).unwrap_err();
+            assert!(error.contains(field) && error.contains(advice), "{error}");
+        }
+    }
+
+    #[test]
+    fn origins_are_a_list() {
+        let origins = parse(&["--cors-origins", "https://a.example, http://localhost:5173"])
+            .unwrap()
+            .cors_origins;
+        assert_eq!(origins, ["https://a.example", "http://localhost:5173"]);
+    }
+}

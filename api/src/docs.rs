@@ -1,0 +1,152 @@
+//! The OpenAPI document's frame, and the pages that show it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawPathParams, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Uri, header};
+use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder};
+use utoipa_swagger_ui::{Config, SwaggerFile};
+
+use crate::app::App;
+use crate::http::{ApiError, ErrorBody};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Insula",
+        description = "Multi-tenant semantic search and grounded chat, in OpenAI's shapes: any OpenAI SDK works with \
+                       `base_url` set to this server's `/v1`. What OpenAI has no shape for is under `/v1/insula`.",
+    ),
+    servers((url = "/", description = "This server")),
+    security(("api_key" = [])),
+    tags(
+        (name = "chat", description = "Answers, grounded in documents where stores are named"),
+        (name = "embeddings", description = "Texts to vectors"),
+        (name = "models", description = "Names that can be sent as `model`"),
+        (name = "files", description = "Uploaded documents"),
+        (name = "vector stores", description = "Searchable sets of files"),
+        (name = "assistants", description = "Presets that appear as models"),
+        (name = "health", description = "Probes; they need no key"),
+    ),
+    components(schemas(ErrorBody)),
+)]
+struct Frame;
+
+/// The document before any route is in it.
+pub(crate) fn base() -> utoipa::openapi::OpenApi {
+    let mut document = Frame::openapi();
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key: `Authorization: Bearer isk_…`"))
+        .build();
+    components
+        .security_schemes
+        .insert("api_key".into(), SecurityScheme::Http(bearer).into());
+    let error = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Error")))
+        .build();
+    let error = ResponseBuilder::new()
+        .description("What went wrong")
+        .content("application/json", error)
+        .build();
+    components.responses.insert("Error".into(), error.into());
+    document
+}
+
+/// The document once all routes are in it: each gets the answers that it can always give. Probes speak for
+/// themselves.
+pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    // OpenAPI knows no wildcards: `{*model}` is `{model}` there.
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
+    for operation in document.paths.paths.values_mut().flat_map(operations) {
+        for (status, response) in &mut operation.responses.responses {
+            // OpenAPI requires one; the schema behind it says the rest.
+            if let RefOr::T(response) = response
+                && response.description.is_empty()
+            {
+                response.description = if status == "200" { "Success" } else { "Not now" }.into();
+            }
+        }
+        if operation.security.is_some() {
+            continue;
+        }
+        for status in ["4XX", "5XX"] {
+            let error = RefOr::Ref(Ref::from_response_name("Error"));
+            operation
+                .responses
+                .responses
+                .entry(status.into())
+                .or_insert(error);
+        }
+    }
+    document
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.patch,
+        &mut item.delete,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// `/openapi.json`, and Swagger UI at `/docs/`, whose files are in the binary.
+pub(crate) fn router(document: utoipa::openapi::OpenApi) -> Router<App> {
+    let document = match document.to_pretty_json() {
+        Ok(json) => Bytes::from(json + "\n"),
+        Err(error) => {
+            tracing::error!(%error, "the OpenAPI document cannot be written");
+            Bytes::new()
+        }
+    };
+    // No badge from elsewhere: the page must work without a network, and tells nobody who reads it.
+    let config = Config::new(["/openapi.json"])
+        .validator_url("none")
+        .persist_authorization(false);
+    let swagger = Arc::new(config.display_request_duration(true));
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Router::new()
+        .route(
+            "/openapi.json",
+            get(move || async move { (json, document.clone()) }),
+        )
+        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        .route("/docs/", get(page).with_state(Arc::clone(&swagger)))
+        .route("/docs/{*file}", get(page).with_state(swagger))
+}
+
+async fn page(
+    State(config): State<Arc<Config<'static>>>,
+    method: Method,
+    uri: Uri,
+    path: RawPathParams,
+) -> Response {
+    let file = path
+        .iter()
+        .next()
+        .map(|(_, file)| file.to_owned())
+        .unwrap_or_default();
+    match utoipa_swagger_ui::serve(&file, config) {
+        Ok(Some(SwaggerFile {
+            bytes, content_type, ..
+        })) => ([(header::CONTENT_TYPE, content_type)], bytes.into_owned()).into_response(),
+        Ok(None) => ApiError::UnknownUrl(method, uri.path().to_owned()).into_response(),
+        Err(error) => ApiError::from(insula_core::Error::internal(error.to_string())).into_response(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Every route, on one page. A route is here or it does not exist: the OpenAPI document is made of the same lines.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
+use axum::routing::get;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::config::ServeArgs;
+use crate::docs;
+use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
+use crate::routes::{
+    assistants, chat, embeddings, files, health, models, search, vector_store_files, vector_stores,
+};
+
+/// A multipart body is a little larger than the file in it.
+const MULTIPART_OVERHEAD: usize = 1024 * 1024;
+
+/// The service: all routes with their limits, documentation, and the layers around them.
+pub fn router(app: App, args: &ServeArgs) -> Router {
+    all(args).with_state(app)
+}
+
+fn all(args: &ServeArgs) -> Router<App> {
+    let (router, document) = documented(args).split_for_parts();
+    let router = router
+        .merge(docs::router(docs::finish(document)))
+        .route("/", get(|| async { Redirect::temporary("/docs/") }));
+    layers::wrap(router, args)
+}
+
+/// The OpenAPI document.
+pub fn openapi() -> OpenApi {
+    docs::finish(documented(&ServeArgs::default()).into_openapi())
+}
+
+/// The OpenAPI document as it is committed and served.
+///
+/// # Errors
+/// When it cannot be written as JSON, which no document of ours is.
+pub fn openapi_json() -> serde_json::Result<String> {
+    openapi().to_pretty_json().map(|json| json + "\n")
+}
+
+fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
+    let quick = from_fn_with_state(args.request_timeout, deadline);
+    let long = from_fn_with_state(args.long_request_timeout, deadline);
+
+    let resources = OpenApiRouter::with_openapi(docs::base())
+        .routes(routes!(health::get_liveness))
+        .routes(routes!(health::get_readiness))
+        .routes(routes!(models::list_models))
+        .routes(routes!(models::get_model))
+        .routes(routes!(files::list_files))
+        .routes(routes!(files::get_file, files::delete_file))
+        .routes(routes!(
+            vector_stores::create_vector_store,
+            vector_stores::list_vector_stores
+        ))
+        .routes(routes!(
+            vector_stores::get_vector_store,
+            vector_stores::update_vector_store,
+            vector_stores::delete_vector_store
+        ))
+        .routes(routes!(search::search_vector_store))
+        .routes(routes!(
+            vector_store_files::create_vector_store_file,
+            vector_store_files::list_vector_store_files
+        ))
+        .routes(routes!(
+            vector_store_files::get_vector_store_file,
+            vector_store_files::update_vector_store_file,
+            vector_store_files::delete_vector_store_file
+        ))
+        .routes(routes!(vector_store_files::get_vector_store_file_content))
+        .routes(routes!(assistants::create_assistant, assistants::list_assistants))
+        .routes(routes!(
+            assistants::get_assistant,
+            assistants::update_assistant,
+            assistants::delete_assistant
+        ))
+        .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
+        .route_layer(quick);
+
+    let inference = OpenApiRouter::new()
+        .routes(routes!(chat::create_chat_completion))
+        .routes(routes!(embeddings::create_embedding))
+        .route_layer(DefaultBodyLimit::max(LARGE_JSON_LIMIT))
+        .route_layer(long.clone());
+
+    let transfers = OpenApiRouter::new()
+        .routes(routes!(files::create_file))
+        .routes(routes!(files::get_file_content))
+        .route_layer(DefaultBodyLimit::max(
+            args.max_upload_bytes.saturating_add(MULTIPART_OVERHEAD),
+        ))
+        .route_layer(long);
+
+    resources.merge(inference).merge(transfers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn document() -> Value {
+        serde_json::from_str(&openapi_json().unwrap()).unwrap()
+    }
+
+    fn operations(document: &Value) -> Vec<(String, &Value)> {
+        let paths = document["paths"].as_object().unwrap();
+        let operations = paths.iter().flat_map(|(path, item)| {
+            item.as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, operation)| (format!("{method} {path}"), operation))
+        });
+        operations.collect()
+    }
+
+    #[test]
+    fn routes_do_not_overlap() {
+        // axum panics on a conflict.
+        let _: Router<App> = all(&ServeArgs::default());
+    }
+
+    #[test]
+    fn the_document_is_the_same_every_time() {
+        assert_eq!(openapi_json().unwrap(), openapi_json().unwrap());
+    }
+
+    #[test]
+    fn every_operation_is_named_described_and_says_how_it_fails() {
+        let document = document();
+        let mut ids = std::collections::BTreeSet::new();
+        for (name, operation) in operations(&document) {
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap()),
+                "{name}: its id is taken"
+            );
+            assert!(
+                operation["summary"]
+                    .as_str()
+                    .is_some_and(|text| text.ends_with('.')),
+                "{name} has no summary"
+            );
+            assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{name}");
+            let probe = name.contains("/health/");
+            for response in operation["responses"].as_object().unwrap().values() {
+                assert!(
+                    response.get("description").is_some_and(|text| text != "")
+                        || response.get("$ref").is_some()
+                );
+            }
+            for status in ["4XX", "5XX"] {
+                let error = operation["responses"][status]["$ref"] == "#/components/responses/Error";
+                assert!(error || probe, "{name} does not document {status}");
+            }
+            assert_eq!(
+                operation.get("security").is_some(),
+                probe,
+                "{name}: all but the probes need a key"
+            );
+        }
+        assert_eq!(document["security"][0]["api_key"], serde_json::json!([]));
+        assert_eq!(
+            document["components"]["securitySchemes"]["api_key"]["scheme"],
+            "bearer"
+        );
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(object) => {
+                    found.extend(object.get("$ref").and_then(Value::as_str));
+                    object.values().for_each(|value| references(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+        let document = document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            assert!(document.pointer(&reference[1..]).is_some(), "{reference}");
+        }
+    }
+}

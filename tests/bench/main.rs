@@ -1,0 +1,109 @@
+//! `make bench`: measures the optimised server from outside, as its users would, and prints the table of the README.
+//!
+//!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
+//!
+//! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
+//! same texts stands beside it. Nothing is asserted.
+
+mod corpus;
+mod load;
+mod server;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use insula_inference::onnx::OnnxOptions;
+
+use load::Latencies;
+use server::Server;
+
+/// Chunks that are ingested and searched unless told otherwise.
+const CHUNKS: usize = 10_000;
+/// Searches per level of concurrency.
+const SEARCHES: usize = 400;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let binary = PathBuf::from(arguments.next().context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?);
+    let runtime = PathBuf::from(arguments.next().context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?);
+    let chunks: usize = arguments.next().map_or(Ok(CHUNKS), |text| text.parse())?;
+    let data = tempfile::tempdir()?;
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut row = |name: &str, value: String| {
+        println!("{name:<58} {value}");
+        rows.push((name.to_owned(), value));
+    };
+
+    // The first start makes the database; it is not what a restart costs.
+    let (first, bare) = (Server::start(&binary, &runtime, data.path(), false).await?, tempfile::tempdir()?);
+    first.stop().await?;
+    let mut starts = Vec::new();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let server = Server::start(&binary, &runtime, data.path(), false).await?;
+        starts.push(started.elapsed());
+        server.stop().await?;
+    }
+    starts.sort();
+    row("start to ready, Postgres and model included", format!("{:.2} s", starts[1].as_secs_f64()));
+
+    let without = Server::start(&binary, &runtime, bare.path(), true).await?;
+    row("server RSS idle, no embedding model", format!("{:.0} MB", without.settled_rss().await?));
+    without.stop().await?;
+
+    let server = Server::start(&binary, &runtime, data.path(), false).await?;
+    row("server RSS idle, model loaded", format!("{:.0} MB", server.settled_rss().await?));
+
+    let texts = corpus::documents(chunks);
+    let ingested = load::ingest(&server, &texts).await?;
+    let rate = ingested.chunks as f64 / ingested.took.as_secs_f64();
+    row("chunks ingested", format!("{}", ingested.chunks));
+    row("mean chunk length", format!("{:.0} tokens", ingested.tokens as f64 / ingested.chunks as f64));
+    row("ingestion, upload to searchable", format!("{rate:.1} chunks/s"));
+    row("server RSS after ingestion", format!("{:.0} MB", server.rss()?));
+
+    for clients in [1, 8] {
+        let latencies = load::search(&server, &ingested.store_id, clients, SEARCHES).await?;
+        row(&format!("embed and search, {clients} client(s), p50 / p95"), latencies.p50_p95());
+        row(&format!("embed and search, {clients} client(s), throughput"), format!("{:.0} searches/s", latencies.rate()));
+    }
+    server.stop().await?;
+
+    // Afterwards, alone on the machine, on a sample of the very chunks.
+    let sample: Vec<String> = ingested.sample;
+    let raw = tokio::task::spawn_blocking(move || raw_rate(&runtime, &sample)).await??;
+    row("bare model on the same chunks, sorted, batches of 8", format!("{raw:.1} chunks/s"));
+    row("ingestion / bare model", format!("{:.2}", rate / raw));
+
+    println!("\n| figure | measured |\n| --- | --- |");
+    for (name, value) in &rows {
+        println!("| {name} | {value} |");
+    }
+    Ok(())
+}
+
+/// Chunks per second of the model in its best case, without anything around it.
+fn raw_rate(runtime: &std::path::Path, sample: &[String]) -> Result<f64> {
+    let options =
+        OnnxOptions::new(runtime.join("onnxruntime/libonnxruntime.so"), runtime.join("models/all-MiniLM-L6-v2"));
+    let mut bare = options.open_bare()?;
+    let mut sorted: Vec<&str> = sample.iter().map(String::as_str).collect();
+    sorted.sort_by_key(|text| text.len());
+    bare.embed(&sorted[..sorted.len().min(64)], Some(8)).map_err(anyhow::Error::from_boxed)?;
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let started = Instant::now();
+        bare.embed(&sorted, Some(8)).map_err(anyhow::Error::from_boxed)?;
+        best = best.min(started.elapsed());
+    }
+    Ok(sample.len() as f64 / best.as_secs_f64())
+}
+
+impl Latencies {
+    fn p50_p95(&self) -> String {
+        let ms = |quantile| self.quantile(quantile).as_secs_f64() * 1e3;
+        format!("{:.1} / {:.1} ms", ms(0.50), ms(0.95))
+    }
+}

@@ -1,0 +1,263 @@
+//! Every table × every statement × another tenant, no tenant, a wrong tenant.
+
+use std::collections::BTreeSet;
+
+use sqlx::postgres::{PgConnection, PgDatabaseError};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+
+use crate::door::Door;
+use crate::seed::{self, Rows, Table};
+
+/// What became of a statement.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It ran, and touched so many rows.
+    Rows(u64),
+    /// Postgres refused it, with this SQLSTATE.
+    Refused(String),
+}
+
+/// Not allowed: by a missing grant, or by a policy's check.
+const FORBIDDEN: &str = "42501";
+
+impl Outcome {
+    fn touched_nothing(&self) -> bool {
+        matches!(self, Self::Rows(0)) || matches!(self, Self::Refused(code) if code == FORBIDDEN)
+    }
+}
+
+/// Runs a statement in a savepoint, so that a refusal does not end the transaction.
+async fn attempt(connection: &mut PgConnection, statement: &str) -> Outcome {
+    connection.execute("savepoint attempt").await.unwrap();
+    let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *connection).await;
+    connection.execute("rollback to savepoint attempt").await.unwrap();
+    match done {
+        Ok(done) => Outcome::Rows(done.rows_affected()),
+        Err(error) => {
+            let database = error.as_database_error().unwrap_or_else(|| panic!("{statement}: {error}"));
+            let code = database.downcast_ref::<PgDatabaseError>().code();
+            // Any other refusal (a syntax error, say) would be a test that tests nothing.
+            assert!([FORBIDDEN, "22P02"].contains(&code), "{statement}: {error}");
+            Outcome::Refused(code.to_owned())
+        }
+    }
+}
+
+/// Statements that would read, change or make rows of the tenant whose rows these are.
+fn attacks(table: &Table, rows: &Rows) -> Vec<String> {
+    let name = &table.name;
+    let row = &rows[name];
+    let tenant = &row["tenant_id"];
+    let columns: Vec<&str> = row.keys().map(String::as_str).collect();
+    let values: Vec<&str> = row.values().map(String::as_str).collect();
+    let (columns, values) = (columns.join(", "), values.join(", "));
+    vec![
+        format!("select tenant_id from {name} where tenant_id = {tenant}"),
+        format!("select 1 from {name} where tenant_id = {tenant} for update"),
+        format!("insert into {name} ({columns}) values ({values})"),
+        format!("insert into {name} ({columns}) values ({values}) on conflict do nothing returning tenant_id"),
+        format!("update {name} set tenant_id = tenant_id where tenant_id = {tenant} returning tenant_id"),
+        format!("delete from {name} where tenant_id = {tenant} returning tenant_id"),
+        format!(
+            "merge into {name} t using (select {tenant} as tenant) s on t.tenant_id = s.tenant
+             when matched then delete"
+        ),
+        format!("copy {name} to stdout"),
+        format!("truncate {name} cascade"),
+        format!("lock table {name} in access exclusive mode"),
+    ]
+}
+
+#[tokio::test]
+async fn another_tenants_rows_can_be_neither_seen_nor_touched_nor_made() {
+    let door = Door::open().await;
+    let (ada, bob) = (door.tenant("ada").await, door.tenant("bob").await);
+    let tables = seed::tables(&door.owner).await;
+    assert!(tables.len() >= 10, "the catalogue was not read");
+    let adas = seed::seed(&door.owner, &tables, ada.id).await;
+    let bobs = seed::seed(&door.owner, &tables, bob.id).await;
+
+    let mut tx = door.db().tenant(&bob.cx).await.unwrap();
+    for table in &tables {
+        for statement in attacks(table, &adas) {
+            // Copying and locking do not name a tenant; row-level security or a missing grant answers them.
+            let whole_table = ["copy", "truncate", "lock"].iter().any(|word| statement.starts_with(word));
+            let outcome = if statement.starts_with("copy") {
+                copied(&mut tx, &statement, &adas[&table.name]["tenant_id"]).await
+            } else {
+                attempt(&mut tx, &statement).await
+            };
+            let fine = match whole_table {
+                true if statement.starts_with("copy") => outcome.touched_nothing(),
+                true => outcome == Outcome::Refused(FORBIDDEN.into()),
+                false => outcome.touched_nothing(),
+            };
+            assert!(fine, "{statement}: {outcome:?}");
+        }
+        // Giving one's own row away is the other half of the check.
+        let (own, foreign) = (&bobs[&table.name]["tenant_id"], &adas[&table.name]["tenant_id"]);
+        let giving = format!("update {} set tenant_id = {foreign} where tenant_id = {own}", table.name);
+        let outcome = attempt(&mut tx, &giving).await;
+        assert_eq!(outcome, Outcome::Refused(FORBIDDEN.into()), "{giving}");
+    }
+}
+
+/// Runs a `copy … to stdout` and counts the lines that mention a tenant.
+async fn copied(connection: &mut PgConnection, statement: &str, tenant: &str) -> Outcome {
+    use futures::TryStreamExt;
+    let uuid = tenant.trim_start_matches('\'').trim_end_matches("'::uuid").to_owned();
+    connection.execute("savepoint attempt").await.unwrap();
+    let read = match connection.copy_out_raw(statement).await {
+        Ok(lines) => lines.try_collect::<Vec<_>>().await,
+        Err(error) => Err(error),
+    };
+    connection.execute("rollback to savepoint attempt").await.unwrap();
+    match read {
+        Ok(parts) => {
+            let text = String::from_utf8_lossy(&parts.concat()).into_owned();
+            Outcome::Rows(text.lines().filter(|line| line.contains(&uuid)).count() as u64)
+        }
+        Err(error) => Outcome::Refused(error.as_database_error().unwrap().code().unwrap().into_owned()),
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_sees_exactly_its_own_rows_where_it_may_look_at_all() {
+    let door = Door::open().await;
+    let (ada, bob) = (door.tenant("ada").await, door.tenant("bob").await);
+    let tables = seed::tables(&door.owner).await;
+    for tenant in [&ada, &bob] {
+        seed::seed(&door.owner, &tables, tenant.id).await;
+    }
+    for tenant in [&ada, &bob] {
+        let mut tx = door.db().tenant(&tenant.cx).await.unwrap();
+        for table in &tables {
+            let statement = AssertSqlSafe(format!("select distinct tenant_id from {}", table.name));
+            let seen: Vec<uuid::Uuid> = sqlx::query_scalar(statement).fetch_all(&mut *tx).await.unwrap();
+            assert_eq!(seen, [tenant.id.uuid()], "{}", table.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn generic_plans_of_prepared_statements_keep_tenants_apart() {
+    // From its sixth execution a prepared statement may get a plan that is made without knowing the tenant.
+    let door = Door::with(1, false).await;
+    let (ada, bob) = (door.tenant("ada").await, door.tenant("bob").await);
+    let tables = seed::tables(&door.owner).await;
+    for tenant in [&ada, &bob] {
+        seed::seed(&door.owner, &tables, tenant.id).await;
+    }
+    for tenant in [&ada, &bob, &ada] {
+        for _ in 0..12 {
+            let mut tx = door.db().tenant(&tenant.cx).await.unwrap();
+            let seen: Vec<uuid::Uuid> = sqlx::query_scalar("select tenant_id from vector_stores where name <> $1")
+                .bind("no such name")
+                .fetch_all(&mut *tx)
+                .await
+                .unwrap();
+            assert_eq!(seen, [tenant.id.uuid()]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_good_tenant_nothing_is_seen() {
+    let door = Door::open().await;
+    let ada = door.tenant("ada").await;
+    let tables = seed::tables(&door.owner).await;
+    seed::seed(&door.owner, &tables, ada.id).await;
+    let partitions: Vec<String> = sqlx::query_scalar(
+        "select relname::text from pg_class
+         where relnamespace = 'public'::regnamespace and relispartition and relkind = 'r'",
+    )
+    .fetch_all(&door.owner)
+    .await
+    .unwrap();
+    assert!(!partitions.is_empty());
+
+    let url = door.database.app_url();
+    let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
+    connection.execute("begin; set local role insula_tenant").await.unwrap();
+    // Never set; set to what a commit leaves; set to what is no tenant.
+    let zero = uuid::Uuid::nil();
+    for setting in ["", "''", "'garbage'", &format!("'{zero}'")] {
+        if !setting.is_empty() {
+            let set = format!("set local insula.tenant_id = {setting}");
+            connection.execute(AssertSqlSafe(set)).await.unwrap();
+        }
+        for name in tables.iter().map(|table| &table.name).chain(&partitions).chain([&"tenants".to_owned()]) {
+            let outcome = attempt(&mut connection, &format!("select 1 from {name} limit 1")).await;
+            let fine = match setting {
+                "'garbage'" => matches!(outcome, Outcome::Refused(_)),
+                _ => outcome.touched_nothing(),
+            };
+            assert!(fine, "{name} with {setting:?}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_role_can_look_further_than_it_has_to() {
+    let door = Door::open().await;
+    let ada = door.tenant("ada").await;
+    let tables = seed::tables(&door.owner).await;
+    seed::seed(&door.owner, &tables, ada.id).await;
+    let all: BTreeSet<String> = sqlx::query_scalar(
+        "select relname::text from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')",
+    )
+    .fetch_all(&door.owner)
+    .await
+    .unwrap()
+    .into_iter()
+    .collect();
+
+    // What each role may read of each table; everything else is refused to it.
+    let readable: [(&str, &[(&str, &str)]); 3] = [
+        ("insula_app", &[]),
+        (
+            "insula_system",
+            &[
+                ("api_keys", "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at"),
+                ("embedding_models", "id, name, dimensions"),
+                (
+                    "jobs",
+                    "tenant_id, id, kind, state, priority, run_at, attempt, max_attempts, lease_token, lease_until, \
+                     worker",
+                ),
+                ("tenants", "id, status"),
+            ],
+        ),
+        (
+            "insula_operator",
+            &[
+                (
+                    "api_keys",
+                    "tenant_id, id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at, \
+                     rotated_to",
+                ),
+                ("tenants", "id, name, status, created_at"),
+            ],
+        ),
+    ];
+    for (role, reviewed) in readable {
+        for table in &all {
+            let granted: Vec<String> = sqlx::query(
+                "select attname::text from pg_attribute
+                 where attrelid = $2::regclass and attnum > 0 and not attisdropped
+                   and has_column_privilege($1, attrelid, attnum, 'select')
+                 order by attnum",
+            )
+            .bind(role)
+            .bind(table)
+            .fetch_all(&door.owner)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|row| row.get(0))
+            .collect();
+            let expected = reviewed.iter().find(|(name, _)| name == table).map_or("", |(_, columns)| columns);
+            assert_eq!(granted.join(", "), expected, "what {role} may read of {table}");
+        }
+    }
+}

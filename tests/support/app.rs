@@ -1,0 +1,221 @@
+//! The server under test.
+
+use std::net::SocketAddr;
+use std::sync::Once;
+use std::time::Duration;
+
+use insula::assembly::{AssemblyOptions, assemble};
+use insula::config::ServeArgs;
+use insula_core::Services;
+use insula_core::worker::{self, WorkerSettings};
+use insula_inference::onnx::OnnxOptions;
+use insula_tenancy::key::{self, NewKey};
+use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use secrecy::ExposeSecret;
+use sqlx::PgPool;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{Client, Database, FaultProxy, eventually, runtime};
+
+/// What a test may choose.
+pub struct Setup {
+    /// Whether jobs run by themselves, or only in [`TestApp::run_jobs`].
+    pub worker: bool,
+    /// Most database connections of the server.
+    pub connections: u32,
+    /// The text of `routes.toml`, if there is one.
+    pub routes: Option<String>,
+    /// Whether the server reaches Postgres through a [`FaultProxy`].
+    pub proxy: bool,
+    /// Limits of the HTTP server.
+    pub serve: ServeArgs,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { worker: true, connections: 8, routes: None, proxy: false, serve: ServeArgs::default() }
+    }
+}
+
+/// The real server on a free port, with a database of its own, the real model, and blobs in a temporary folder.
+pub struct TestApp {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The parts, for what cannot be done over HTTP.
+    pub services: Services,
+    /// Its first door.
+    pub authenticator: Authenticator,
+    /// Between the server and Postgres, if [`Setup::proxy`] asked for it.
+    pub proxy: Option<FaultProxy>,
+    /// Its database.
+    pub database: Database,
+    notifications: Notifications,
+    owner: PgPool,
+    folder: TempDir,
+    _server: AbortOnDrop,
+    _stop: DropGuard,
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Steps that tests take at once, rather than in the pace of production.
+fn eager() -> WorkerSettings {
+    WorkerSettings { poll_every: Duration::from_millis(20), ..WorkerSettings::default() }
+}
+
+impl TestApp {
+    /// With a worker in the background.
+    pub async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// Where jobs wait for [`TestApp::run_jobs`].
+    pub async fn without_worker() -> Self {
+        Self::with(Setup { worker: false, ..Setup::default() }).await
+    }
+
+    /// As the test chooses.
+    ///
+    /// # Panics
+    /// When a part is missing; its own words say which, and `make test` provides it.
+    pub async fn with(setup: Setup) -> Self {
+        start_logging();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = Database::create().await;
+        let owner = database.owner().await;
+        let mut url = database.app_url();
+        let proxy = if setup.proxy { Some(FaultProxy::start(database.address()).await) } else { None };
+        if let Some(proxy) = &proxy {
+            url.set_ip_host(proxy.address().ip()).expect("a postgres URL has a host");
+            url.set_port(Some(proxy.address().port())).expect("a postgres URL has a port");
+        }
+        let routes = setup.routes.map(|text| {
+            let path = folder.path().join("routes.toml");
+            std::fs::write(&path, text).expect("writing routes.toml");
+            path
+        });
+        let db = DbConfig { max_connections: setup.connections, ..DbConfig::new(url.to_string().into()) };
+        let options = AssemblyOptions { db, blobs: folder.path().join("blobs"), models: vec![model()], routes };
+        let assembly = assemble(options).await.expect("putting the server together");
+        let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
+
+        let stop = CancellationToken::new();
+        if setup.worker {
+            tokio::spawn(worker::run(services.clone(), assembly.notifications.clone(), eager(), stop.clone()));
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("its address");
+        let router = insula::router::router(assembly.app, &setup.serve);
+        let (options, stopped) = (setup.serve.options(), stop.clone().cancelled_owned());
+        let server = tokio::spawn(async move {
+            insula::serve::serve(listener, router, options, stopped).await.expect("serving");
+        });
+        Self {
+            address,
+            services,
+            authenticator,
+            proxy,
+            database,
+            notifications: assembly.notifications,
+            owner,
+            folder,
+            _server: AbortOnDrop(server),
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// The superuser's connections: for seeding and looking only.
+    pub fn owner(&self) -> &PgPool {
+        &self.owner
+    }
+
+    /// Where uploaded files are.
+    pub fn blobs(&self) -> std::path::PathBuf {
+        self.folder.path().join("blobs")
+    }
+
+    /// Two tenants, each with a key that may do everything.
+    pub async fn two_tenants(&self) -> (Client, Client) {
+        (self.tenant("ada").await, self.tenant("bob").await)
+    }
+
+    /// A new tenant with a key that may do everything.
+    pub async fn tenant(&self, name: &str) -> Client {
+        let mut tx = self.services.db.operator().await.expect("the operator's transaction");
+        let tenant = tenant::create(&mut tx, name).await.expect("a tenant");
+        let created = key::create(&mut tx, tenant.id, &NewKey::all_scopes("test")).await.expect("a key");
+        tx.commit().await.expect("commit");
+        self.client(tenant.id, created.key.expose_secret())
+    }
+
+    /// Another key of a client's tenant, with these scopes only.
+    pub async fn with_scopes(&self, of: &Client, scopes: &[Scope]) -> Client {
+        let mut tx = self.services.db.operator().await.expect("the operator's transaction");
+        let new = NewKey { name: "narrow".into(), scopes: scopes.to_vec(), expires_in: None };
+        let created = key::create(&mut tx, of.tenant_id(), &new).await.expect("a key");
+        tx.commit().await.expect("commit");
+        self.client(of.tenant_id(), created.key.expose_secret())
+    }
+
+    /// A client that sends `key`, whatever it is.
+    pub fn client(&self, tenant_id: TenantId, key: &str) -> Client {
+        Client::new(self.address, tenant_id, key)
+    }
+
+    /// The context of a client's key, through the door that every caller takes.
+    pub async fn context(&self, of: &Client) -> TenantContext {
+        self.authenticator.authenticate(of.key()).await.expect("a good key")
+    }
+
+    /// A connection pool of its own to the same database, as another node would have.
+    pub async fn another_node(&self, connections: u32) -> Db {
+        let url = self.database.app_url().to_string().into();
+        let config = DbConfig { max_connections: connections, ..DbConfig::new(url) };
+        Db::connect(&config).await.expect("connecting as insula_app")
+    }
+
+    /// Runs jobs until none is left, without waiting for the time that failed ones would.
+    pub async fn run_jobs(&self) {
+        let stop = CancellationToken::new();
+        let worker =
+            tokio::spawn(worker::run(self.services.clone(), self.notifications.clone(), eager(), stop.clone()));
+        eventually("the queue runs empty", async || {
+            sqlx::query("update jobs set run_at = now() where state = 'ready' and run_at > now()")
+                .execute(&self.owner)
+                .await
+                .expect("skipping backoff");
+            let left: i64 = sqlx::query_scalar("select count(*) from jobs where state in ('ready', 'running')")
+                .fetch_one(&self.owner)
+                .await
+                .expect("counting jobs");
+            (left == 0).then_some(())
+        })
+        .await;
+        stop.cancel();
+        worker.await.expect("the worker");
+    }
+}
+
+/// The bootstrap's model. One thread: tests run beside each other.
+fn model() -> OnnxOptions {
+    let library = runtime().join("onnxruntime/libonnxruntime.so");
+    OnnxOptions { threads: 1, ..OnnxOptions::new(library, runtime().join("models/all-MiniLM-L6-v2")) }
+}
+
+/// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.
+fn start_logging() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let filter = std::env::var("INSULA_LOG").unwrap_or_else(|_| "warn".into());
+        tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().init();
+    });
+}

@@ -1,0 +1,65 @@
+//! The binary that is shipped, as a process that can be killed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command as BlockingCommand, Stdio};
+
+use tokio::process::{Child, Command};
+
+use crate::{Client, eventually, runtime, workspace};
+
+/// Builds `insula` beside the running test, if it is not built, and tells where it is.
+///
+/// # Panics
+/// When it does not build.
+pub fn insula_binary() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    // <target>/<profile>/deps/<test>
+    let folder = test.ancestors().nth(2).expect("a test lies in the target folder");
+    let target = folder.parent().expect("the target folder");
+    let mut build = BlockingCommand::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.current_dir(workspace()).args(["build", "--quiet", "--package", "insula", "--bin", "insula"]);
+    build.arg("--target-dir").arg(target);
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    assert!(build.status().expect("running cargo").success(), "the server does not build");
+    folder.join("insula")
+}
+
+/// A server process.
+pub struct ServerProcess {
+    process: Child,
+}
+
+impl ServerProcess {
+    /// Runs `insula COMMAND` on a database, with its files in `blobs`.
+    pub fn start(binary: &Path, command: &str, more: &[&str], database_url: &str, blobs: &Path) -> Self {
+        let process = Command::new(binary)
+            .arg(command)
+            .args(more)
+            .env("DATABASE_URL", database_url)
+            .env("INSULA_RUNTIME", runtime())
+            .env("INSULA_BLOBS", blobs)
+            .env("INSULA_MODEL_THREADS", "1")
+            .env("INSULA_LOG", "warn")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("starting insula");
+        Self { process }
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub async fn kill(mut self) {
+        self.process.kill().await.expect("kill -9");
+    }
+
+    /// Waits until it answers its readiness probe.
+    pub async fn ready(&self, client: &Client) {
+        eventually("the server is ready", async || {
+            let probe = client.request(reqwest::Method::GET, "/health/ready").send().await;
+            probe.is_ok_and(|answer| answer.status() == 200).then_some(())
+        })
+        .await;
+    }
+}

@@ -1,0 +1,158 @@
+//! A migrated database per test, cloned from a template that the first test of the cluster makes.
+
+use std::path::Path;
+
+use reqwest::Url;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::workspace;
+
+/// Serialises the making of the template; any number that nothing else in the `postgres` database uses.
+const TEMPLATE_LOCK: i64 = 5_620_117;
+
+/// A database of its own. Dropped with the value.
+pub struct Database {
+    admin: Url,
+    name: String,
+}
+
+impl Database {
+    /// Clones the template.
+    ///
+    /// # Panics
+    /// Outside `make test`, which starts the cluster, and when that cluster refuses.
+    pub async fn create() -> Self {
+        let admin = cluster();
+        let template = template(&admin).await;
+        let name = format!("insula_test_{}", insula_tenancy::new_uuid().simple());
+        run(&admin, &format!("create database {name} template {template}")).await;
+        Self { admin, name }
+    }
+
+    /// For the superuser, who is not held by row-level security: for seeding and looking, never for serving.
+    pub fn owner_url(&self) -> SecretString {
+        with_database(&self.admin, &self.name).to_string().into()
+    }
+
+    /// For `insula_app`, as the server logs in.
+    pub fn app_url(&self) -> Url {
+        let mut url = with_database(&self.admin, &self.name);
+        url.set_username("insula_app").expect("a postgres URL has a user");
+        url.set_password(Some(&app_password(&self.admin))).expect("a postgres URL has a password");
+        url
+    }
+
+    /// Connections of the superuser.
+    pub async fn owner(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(4)
+            .connect(with_database(&self.admin, &self.name).as_str())
+            .await
+            .expect("connecting as the owner")
+    }
+
+    /// The address of the cluster, for a proxy in front of it.
+    pub fn address(&self) -> (String, u16) {
+        let host = self.admin.host_str().expect("a postgres URL has a host");
+        (host.to_owned(), self.admin.port().unwrap_or(5432))
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (admin, name) = (self.admin.clone(), std::mem::take(&mut self.name));
+        // A runtime of its own: the test's may be gone, or be waiting for this very drop.
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(run(&admin, &format!("drop database {name} with (force)")));
+        });
+        if dropping.join().is_err() {
+            eprintln!("a test's database was left behind; it goes with the cluster");
+        }
+    }
+}
+
+/// The cluster's administrative URL.
+fn cluster() -> Url {
+    let url = std::env::var("INSULA_TEST_CLUSTER")
+        .unwrap_or_else(|_| panic!("this test needs the test cluster (INSULA_TEST_CLUSTER is not set): run `make test`"));
+    url.parse().expect("INSULA_TEST_CLUSTER is not a URL")
+}
+
+/// Secret enough for a cluster that lives as long as a test run, the same in all test processes, written nowhere.
+fn app_password(admin: &Url) -> String {
+    hex(&Sha256::digest(admin.password().unwrap_or_default()))
+}
+
+async fn template(admin: &Url) -> String {
+    let name = format!("insula_template_{}", fingerprint());
+    let mut connection = PgConnection::connect(admin.as_str()).await.expect("connecting to the test cluster");
+    if !exists(&mut connection, &name).await {
+        sqlx::query("select pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut connection).await.expect("lock");
+        if !exists(&mut connection, &name).await {
+            make_template(admin, &name).await;
+        }
+    }
+    // Closing gives the lock back.
+    connection.close().await.expect("closing");
+    name
+}
+
+/// Renamed only when it is complete, so that a test run that was killed leaves no half of one.
+async fn make_template(admin: &Url, name: &str) {
+    let unfinished = format!("{name}_unfinished");
+    run(admin, &format!("drop database if exists {unfinished} with (force)")).await;
+    run(admin, &format!("create database {unfinished}")).await;
+    let url = SecretString::from(with_database(admin, &unfinished).to_string());
+    insula_tenancy::migrate(&url, Some(&app_password(admin).into())).await.expect("migrating the template");
+    run(admin, &format!("alter database {unfinished} rename to {name}")).await;
+}
+
+async fn exists(connection: &mut PgConnection, name: &str) -> bool {
+    sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+        .bind(name)
+        .fetch_one(connection)
+        .await
+        .expect("looking for the template")
+}
+
+async fn run(admin: &Url, statement: &str) {
+    let mut connection = PgConnection::connect(admin.as_str()).await.expect("connecting to the test cluster");
+    let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
+    done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    connection.close().await.expect("closing");
+}
+
+fn with_database(admin: &Url, name: &str) -> Url {
+    let mut url = admin.clone();
+    url.set_path(name);
+    url
+}
+
+/// Of everything that makes the schema, so that a cluster that outlives a change of it gets a new template.
+fn fingerprint() -> String {
+    let mut files: Vec<_> = std::fs::read_dir(workspace().join("migrations"))
+        .expect("the folder of migrations")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .chain([workspace().join("tenancy/sql/roles.sql")])
+        .collect();
+    files.sort();
+    let mut digest = Sha256::new();
+    for file in files {
+        digest.update(file.file_name().and_then(|name| name.to_str()).unwrap_or_default());
+        digest.update(read(&file));
+    }
+    hex(&digest.finalize()[..6])
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

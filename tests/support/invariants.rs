@@ -1,0 +1,88 @@
+//! What holds after every fault: one query per promise, each finding who broke it.
+
+use sqlx::PgPool;
+
+use crate::eventually;
+
+/// A promise, and the query that finds what breaks it.
+const PROMISES: &[(&str, &str)] = &[
+    (
+        "a completed file has all its chunks once, numbered without gaps",
+        "select f.vector_store_id || ' ' || f.file_id
+         from vector_store_files f
+         left join chunks c using (tenant_id, vector_store_id, file_id)
+         where f.status = 'completed'
+         group by f.tenant_id, f.vector_store_id, f.file_id, f.chunk_count
+         having count(c.id) <> f.chunk_count or f.chunk_count = 0
+             or min(c.ordinal) <> 0 or max(c.ordinal) <> f.chunk_count - 1",
+    ),
+    (
+        "a file that is not completed has no chunks",
+        "select distinct f.file_id::text
+         from vector_store_files f join chunks c using (tenant_id, vector_store_id, file_id)
+         where f.status <> 'completed'",
+    ),
+    (
+        "a file in progress has a job",
+        "select f.file_id::text from vector_store_files f
+         where f.status = 'in_progress' and not exists (
+           select from jobs j where j.tenant_id = f.tenant_id and j.kind = 'ingest_file'
+             and j.state in ('ready', 'running') and j.payload ->> 'file_id' = f.file_id::text
+             and j.payload ->> 'vector_store_id' = f.vector_store_id::text)",
+    ),
+    (
+        "a chunk has exactly one embedding, in its own store and by its store's model",
+        "select c.id::text from chunks c
+         join vector_stores s on s.tenant_id = c.tenant_id and s.id = c.vector_store_id
+         left join embeddings_384 e on e.tenant_id = c.tenant_id and e.chunk_id = c.id
+           and e.vector_store_id = c.vector_store_id and e.embedding_model_id = s.embedding_model_id
+         group by c.tenant_id, c.id having count(e.chunk_id) <> 1
+         union all
+         select e.chunk_id::text from embeddings_384 e
+         join vector_stores s on s.tenant_id = e.tenant_id and s.id = e.vector_store_id
+         where e.embedding_model_id <> s.embedding_model_id",
+    ),
+    (
+        "a store's statistics are those of its chunks",
+        "select s.id::text from vector_stores s
+         left join chunks c on c.tenant_id = s.tenant_id and c.vector_store_id = s.id
+         group by s.tenant_id, s.id, s.chunk_count, s.term_count
+         having count(c.id) <> s.chunk_count or coalesce(sum(c.term_count), 0) <> s.term_count",
+    ),
+    (
+        "a term's document frequency is the number of chunks that have it",
+        "with counted as (
+           select c.tenant_id, c.vector_store_id, split_part(pair, ':', 1)::int as term, count(*) as df
+           from chunks c, string_to_table(trim(both '{}' from split_part(c.terms::text, '/', 1)), ',') as pair
+           where pair <> '' group by 1, 2, 3)
+         select coalesce(t.term, k.term)::text
+         from term_stats t full join counted k using (tenant_id, vector_store_id, term)
+         where t.df is distinct from k.df",
+    ),
+];
+
+/// Checks every promise.
+///
+/// # Panics
+/// Naming the promise that is broken and by whom.
+pub async fn assert_invariants(owner: &PgPool) {
+    for (promise, query) in PROMISES {
+        let broken: Vec<String> = sqlx::query_scalar(*query)
+            .fetch_all(owner)
+            .await
+            .unwrap_or_else(|error| panic!("{promise}: {error}"));
+        assert!(broken.is_empty(), "broken: {promise}: {broken:?}");
+    }
+    // A rollback may still be on its way.
+    eventually("no connection stays inside a transaction", async || {
+        let stuck: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity
+             where datname = current_database() and state like 'idle in transaction%'",
+        )
+        .fetch_one(owner)
+        .await
+        .expect("looking at sessions");
+        (stuck == 0).then_some(())
+    })
+    .await;
+}
