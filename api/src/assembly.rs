@@ -8,6 +8,7 @@ use insula_core::blob::LocalBlobs;
 use insula_core::chat::extractive::Extractive;
 use insula_core::model::{ChatModel, Embedder};
 use insula_core::{ChatRoute, Models, Services};
+use insula_inference::http::{self, ClientOptions};
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
 use insula_parse::DocumentParser;
@@ -68,7 +69,8 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
 }
 
 fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
-    let client = insula_inference::http::client(insula_inference::http::CONNECT_TIMEOUT).context("HTTP client")?;
+    // Made at the first provider: a machine without root certificates can still answer from documents.
+    let mut shared: Option<reqwest::Client> = None;
     for route in routes.routes() {
         // Failover over several targets is the gateway's; the first target serves until then.
         let Some(target) = route.targets.first() else { continue };
@@ -80,9 +82,15 @@ fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
                 let embedder = models.default_embedder().ok().map(|model| Arc::clone(&model.embedder));
                 Arc::new(Extractive::new(embedder))
             }
-            ProviderKind::OpenAiCompatible(endpoint) => Arc::new(
-                endpoint.connect(&provider.name, client.clone()).with_context(|| format!("provider '{}'", provider.name))?,
-            ),
+            ProviderKind::OpenAiCompatible(endpoint) => {
+                let client = match &shared {
+                    Some(client) => client.clone(),
+                    None => shared.insert(http::client(ClientOptions::default())?).clone(),
+                };
+                let variable = |name: &str| std::env::var(name).ok();
+                let connected = endpoint.connect(&provider.name, client, variable);
+                Arc::new(connected.with_context(|| format!("provider '{}'", provider.name))?)
+            }
         };
         models.add_chat(
             route.model.clone(),

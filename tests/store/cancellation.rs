@@ -4,9 +4,7 @@
 //! test shows that, so that the others are known to be able to fail.
 
 use std::future::Future;
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use insula_tests::{FaultProxy, assert_invariants, eventually};
 use rand::rngs::StdRng;
@@ -16,24 +14,17 @@ use sqlx::Row;
 
 use crate::door::{Door, Tenant};
 
-/// Polls a future up to `polls` times, then drops it. `true` if it was finished by then.
-async fn abandon_after(polls: usize, future: impl Future) -> bool {
-    let mut future = pin!(future);
-    let mut left = polls;
-    std::future::poll_fn(move |context| {
-        if left == 0 {
-            return Poll::Ready(false);
-        }
-        left -= 1;
-        match future.as_mut().poll(context) {
-            Poll::Ready(_) => Poll::Ready(true),
-            // Dropped now, not when the next byte comes: what is in flight is the point.
-            Poll::Pending if left == 0 => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
-        }
-    })
-    .await
+/// Drops a future after so long. `true` if it was not finished by then.
+async fn abandon(after: Duration, future: impl Future) -> bool {
+    tokio::time::timeout(after, future).await.is_err()
 }
+
+/// Moments from the first byte to well after the last, when every message takes [`DELAY`].
+fn moments() -> impl Iterator<Item = Duration> {
+    (0..40).map(|step| step * Duration::from_micros(400))
+}
+
+const DELAY: Duration = Duration::from_millis(2);
 
 fn proxy(door: &Door) -> &FaultProxy {
     door.proxy.as_ref().expect("opened with a proxy")
@@ -63,10 +54,10 @@ async fn plain_sqlx_hands_on_an_open_transaction() {
     let mut url = door.database.app_url();
     url.set_port(Some(proxy(&door).address().port())).unwrap();
     let pool: PgPool = PgPoolOptions::new().max_connections(1).connect(url.as_str()).await.unwrap();
-    proxy(&door).delay(Duration::from_millis(2));
+    proxy(&door).delay(DELAY);
     let mut dirty = 0;
-    for polls in 1..12 {
-        abandon_after(polls, pool.begin()).await;
+    for moment in moments() {
+        abandon(moment, pool.begin()).await;
         let mut connection = pool.acquire().await.unwrap();
         let clean: bool =
             sqlx::query_scalar("select now() = statement_timestamp()").fetch_one(&mut *connection).await.unwrap();
@@ -81,10 +72,10 @@ async fn plain_sqlx_hands_on_an_open_transaction() {
 async fn a_beginning_that_is_dropped_half_way_leaves_the_one_connection_clean() {
     let door = Door::with(1, true).await;
     let (ada, bob) = (door.tenant("ada").await, door.tenant("bob").await);
-    proxy(&door).delay(Duration::from_millis(2));
+    proxy(&door).delay(DELAY);
     let mut abandoned = 0;
-    for polls in 1..30 {
-        abandoned += usize::from(!abandon_after(polls % 5 + 1, door.db().tenant(&ada.cx)).await);
+    for moment in moments() {
+        abandoned += usize::from(abandon(moment, door.db().tenant(&ada.cx)).await);
         assert_clean(&door, &bob).await;
     }
     assert!(abandoned > 10, "only {abandoned} were abandoned");
@@ -95,19 +86,19 @@ async fn a_beginning_that_is_dropped_half_way_leaves_the_one_connection_clean() 
 async fn a_transaction_or_its_commit_that_is_dropped_leaves_the_one_connection_clean() {
     let door = Door::with(1, true).await;
     let (ada, bob) = (door.tenant("ada").await, door.tenant("bob").await);
-    proxy(&door).delay(Duration::from_millis(2));
-    for polls in 0..12 {
+    proxy(&door).delay(DELAY);
+    for turn in 0..12u32 {
         let mut tx = door.db().tenant(&ada.cx).await.unwrap();
         let insert = sqlx::query("insert into assistants (id, name, model) values ($1, $2, 'm')")
             .bind(insula_tenancy::new_uuid())
-            .bind(format!("a{polls}"));
-        if polls % 3 == 0 {
+            .bind(format!("a{turn}"));
+        if turn % 3 == 0 {
             // In the middle of a statement.
-            abandon_after(1, insert.execute(&mut *tx)).await;
+            abandon(Duration::ZERO, insert.execute(&mut *tx)).await;
             drop(tx);
         } else {
             insert.execute(&mut *tx).await.unwrap();
-            abandon_after(polls % 2 + 1, tx.commit()).await;
+            abandon(turn * DELAY / 4, tx.commit()).await;
         }
         assert_clean(&door, &bob).await;
     }
@@ -136,7 +127,7 @@ async fn a_thousand_alternating_tenants_on_one_connection_never_meet() {
         let open = door.db().tenant(&tenant.cx);
         match random.random_range(0..5) {
             0 => {
-                abandon_after(random.random_range(1..4), open).await;
+                abandon(Duration::from_micros(random.random_range(0..2000)), open).await;
             }
             1 => {
                 let broken = tokio::spawn({
@@ -182,14 +173,22 @@ async fn a_connection_that_breaks_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_stalled_database_is_an_error_in_time_and_not_for_ever() {
+async fn a_connection_that_nobody_gives_back_and_a_database_that_stalls_are_errors_in_time() {
     let door = Door::with(1, true).await;
     let ada = door.tenant("ada").await;
+    let unavailable = async || {
+        let waited = Instant::now();
+        let refused = door.db().tenant(&ada.cx).await;
+        assert!(matches!(refused, Err(insula_tenancy::Error::Unavailable(_))), "it was opened");
+        assert!(waited.elapsed() < Duration::from_secs(10), "waited {:?}", waited.elapsed());
+    };
     let held = door.db().tenant(&ada.cx).await.unwrap();
-    let waited = std::time::Instant::now();
-    let refused = door.db().tenant(&ada.cx).await;
-    assert!(matches!(refused, Err(insula_tenancy::Error::Unavailable(_))), "no connection is free");
-    assert!(waited.elapsed() < Duration::from_secs(10));
+    unavailable().await;
     drop(held);
+    assert_clean(&door, &ada).await;
+    proxy(&door).stall(true);
+    unavailable().await;
+    proxy(&door).stall(false);
+    eventually("the pool recovers", async || door.db().ping().await.is_ok().then_some(())).await;
     assert_clean(&door, &ada).await;
 }

@@ -80,7 +80,7 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
     // Permissive policies add up: any other one is a way in.
     let others = names(
         &door.owner,
-        "select p.polrelid::regclass || ' ' || p.polname || ' for ' || p.polcmd || ' to ' ||
+        "select p.polrelid::regclass || ' ' || p.polname || ' for ' || p.polcmd::text || ' to ' ||
                 array_to_string(array(select r::regrole::text from unnest(p.polroles) r), ',')
          from pg_policy p
          where not (p.polname = 'tenant' and p.polcmd = '*' and p.polroles = array['insula_tenant'::regrole::oid])
