@@ -16,12 +16,15 @@ export CARGO_TARGET_DIR
 
 DATA ?= $(INSULA_RUNTIME)/data
 LISTEN ?= 127.0.0.1:8080
+# What the first start ingests: a document of this repository, and a real one where the shared data is at hand.
+comma := ,
+SAMPLES ?= ARCHITECTURE.md$(addprefix $(comma),$(wildcard ../shared/data/documents/md/markitdown__REPAIR-2022-INV-001_multipage.md))
 
 BOOTSTRAP = @command -v python3 >/dev/null || \
 	{ echo "missing python3. Install: apt-get install python3 python3-pip, or Python 3.9 or newer with pip" >&2; exit 1; }; \
 	python3 infra/bootstrap.py --tools cargo,cc
 
-.PHONY: help bootstrap build run demo test lint bench clean-runtime
+.PHONY: help bootstrap build run demo test lint openapi bench clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -33,10 +36,10 @@ build: ## Compile the server, optimised
 	cargo build --release -p insula
 
 run: bootstrap build ## Start everything, answer a question from a document, then serve until Ctrl-C (LISTEN=, DATA=)
-	@exec "$(CARGO_TARGET_DIR)/release/insula" dev --data "$(DATA)" --listen "$(LISTEN)"
+	@exec "$(CARGO_TARGET_DIR)/release/insula" dev --data "$(DATA)" --listen "$(LISTEN)" --samples "$(SAMPLES)"
 
 demo: bootstrap build ## The same, but stop after the cited answer
-	@exec "$(CARGO_TARGET_DIR)/release/insula" demo --data "$(DATA)"
+	@exec "$(CARGO_TARGET_DIR)/release/insula" demo --data "$(DATA)" --samples "$(SAMPLES)"
 
 test: ## Every test, against a Postgres and a model of their own
 	$(BOOTSTRAP) --with sdk
@@ -48,8 +51,12 @@ lint: ## Formatting and clippy
 	cargo fmt --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 
+openapi: ## Write openapi/openapi.json from the router
+	cargo run --quiet -p insula -- openapi > openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
+
 bench: bootstrap build ## Measure, and print the table of the README
-	cargo run --release -p insula-tests --bin bench
+	cargo run --release -p insula-tests --bin bench -- "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)"
 
 clean-runtime: ## Remove .runtime/, the database of `make run` included
 	rm -rf "$(INSULA_RUNTIME)"

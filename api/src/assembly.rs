@@ -64,7 +64,7 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
     let blobs = LocalBlobs::open(&options.blobs)
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
-    let services = Services { db, models, blobs: Arc::new(blobs), parser: Arc::new(DocumentParser::default()) };
+    let services = Services { db, models, blobs: Arc::new(blobs), parser: Arc::new(DocumentParser) };
     Ok(Assembly { app: App { services, authenticator }, notifications })
 }
 

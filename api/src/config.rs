@@ -210,15 +210,10 @@ pub struct ServeCommand {
 /// What is logged, to standard error.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct LogArgs {
-    /// What to log, as in `info,insula_core=debug`
-    #[arg(
-        long,
-        env = "INSULA_LOG",
-        default_value = "info,hyper=error",
-        global = true,
-        value_name = "FILTER"
-    )]
-    pub log: String,
+    /// What to log, as in `info,insula_core=debug`. Absent: info for `serve` and `worker`, warn for everything that a
+    /// person watches
+    #[arg(long, env = "INSULA_LOG", global = true, value_name = "FILTER")]
+    pub log: Option<String>,
     /// How
     #[arg(
         long,

@@ -8,12 +8,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogArgs, LogFormat};
 
-/// Starts logging for the process.
+/// Starts logging for the process; `default` is what to log when nothing was asked for.
 ///
 /// # Errors
 /// When the filter is not one, or logging was started before.
-pub fn start(args: &LogArgs) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&args.log).context("--log (INSULA_LOG)")?;
+pub fn start(args: &LogArgs, default: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(args.log.as_deref().unwrap_or(default)).context("--log (INSULA_LOG)")?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<()> {
-    insula::logging::start(cli.log())?;
+    cli.start_logging()?;
     insula::tls::install()?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(cli::run(cli))
 }

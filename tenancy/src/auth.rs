@@ -24,6 +24,16 @@ struct KeyRow {
     suspended: bool,
 }
 
+#[derive(sqlx::FromRow)]
+struct FoundKey {
+    tenant_id: Uuid,
+    id: Uuid,
+    secret_sha256: Vec<u8>,
+    scopes: Vec<String>,
+    suspended: bool,
+    note_use: bool,
+}
+
 /// Turns presented keys into contexts.
 #[derive(Clone)]
 pub struct Authenticator {
@@ -76,16 +86,16 @@ impl Authenticator {
 /// Reads the key that may be used right now, and notes its use at most once a minute.
 async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
     let mut tx = db.system().await?;
-    let row: Option<(Uuid, Uuid, Vec<u8>, Vec<String>, bool, bool)> = sqlx::query_as(
-        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, t.status = 'suspended',
-                coalesce(k.last_used_at < now() - interval '1 minute', true)
+    let row: Option<FoundKey> = sqlx::query_as(
+        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, t.status = 'suspended' as suspended,
+                coalesce(k.last_used_at < now() - interval '1 minute', true) as note_use
          from api_keys k join tenants t on t.id = k.tenant_id
          where k.public_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
     )
     .bind(public_id)
     .fetch_optional(&mut *tx)
     .await?;
-    let Some((tenant_id, id, secret_sha256, scopes, suspended, note_use)) = row else {
+    let Some(FoundKey { tenant_id, id, secret_sha256, scopes, suspended, note_use }) = row else {
         return Ok(None);
     };
     if note_use {

@@ -53,7 +53,6 @@ impl Db {
         let options = PgConnectOptions::from_str(config.url.expose_secret())
             .map_err(|_| Error::Invalid("DATABASE_URL is not a postgres:// address".into()))?
             .application_name("insula");
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that owns a pool")]
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
@@ -162,27 +161,33 @@ impl Db {
     }
 
     async fn refuse_powerful_login(&self) -> Result<()> {
-        let (login, superuser, bypass, inherit, owns, may_own): (String, bool, bool, bool, bool, bool) = sqlx::query_as(
-            "select r.rolname::text, r.rolsuper, r.rolbypassrls, r.rolinherit,
-                    exists (select from pg_class c where c.relowner = r.oid
-                            and c.relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)),
-                    exists (select from pg_class c where c.relname = 'tenants' and c.relkind = 'r'
-                            and c.relowner <> r.oid and pg_has_role(r.oid, c.relowner, 'member'))
+        // The first reason that applies. A role that the login may become counts like the login itself.
+        let (login, reason): (String, Option<String>) = sqlx::query_as(
+            "select r.rolname::text, case
+               when r.rolsuper then 'is a superuser'
+               when r.rolbypassrls then 'has BYPASSRLS'
+               when exists (select from pg_roles g where (g.rolsuper or g.rolbypassrls)
+                            and pg_has_role(r.oid, g.oid, 'member'))
+                 then 'may become a role that goes round row-level security'
+               when exists (select from pg_class c where c.relowner = r.oid
+                            and c.relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace))
+                 then 'owns tables'
+               when exists (select from pg_class c where c.relname = 'tenants' and c.relkind = 'r'
+                            and pg_has_role(r.oid, c.relowner, 'member'))
+                 then 'may become the owner of the tables'
+               when r.rolinherit then 'inherits privileges (make it NOINHERIT)'
+             end
              from pg_roles r where r.rolname = current_user",
         )
         .fetch_one(&self.pool)
         .await?;
-        let reason = match (superuser, bypass, owns || may_own, inherit) {
-            (true, ..) => "is a superuser",
-            (_, true, ..) => "has BYPASSRLS",
-            (_, _, true, _) => "owns tables or may become their owner",
-            (_, _, _, true) => "inherits privileges (make it NOINHERIT)",
-            _ => return Ok(()),
-        };
-        Err(Error::Refused(format!(
-            "the database login '{login}' {reason}, so row-level security would not hold. Log in as insula_app; \
-             `insula migrate` makes that role."
-        )))
+        match reason {
+            None => Ok(()),
+            Some(reason) => Err(Error::Refused(format!(
+                "the database login '{login}' {reason}, so row-level security would not hold. Log in as insula_app; \
+                 `insula migrate` makes that role."
+            ))),
+        }
     }
 }
 

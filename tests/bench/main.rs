@@ -91,11 +91,11 @@ fn raw_rate(runtime: &std::path::Path, sample: &[String]) -> Result<f64> {
     let mut bare = options.open_bare()?;
     let mut sorted: Vec<&str> = sample.iter().map(String::as_str).collect();
     sorted.sort_by_key(|text| text.len());
-    bare.embed(&sorted[..sorted.len().min(64)], Some(8)).map_err(anyhow::Error::from_boxed)?;
+    bare.embed(&sorted[..sorted.len().min(64)], Some(8))?;
     let mut best = Duration::MAX;
     for _ in 0..3 {
         let started = Instant::now();
-        bare.embed(&sorted, Some(8)).map_err(anyhow::Error::from_boxed)?;
+        bare.embed(&sorted, Some(8))?;
         best = best.min(started.elapsed());
     }
     Ok(sample.len() as f64 / best.as_secs_f64())

@@ -1,2 +1,21 @@
-//! Tenancy and SQL, in through the doors that every caller takes.
-fn main(){}
+//! The server from outside: a story and the refusals of every resource, walkers over every operation, and faults.
+
+mod assistants;
+mod cancellation;
+mod chat;
+mod chat_stream;
+mod crash;
+mod embeddings;
+mod errors;
+mod files;
+mod health;
+mod ingestion;
+mod library;
+mod models;
+mod openapi;
+mod pagination;
+mod provider;
+mod search;
+mod vector_store_files;
+mod vector_stores;
+mod walk;

@@ -1,11 +1,11 @@
 //! The binary that is shipped, as a process that can be killed.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command as BlockingCommand, Stdio};
+use std::process::{Command as BlockingCommand, ExitStatus, Stdio};
 
 use tokio::process::{Child, Command};
 
-use crate::{Client, eventually, runtime, workspace};
+use crate::{Client, PATIENCE, eventually, runtime, workspace};
 
 /// Builds `insula` beside the running test, if it is not built, and tells where it is.
 ///
@@ -52,6 +52,20 @@ impl ServerProcess {
     /// `kill -9`, and waits until it is gone.
     pub async fn kill(mut self) {
         self.process.kill().await.expect("kill -9");
+    }
+
+    /// Sends a signal by its name.
+    pub async fn signal(&self, name: &str) {
+        let id = self.process.id().expect("the process has ended by itself").to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await.expect("running kill");
+        assert!(sent.success(), "kill -s {name} failed");
+    }
+
+    /// Asks it to stop and waits until it has. How it ended.
+    pub async fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM").await;
+        let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
+        ended.expect("it does not stop").expect("waiting for it")
     }
 
     /// Waits until it answers its readiness probe.

@@ -39,6 +39,11 @@ impl Client {
         Self { http, address, tenant_id, key: key.into() }
     }
 
+    /// A client with the same key for another server.
+    pub fn at(address: SocketAddr, of: &Client) -> Self {
+        Self { address, ..of.clone() }
+    }
+
     /// Whose key it is.
     pub fn tenant_id(&self) -> TenantId {
         self.tenant_id

@@ -70,6 +70,9 @@ struct ShowArgs {
         value_name = "TEXT"
     )]
     question: String,
+    /// Load no embedding model: no ingestion and no search by meaning, but little memory
+    #[arg(long, env = "INSULA_NO_EMBEDDING_MODEL")]
+    no_embedding_model: bool,
     #[command(flatten)]
     runtime: RuntimeArgs,
 }
@@ -99,6 +102,7 @@ impl ShowArgs {
     fn options(self) -> DevOptions {
         DevOptions {
             data: self.data,
+            models: if self.no_embedding_model { Vec::new() } else { vec![self.runtime.local_model()] },
             runtime: self.runtime.runtime,
             // Nobody connects to a demo but itself.
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

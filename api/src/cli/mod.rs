@@ -24,9 +24,13 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What to log.
-    pub fn log(&self) -> &LogArgs {
-        &self.log
+    /// Starts logging as the command line says.
+    ///
+    /// # Errors
+    /// When the filter is not one.
+    pub fn start_logging(&self) -> anyhow::Result<()> {
+        let serving = matches!(self.command, Command::Serve(_) | Command::Worker(_));
+        crate::logging::start(&self.log, if serving { "info,hyper=error,sqlx=warn" } else { "warn,hyper=error" })
     }
 }
 

@@ -30,6 +30,8 @@ pub struct DevOptions {
     pub data: PathBuf,
     /// What the bootstrap made: Postgres, ONNX Runtime, models.
     pub runtime: PathBuf,
+    /// Local embedding models, the default one first.
+    pub models: Vec<OnnxOptions>,
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Use this Postgres instead of the embedded one.
@@ -80,7 +82,7 @@ async fn serve_until_stopped(
     let assembly = assemble(AssemblyOptions {
         db: DbConfig::new(app_url.clone()),
         blobs: data.join("files"),
-        models: vec![local_model(&options.runtime)],
+        models: options.models.clone(),
         routes: options.routes.clone(),
     })
     .await?;
@@ -147,14 +149,6 @@ async fn show(
         demo::print_addresses(root, &first.tenant, first.api_key());
     }
     Ok(())
-}
-
-/// The model that the bootstrap prepares.
-pub(crate) fn local_model(runtime: &std::path::Path) -> OnnxOptions {
-    OnnxOptions::new(
-        runtime.join("onnxruntime/libonnxruntime.so"),
-        runtime.join("models/all-MiniLM-L6-v2"),
-    )
 }
 
 /// The tenant of the first start with its key, made if there is none.

@@ -3,7 +3,7 @@
 mod store;
 
 use chrono::{DateTime, Utc};
-use insula_tenancy::{AssistantId, TenantContext, TenantTx, VectorStoreId};
+use insula_tenancy::{AssistantId, Scope, TenantContext, TenantTx, VectorStoreId};
 
 use crate::page::{Listing, Page};
 use crate::{Error, Result, Services, vector_store};
@@ -40,7 +40,7 @@ pub struct AssistantSettings {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a bad or taken name (a model's name counts as taken); [`Error::NotFound`] for an unknown model
-/// or store.
+/// or store; [`Error::Access`] if stores are named and the caller may not read vector stores.
 pub async fn create(
     services: &Services,
     cx: &TenantContext,
@@ -52,6 +52,7 @@ pub async fn create(
     }
     check_name(name)?;
     check(services, &settings)?;
+    may_read(cx, &settings)?;
     let mut tx = services.db.tenant(cx).await?;
     check_stores(&mut tx, &settings.vector_store_ids).await?;
     let id = store::insert(&mut tx, name, &settings).await?;
@@ -102,6 +103,7 @@ pub async fn update(
     settings: AssistantSettings,
 ) -> Result<Assistant> {
     check(services, &settings)?;
+    may_read(cx, &settings)?;
     let mut tx = services.db.tenant(cx).await?;
     check_stores(&mut tx, &settings.vector_store_ids).await?;
     get(&mut tx, id).await?;
@@ -117,6 +119,14 @@ pub async fn update(
 /// [`Error::NotFound`].
 pub async fn delete(tx: &mut TenantTx, id: AssistantId) -> Result<()> {
     if store::delete(tx, id).await? { Ok(()) } else { Err(Error::not_found("assistant", id)) }
+}
+
+/// An assistant answers from its stores, so whoever chooses them must be able to read them.
+fn may_read(cx: &TenantContext, settings: &AssistantSettings) -> Result<()> {
+    if !settings.vector_store_ids.is_empty() {
+        cx.require(Scope::VectorStoresRead)?;
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<()> {

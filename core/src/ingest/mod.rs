@@ -148,7 +148,7 @@ async fn embed(embedder: &dyn Embedder, store: &Located, drafts: Vec<ChunkDraft>
         let average = average_length(chunk_count, term_count, &drafts, &languages);
         std::iter::zip(std::iter::zip(drafts, languages), vectors)
             .map(|((draft, language), vector)| {
-                let terms = DocumentTerms::new(&draft.embed_text(), known(language), average);
+                let terms = DocumentTerms::new(&draft.indexed_text(), known(language), average);
                 ReadyChunk {
                     draft,
                     language,
@@ -183,7 +183,7 @@ fn average_length(chunk_count: i64, term_count: i64, drafts: &[ChunkDraft], lang
         .iter()
         .zip(languages)
         .step_by(step)
-        .map(|(draft, language)| DocumentTerms::new(&draft.embed_text(), known(language), 1.0).length)
+        .map(|(draft, language)| DocumentTerms::new(&draft.indexed_text(), known(language), 1.0).length)
         .collect();
     let mean = sampled.iter().map(|length| f64::from(*length)).sum::<f64>() / sampled.len().max(1) as f64;
     let total = term_count as f64 + mean * drafts.len() as f64;

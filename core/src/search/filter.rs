@@ -98,6 +98,9 @@ fn compare(operator: &str, key: &str, value: &AttributeValue, values: &mut Map<S
     if values.len() >= MAX_VALUES {
         return Err(invalid(&format!("Filters can have at most {MAX_VALUES} values.")));
     }
+    if key.contains('\0') || matches!(value, AttributeValue::Text(text) if text.contains('\0')) {
+        return Err(invalid("Keys and values must not contain NUL."));
+    }
     // A JSON string is a valid key in a path, whatever is in it.
     let key = serde_json::to_string(key).map_err(Error::internal)?;
     let variable = format!("v{}", values.len());

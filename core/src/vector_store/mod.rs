@@ -115,11 +115,12 @@ pub fn check_metadata(metadata: &Metadata) -> Result<()> {
         return Err(Error::invalid("metadata", "At most 16 key-value pairs are allowed."));
     }
     for (key, value) in metadata {
-        if key.is_empty() || key.chars().count() > 64 {
-            return Err(Error::invalid("metadata", "Keys must have 1 to 64 characters."));
+        if key.is_empty() || key.chars().count() > 64 || key.contains('\0') {
+            return Err(Error::invalid("metadata", "Keys must have 1 to 64 characters and no NUL."));
         }
-        if value.chars().count() > 512 {
-            return Err(Error::invalid(format!("metadata.{key}"), "Values must have at most 512 characters."));
+        if value.chars().count() > 512 || value.contains('\0') {
+            let message = "Values must have at most 512 characters and no NUL.";
+            return Err(Error::invalid(format!("metadata.{key}"), message));
         }
     }
     Ok(())

@@ -1,0 +1,226 @@
+//! Walks over every operation of the OpenAPI document. An operation that is added is walked by itself; one that these
+//! walkers cannot call fails them until they are taught.
+
+mod access;
+mod isolation;
+
+use std::collections::BTreeMap;
+
+use insula_tests::Client;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Map, Value, json};
+
+/// An operation of the document.
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    path: String,
+    /// Whether it needs no key.
+    pub(crate) public: bool,
+    body: Option<Body>,
+    /// Whether it takes cursors.
+    pub(crate) is_list: bool,
+}
+
+enum Body {
+    Json(Value),
+    Multipart,
+}
+
+/// The document, with its operations.
+pub(crate) struct Document {
+    json: Value,
+    pub(crate) operations: Vec<Operation>,
+}
+
+/// Ids that an operation can name, by the parameter's name: one object of each kind.
+pub(crate) type Ids = BTreeMap<&'static str, String>;
+
+/// Names of parameters and fields that are ids.
+pub(crate) const KINDS: [&str; 4] = ["assistant_id", "file_id", "model", "vector_store_id"];
+
+/// A call, ready to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    multipart: bool,
+}
+
+impl Document {
+    pub(crate) async fn fetch(client: &Client) -> Self {
+        let json = client.get("/openapi.json").await.ok();
+        let mut operations = Vec::new();
+        for (path, item) in json["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let Ok(method) = method.to_uppercase().parse::<Method>() else { panic!("{path}: {method}") };
+                let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+                let content = operation["requestBody"]["content"].as_object();
+                let body = content.map(|content| match content.iter().next().unwrap() {
+                    (kind, value) if kind == "application/json" => Body::Json(value["schema"].clone()),
+                    (kind, _) if kind == "multipart/form-data" => Body::Multipart,
+                    (kind, _) => panic!("{method} {path} takes {kind}: teach this walker to send it"),
+                });
+                operations.push(Operation {
+                    id: operation["operationId"].as_str().unwrap().to_owned(),
+                    method,
+                    path: path.clone(),
+                    public: operation.get("security").is_some(),
+                    body,
+                    is_list: parameters.iter().any(|parameter| parameter["name"] == "after"),
+                });
+            }
+        }
+        assert!(operations.len() >= 20, "the document was not read");
+        Self { json, operations }
+    }
+
+    /// A call of an operation that names these ids.
+    pub(crate) fn call(&self, operation: &Operation, ids: &Ids) -> Call {
+        let mut path = String::new();
+        let mut rest = operation.path.as_str();
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').unwrap();
+            let id = ids.get(name).unwrap_or_else(|| panic!("{}: teach this walker an id for {name}", operation.id));
+            path += before;
+            path += id;
+            rest = after;
+        }
+        path += rest;
+        let body = match &operation.body {
+            Some(Body::Json(schema)) => Some(self.sample(schema, "", ids).unwrap_or_else(|| json!({}))),
+            _ => None,
+        };
+        let multipart = matches!(operation.body, Some(Body::Multipart));
+        Call { method: operation.method.clone(), path, body, multipart }
+    }
+
+    /// Which kinds of ids an operation names.
+    pub(crate) fn kinds(&self, operation: &Operation) -> Vec<&'static str> {
+        let marks: Ids = KINDS.into_iter().map(|kind| (kind, format!("~{kind}~"))).collect();
+        let call = self.call(operation, &marks);
+        let text = format!("{} {}", call.path, call.body.unwrap_or_default());
+        KINDS.into_iter().filter(|kind| text.contains(&marks[kind])).collect()
+    }
+
+    /// The smallest value that a schema allows, and every field besides in which an id can be named.
+    fn sample(&self, schema: &Value, name: &str, ids: &Ids) -> Option<Value> {
+        if let Some(reference) = schema["$ref"].as_str() {
+            return self.sample(&self.json.pointer(&reference[1..])?.clone(), name, ids);
+        }
+        if let Some(variants) = schema["oneOf"].as_array() {
+            let variant = variants.iter().find(|variant| variant["type"] != "null")?;
+            return self.sample(variant, name, ids);
+        }
+        if let Some(first) = schema["enum"].get(0) {
+            return Some(first.clone());
+        }
+        let kind = match &schema["type"] {
+            Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null")?.as_str()?,
+            kind => kind.as_str()?,
+        };
+        match kind {
+            "object" => Some(Value::Object(self.object(schema, ids))),
+            "array" => self.sample(&schema["items"], name, ids).map(|item| json!([item])),
+            "string" => Some(match id_of(name, ids) {
+                // A model's name in a body may be an assistant's, which another story is about.
+                Some(id) if name != "model" => json!(id),
+                _ if !schema["example"].is_null() && name != "name" => schema["example"].clone(),
+                _ => json!(format!("w{}", insula_tenancy::new_uuid().simple())),
+            }),
+            "integer" | "number" => Some(schema.get("minimum").cloned().unwrap_or(json!(1))),
+            "boolean" => Some(json!(false)),
+            _ => None,
+        }
+    }
+
+    fn object(&self, schema: &Value, ids: &Ids) -> Map<String, Value> {
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut object = Map::new();
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let wanted = required.contains(&name.as_str()) || name == "content" || self.names_ids(name, property, 0);
+            if wanted && let Some(value) = self.sample(property, name, ids) {
+                object.insert(name.clone(), value);
+            }
+        }
+        object
+    }
+
+    /// Whether an id can be named somewhere in a property.
+    fn names_ids(&self, name: &str, schema: &Value, depth: usize) -> bool {
+        if depth > 6 {
+            return false;
+        }
+        if name != "model" && KINDS.iter().any(|kind| name == *kind || name == format!("{kind}s")) {
+            return true;
+        }
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = self.json.pointer(&reference[1..]).unwrap_or_else(|| panic!("{reference}"));
+            return self.names_ids("", target, depth + 1);
+        }
+        let variants = schema["oneOf"].as_array().into_iter().flatten();
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        variants.chain(schema.get("items")).any(|part| self.names_ids("", part, depth + 1))
+            || properties.into_iter().any(|(name, property)| self.names_ids(name, property, depth + 1))
+    }
+}
+
+fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a String> {
+    ids.iter().find(|(kind, _)| name == **kind || name == format!("{kind}s")).map(|(_, id)| id)
+}
+
+impl Call {
+    /// The same call with more in its query.
+    pub(crate) fn with_query(&self, query: &str) -> Self {
+        Self { path: format!("{}?{query}", self.path), ..self.clone() }
+    }
+
+    pub(crate) fn request(&self, client: &Client) -> RequestBuilder {
+        let request = client.request(self.method.clone(), &self.path);
+        match (&self.body, self.multipart) {
+            (Some(body), _) => request.json(body),
+            (None, true) => {
+                let body = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
+                            content-disposition: form-data; name=\"file\"; filename=\"w.txt\"\r\n\r\nx\r\n--b--\r\n";
+                request.header("content-type", "multipart/form-data; boundary=b").body(body)
+            }
+            (None, false) => request,
+        }
+    }
+
+    pub(crate) async fn send(&self, client: &Client) -> insula_tests::Answer {
+        client.send(self.request(client)).await
+    }
+}
+
+/// One object of each kind of a tenant, each with a word in it that nobody else may ever see.
+pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
+    let file = client.upload(&format!("{canary}.txt"), format!("The word is {canary}.")).await;
+    let store = client.store(canary, &[]).await;
+    let attach = json!({"file_id": file, "attributes": {"word": canary}});
+    client.post(&format!("/v1/vector_stores/{store}/files"), attach).await.ok();
+    client.ready(&store).await;
+    let assistant = json!({
+        "name": format!("{canary}-assistant"), "model": "insula/extractive", "instructions": canary,
+        "vector_store_ids": [store],
+    });
+    let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
+    Ids::from([
+        ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
+        ("file_id", file),
+        ("model", format!("{canary}-assistant")),
+        ("vector_store_id", store),
+    ])
+}
+
+/// Ids of the right form that belong to nobody.
+pub(crate) fn nobodys() -> Ids {
+    Ids::from([
+        ("assistant_id", insula_tenancy::AssistantId::generate().to_string()),
+        ("file_id", insula_tenancy::FileId::generate().to_string()),
+        ("model", "nobodys-assistant".to_owned()),
+        ("vector_store_id", insula_tenancy::VectorStoreId::generate().to_string()),
+    ])
+}
