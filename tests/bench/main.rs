@@ -25,6 +25,7 @@ const SEARCHES: usize = 400;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    insula::tls::install()?;
     let mut arguments = std::env::args().skip(1);
     let binary = PathBuf::from(arguments.next().context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?);
     let runtime = PathBuf::from(arguments.next().context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?);

@@ -47,12 +47,12 @@ async fn check(client: &Client, path: &str, max: u32, made: &[String]) {
     let end = json!({"object": "list", "data": [], "first_id": null, "last_id": null, "has_more": false});
     assert_eq!(page, end);
 
-    for limit in ["0", "-1", &(max + 1).to_string(), "x", "1.5", "", "99999999999999999999"] {
+    for limit in ["0", "-1", &(max + 1).to_string(), "x", "1.5", "99999999999999999999"] {
         assert_eq!(get(format!("limit={limit}")).await.refused(400)["param"], "limit", "limit={limit}");
     }
     assert_eq!(get("order=up".into()).await.refused(400)["param"], "order");
     for cursor in ["after", "before"] {
-        for wrong in ["nonsense", "", "%00", "file-%F0%9F%92%A5", &"x".repeat(5000)] {
+        for wrong in ["nonsense", "%00", "file-%F0%9F%92%A5", &"x".repeat(5000)] {
             let error = get(format!("{cursor}={wrong}")).await.refused(400);
             assert_eq!(error["param"], cursor, "{cursor}={}", &wrong[..wrong.len().min(20)]);
         }

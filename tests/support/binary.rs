@@ -17,7 +17,15 @@ pub fn insula_binary() -> PathBuf {
     let folder = test.ancestors().nth(2).expect("a test lies in the target folder");
     let target = folder.parent().expect("the target folder");
     let mut build = BlockingCommand::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.current_dir(workspace()).args(["build", "--quiet", "--package", "insula", "--bin", "insula"]);
+    // The whole workspace's features, and none of the variables that tests are run with: otherwise dependencies would be
+    // built once more for this, and then once more for the next test run.
+    build.current_dir(workspace()).args(["build", "--quiet", "--workspace", "--bin", "insula"]);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_") && !["CARGO_HOME", "CARGO_TARGET_DIR"].contains(&&*name) {
+            build.env_remove(&*name);
+        }
+    }
     build.arg("--target-dir").arg(target);
     if folder.ends_with("release") {
         build.arg("--release");

@@ -54,7 +54,8 @@ pub(super) async fn insert(tx: &mut TenantTx, filename: &str, new: &NewFile) -> 
 
 pub(super) async fn find(tx: &mut TenantTx, id: FileId) -> Result<Option<File>> {
     let row: Option<Row> = sqlx::query_as(
-        "select id, filename, purpose, bytes, blob, created_at, expires_at from files where id = $1",
+        "select id, filename, purpose, bytes, blob, created_at, expires_at
+         from files where id = $1 and (expires_at is null or expires_at > now())",
     )
     .bind(id)
     .fetch_optional(&mut **tx)
@@ -65,7 +66,7 @@ pub(super) async fn find(tx: &mut TenantTx, id: FileId) -> Result<Option<File>> 
 pub(super) async fn list(tx: &mut TenantTx, purpose: Option<Purpose>, page: Page) -> Result<Listing<File>> {
     const SQL: (&str, &str) = paged!(
         select "id, filename, purpose, bytes, blob, created_at, expires_at" from "files",
-        id "id", cursor "files where true", where "($1::text is null or purpose = $1)", "$2" "$3" "$4"
+        id "id", cursor "files where true", where "($1::text is null or purpose = $1) and (expires_at is null or expires_at > now())", "$2" "$3" "$4"
     );
     let scan = page.scan();
     let rows: Vec<Row> = sqlx::query_as(if scan.ascending { SQL.0 } else { SQL.1 })

@@ -142,7 +142,13 @@ pub async fn create(services: &Services, cx: &TenantContext, new: NewVectorStore
         None => services.models.default_embedder()?.id,
         Some(name) => match services.models.find_embedder(name) {
             Some(model) => model.id,
-            None => return Err(Error::model_not_found(name)),
+            None => {
+                return Err(Error::NotFound {
+                    message: format!("The embedding model '{name}' does not exist."),
+                    param: Some("embedding_model".into()),
+                    code: Some("model_not_found"),
+                });
+            }
         },
     };
     let mut tx = services.db.tenant(cx).await?;

@@ -11,7 +11,7 @@ fn told(answer: &Answer, ids: &Ids) -> (u16, Vec<(String, String)>, String) {
     let mut headers: Vec<(String, String)> = answer
         .headers
         .iter()
-        .filter(|(name, _)| !["x-request-id", "date", "content-length"].contains(&name.as_str()))
+        .filter(|(name, _)| !["x-request-id", "date", "content-length", "openai-processing-ms"].contains(&name.as_str()))
         .map(|(name, value)| (name.to_string(), blank(value.to_str().unwrap_or_default())))
         .collect();
     headers.sort();

@@ -113,8 +113,9 @@ impl Document {
             let variant = variants.iter().find(|variant| variant["type"] != "null")?;
             return self.sample(variant, name, ids);
         }
-        if let Some(first) = schema["enum"].get(0) {
-            return Some(first.clone());
+        if let Some(values) = schema["enum"].as_array() {
+            // Of all that may speak, only a user asks.
+            return values.iter().find(|value| *value == "user").or(values.first()).cloned();
         }
         let kind = match &schema["type"] {
             Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null")?.as_str()?,
