@@ -8,7 +8,12 @@ use insula_tenancy::{Authenticator, Db, Result};
 ///
 /// # Errors
 /// When the key is not good, or the database is away.
-pub async fn through_the_door(db: &Db, authenticator: &Authenticator, key: &str, new: NewJob<'_>) -> Result<()> {
+pub async fn through_the_door(
+    db: &Db,
+    authenticator: &Authenticator,
+    key: &str,
+    new: NewJob<'_>,
+) -> Result<()> {
     let cx = authenticator.authenticate(key).await?;
     let mut tx = db.tenant(&cx).await?;
     job::enqueue(&mut tx, new).await?;

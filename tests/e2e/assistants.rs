@@ -21,18 +21,34 @@ async fn an_assistant_is_made_changed_and_deleted() {
     assert_eq!(made, expected);
     let path = format!("{PATH}/{id}");
     assert_eq!(ada.get(&path).await.ok(), made);
-    for answer in [bob.get(&path).await, bob.post(&path, json!({})).await, bob.delete(&path).await] {
+    for answer in [
+        bob.get(&path).await,
+        bob.post(&path, json!({})).await,
+        bob.delete(&path).await,
+    ] {
         answer.refused(404);
     }
 
     let change = json!({"instructions": "Be brief.", "max_num_results": 3, "vector_store_ids": null});
     let changed = ada.post(&path, change).await.ok();
-    assert_eq!((&changed["instructions"], &changed["max_num_results"]), (&json!("Be brief."), &json!(3)));
+    assert_eq!(
+        (&changed["instructions"], &changed["max_num_results"]),
+        (&json!("Be brief."), &json!(3))
+    );
     assert_eq!(changed["vector_store_ids"], json!([]));
-    let reset = ada.post(&path, json!({"max_num_results": null, "instructions": null})).await.ok();
-    assert_eq!((&reset["instructions"], &reset["max_num_results"]), (&json!(""), &json!(8)));
+    let reset = ada
+        .post(&path, json!({"max_num_results": null, "instructions": null}))
+        .await
+        .ok();
+    assert_eq!(
+        (&reset["instructions"], &reset["max_num_results"]),
+        (&json!(""), &json!(8))
+    );
 
-    assert_eq!(ada.delete(&path).await.ok(), json!({"id": id, "object": "insula.assistant.deleted", "deleted": true}));
+    assert_eq!(
+        ada.delete(&path).await.ok(),
+        json!({"id": id, "object": "insula.assistant.deleted", "deleted": true})
+    );
     ada.get(&path).await.refused(404);
     ada.get(&format!("/v1/vector_stores/{store}")).await.ok();
     ada.post(PATH, new).await.ok();
@@ -45,8 +61,21 @@ async fn names_are_ones_own_and_models_keep_theirs() {
     let named = |name: &str| json!({"name": name, "model": "insula/extractive"});
     ada.post(PATH, named("helper")).await.ok();
     bob.post(PATH, named("helper")).await.ok();
-    for name in ["helper", "all-MiniLM-L6-v2", "insula/extractive", "", "-x", "a b", "a/b", &"x".repeat(129)] {
-        assert_eq!(ada.post(PATH, named(name)).await.refused(400)["param"], "name", "{name}");
+    for name in [
+        "helper",
+        "all-MiniLM-L6-v2",
+        "insula/extractive",
+        "",
+        "-x",
+        "a b",
+        "a/b",
+        &"x".repeat(129),
+    ] {
+        assert_eq!(
+            ada.post(PATH, named(name)).await.refused(400)["param"],
+            "name",
+            "{name}"
+        );
     }
 }
 
@@ -65,7 +94,9 @@ async fn settings_are_checked() {
         (json!({"vector_store_ids": ["vs_x"]}), 404, "vector_store_ids[0]"),
     ] {
         let mut body = json!({"name": "helper", "model": "insula/extractive"});
-        body.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(patch.as_object().unwrap().clone());
         let error = ada.post(PATH, body).await.refused(status);
         assert_eq!(error["param"], param, "{error}");
     }
@@ -80,5 +111,8 @@ async fn deleting_a_store_takes_it_out_of_assistants() {
     let new = json!({"name": "helper", "model": "insula/extractive", "vector_store_ids": [one, two]});
     let id = ada.post(PATH, new).await.ok()["id"].as_str().unwrap().to_owned();
     ada.delete(&format!("/v1/vector_stores/{one}")).await.ok();
-    assert_eq!(ada.get(&format!("{PATH}/{id}")).await.ok()["vector_store_ids"], json!([two]));
+    assert_eq!(
+        ada.get(&format!("{PATH}/{id}")).await.ok()["vector_store_ids"],
+        json!([two])
+    );
 }

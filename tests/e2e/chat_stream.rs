@@ -10,24 +10,43 @@ use crate::library::FACTS;
 fn chunks(events: &[String], include_usage: bool) -> Vec<Value> {
     let (done, chunks) = events.split_last().unwrap();
     assert_eq!(done, "[DONE]");
-    let chunks: Vec<Value> = chunks.iter().map(|chunk| serde_json::from_str(chunk).unwrap()).collect();
-    let head = |chunk: &Value| (chunk["id"].clone(), chunk["created"].clone(), chunk["model"].clone());
+    let chunks: Vec<Value> = chunks
+        .iter()
+        .map(|chunk| serde_json::from_str(chunk).unwrap())
+        .collect();
+    let head = |chunk: &Value| {
+        (
+            chunk["id"].clone(),
+            chunk["created"].clone(),
+            chunk["model"].clone(),
+        )
+    };
     for chunk in &chunks {
         assert_eq!(chunk["object"], "chat.completion.chunk");
         assert_eq!(head(chunk), head(&chunks[0]), "the same in all chunks");
         for choice in chunk["choices"].as_array().unwrap() {
             assert_eq!(choice["index"], 0);
             let delta = choice["delta"].as_object().unwrap();
-            assert!(delta.values().all(|value| !value.is_null()), "a key without a value: {chunk}");
+            assert!(
+                delta.values().all(|value| !value.is_null()),
+                "a key without a value: {chunk}"
+            );
             assert_ne!(delta.get("tool_calls"), Some(&json!([])), "{chunk}");
         }
     }
     assert!(chunks[0]["id"].as_str().unwrap().starts_with("chatcmpl-"));
-    assert_eq!(chunks[0]["choices"][0]["delta"], json!({"role": "assistant", "content": ""}));
-    let roles = chunks.iter().filter(|chunk| chunk["choices"][0]["delta"].get("role").is_some()).count();
+    assert_eq!(
+        chunks[0]["choices"][0]["delta"],
+        json!({"role": "assistant", "content": ""})
+    );
+    let roles = chunks
+        .iter()
+        .filter(|chunk| chunk["choices"][0]["delta"].get("role").is_some())
+        .count();
     assert_eq!(roles, 1, "the role is in the first chunk only");
-    let (with_choice, usage): (Vec<&Value>, Vec<&Value>) =
-        chunks.iter().partition(|chunk| !chunk["choices"].as_array().unwrap().is_empty());
+    let (with_choice, usage): (Vec<&Value>, Vec<&Value>) = chunks
+        .iter()
+        .partition(|chunk| !chunk["choices"].as_array().unwrap().is_empty());
     let finished: Vec<usize> = (0..with_choice.len())
         .filter(|n| !with_choice[*n]["choices"][0]["finish_reason"].is_null())
         .collect();
@@ -38,13 +57,19 @@ fn chunks(events: &[String], include_usage: bool) -> Vec<Value> {
         assert!(std::ptr::eq(usage[0], chunks.last().unwrap()), "usage comes last");
         assert!(usage[0]["usage"]["total_tokens"].as_u64().unwrap() > 0);
     }
-    assert!(with_choice.iter().all(|chunk| chunk["usage"].is_null()), "usage only in its own chunk");
+    assert!(
+        with_choice.iter().all(|chunk| chunk["usage"].is_null()),
+        "usage only in its own chunk"
+    );
     chunks
 }
 
 /// What the deltas add up to.
 fn text(chunks: &[Value]) -> String {
-    chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect()
+    chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect()
 }
 
 #[tokio::test]
@@ -58,13 +83,20 @@ async fn a_streamed_answer_is_the_whole_answer_in_pieces() {
         body["stream"] = json!(true);
         body["stream_options"] = json!({"include_usage": include_usage, "include_obfuscation": true});
         let stream = ada.stream("/v1/chat/completions", body.clone()).await;
-        assert!(stream.headers()["x-request-id"].to_str().unwrap().starts_with("req_"));
+        assert!(
+            stream.headers()["x-request-id"]
+                .to_str()
+                .unwrap()
+                .starts_with("req_")
+        );
         let chunks = chunks(&stream.rest().await, include_usage);
         let message = &whole["choices"][0]["message"];
         assert_eq!(text(&chunks), message["content"].as_str().unwrap());
         assert!(chunks.len() > 5, "one piece is no stream");
-        let annotations: Vec<&Value> =
-            chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"].get("annotations")).collect();
+        let annotations: Vec<&Value> = chunks
+            .iter()
+            .filter_map(|chunk| chunk["choices"][0]["delta"].get("annotations"))
+            .collect();
         assert_eq!(annotations, [&message["annotations"]]);
         assert_cited(&text(&chunks), annotations[0], plain);
         if include_usage {
@@ -80,8 +112,14 @@ async fn a_refusal_to_answer_streams_too() {
     let (store, _) = ada.library(&FACTS).await;
     let mut body = grounded(&store, "Who won the football world cup in 1994?");
     body["stream"] = json!(true);
-    let chunks = chunks(&ada.stream("/v1/chat/completions", body).await.rest().await, false);
-    assert_eq!(text(&chunks), "I could not find an answer to this in the documents.");
+    let chunks = chunks(
+        &ada.stream("/v1/chat/completions", body).await.rest().await,
+        false,
+    );
+    assert_eq!(
+        text(&chunks),
+        "I could not find an answer to this in the documents."
+    );
 }
 
 #[tokio::test]
@@ -93,6 +131,11 @@ async fn stream_false_is_no_stream() {
         "messages": [{"role": "user", "content": "Hello?"}],
     });
     let answer = ada.post("/v1/chat/completions", body).await;
-    assert!(answer.header("content-type").unwrap().starts_with("application/json"));
+    assert!(
+        answer
+            .header("content-type")
+            .unwrap()
+            .starts_with("application/json")
+    );
     assert_eq!(answer.ok()["object"], "chat.completion");
 }

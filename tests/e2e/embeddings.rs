@@ -9,7 +9,9 @@ const MODEL: &str = "all-MiniLM-L6-v2";
 
 async fn embed(client: &Client, input: Value, more: Value) -> Value {
     let mut body = json!({"model": MODEL, "input": input});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     client.post("/v1/embeddings", body).await.ok()
 }
 
@@ -17,15 +19,26 @@ fn floats(value: &Value) -> Vec<f32> {
     match value {
         Value::String(text) => {
             let bytes = BASE64_STANDARD.decode(text).unwrap();
-            bytes.chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+            bytes
+                .chunks_exact(4)
+                .map(|four| f32::from_le_bytes(four.try_into().unwrap()))
+                .collect()
         }
-        list => list.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect(),
+        list => list
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|x| x.as_f64().unwrap() as f32)
+            .collect(),
     }
 }
 
 fn vector(answer: &Value, index: usize) -> Vec<f32> {
     let item = &answer["data"][index];
-    assert_eq!((&item["object"], &item["index"]), (&json!("embedding"), &json!(index)));
+    assert_eq!(
+        (&item["object"], &item["index"]),
+        (&json!("embedding"), &json!(index))
+    );
     floats(&item["embedding"])
 }
 
@@ -38,9 +51,16 @@ fn cosine(a: &[f32], b: &[f32]) -> f32 {
 async fn texts_become_unit_vectors_that_mean_something() {
     let app = TestApp::without_worker().await;
     let ada = app.tenant("ada").await;
-    let texts = json!(["A cat sleeps on the sofa.", "A kitten naps on the couch.", "The stock market fell."]);
+    let texts = json!([
+        "A cat sleeps on the sofa.",
+        "A kitten naps on the couch.",
+        "The stock market fell."
+    ]);
     let answer = embed(&ada, texts, json!({})).await;
-    assert_eq!((&answer["object"], &answer["model"]), (&json!("list"), &json!(MODEL)));
+    assert_eq!(
+        (&answer["object"], &answer["model"]),
+        (&json!("list"), &json!(MODEL))
+    );
     let vectors: Vec<Vec<f32>> = (0..3).map(|index| vector(&answer, index)).collect();
     for vector in &vectors {
         assert_eq!(vector.len(), 384);
@@ -58,7 +78,11 @@ async fn every_form_of_input_gives_the_same_vector() {
     let ada = app.tenant("ada").await;
     let plain = vector(&embed(&ada, json!("hello world"), json!({})).await, 0);
     // cl100k_base of "hello world".
-    for input in [json!(["hello world"]), json!([15339, 1917]), json!([[15339, 1917]])] {
+    for input in [
+        json!(["hello world"]),
+        json!([15339, 1917]),
+        json!([[15339, 1917]]),
+    ] {
         let same = vector(&embed(&ada, input.clone(), json!({})).await, 0);
         assert!(cosine(&plain, &same) > 0.999_99, "{input}");
     }
@@ -66,7 +90,12 @@ async fn every_form_of_input_gives_the_same_vector() {
     assert!(packed["data"][0]["embedding"].is_string());
     assert!(cosine(&plain, &vector(&packed, 0)) > 0.999_99);
     let explicit = json!({"encoding_format": "float", "dimensions": 384, "user": "someone", "unknown": [1]});
-    assert!(cosine(&plain, &vector(&embed(&ada, json!("hello world"), explicit).await, 0)) > 0.999_99);
+    assert!(
+        cosine(
+            &plain,
+            &vector(&embed(&ada, json!("hello world"), explicit).await, 0)
+        ) > 0.999_99
+    );
 }
 
 #[tokio::test]
@@ -74,7 +103,9 @@ async fn many_texts_keep_their_order() {
     let app = TestApp::without_worker().await;
     let ada = app.tenant("ada").await;
     // Lengths that a batcher would like to sort.
-    let texts: Vec<String> = (0..40).map(|n| format!("item {n} {}", "word ".repeat((n * 7) % 30))).collect();
+    let texts: Vec<String> = (0..40)
+        .map(|n| format!("item {n} {}", "word ".repeat((n * 7) % 30)))
+        .collect();
     let together = embed(&ada, json!(texts), json!({})).await;
     for index in [0, 7, 21, 39] {
         let alone = vector(&embed(&ada, json!(texts[index]), json!({})).await, 0);
@@ -117,12 +148,22 @@ async fn refusals_name_their_field() {
         (json!({"model": null}), 400, "model"),
     ] {
         let mut body = base.clone();
-        body.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(patch.as_object().unwrap().clone());
         let error = ada.post("/v1/embeddings", body).await.refused(status);
         let shown: String = patch.to_string().chars().take(80).collect();
-        assert!(error["param"].as_str().is_some_and(|given| given.starts_with(param)), "{shown}: {error}");
+        assert!(
+            error["param"]
+                .as_str()
+                .is_some_and(|given| given.starts_with(param)),
+            "{shown}: {error}"
+        );
     }
-    let error = ada.post("/v1/embeddings", json!({"model": "no-such-model", "input": "x"})).await.refused(404);
+    let error = ada
+        .post("/v1/embeddings", json!({"model": "no-such-model", "input": "x"}))
+        .await
+        .refused(404);
     assert_eq!(error["code"], "model_not_found");
 }
 
@@ -135,14 +176,24 @@ async fn a_text_that_the_model_cannot_read_whole_is_refused_and_never_cut() {
     let body = json!({"model": MODEL, "input": ["fine", "word ".repeat(300)]});
     let error = ada.post("/v1/embeddings", body).await.refused(400);
     assert!(error["param"].as_str().unwrap().starts_with("input"), "{error}");
-    assert!(error["message"].as_str().unwrap().contains("256"), "it does not say how much would fit: {error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("256"),
+        "it does not say how much would fit: {error}"
+    );
 }
 
 #[tokio::test]
 async fn texts_of_any_language_and_none_are_embedded() {
     let app = TestApp::without_worker().await;
     let ada = app.tenant("ada").await;
-    let texts = json!(["مرحبا بالعالم", "你好世界", "👩‍👩‍👧‍👦", "\u{202e}reversed", " ", "a\u{0000}b"]);
+    let texts = json!([
+        "مرحبا بالعالم",
+        "你好世界",
+        "👩‍👩‍👧‍👦",
+        "\u{202e}reversed",
+        " ",
+        "a\u{0000}b"
+    ]);
     let answer = embed(&ada, texts, json!({})).await;
     for index in 0..6 {
         assert!(vector(&answer, index).iter().all(|x| x.is_finite()), "{index}");

@@ -5,14 +5,28 @@ use serde_json::{Value, json};
 
 use crate::library::FACTS;
 
-const MODELS: [&str; 10] =
-    ["ok", "slow", "cut", "short", "garbage", "hang", "error-500", "limit-429", "bad-400", "tools"];
+const MODELS: [&str; 10] = [
+    "ok",
+    "slow",
+    "cut",
+    "short",
+    "garbage",
+    "hang",
+    "error-500",
+    "limit-429",
+    "bad-400",
+    "tools",
+];
 
 async fn start() -> (FakeProvider, TestApp) {
     let provider = FakeProvider::start(env!("CARGO_BIN_EXE_fake-provider")).await;
-    let timeouts = "timeouts = { first_token = 1.5, between_chunks = 5, total = 20 }";
+    let timeouts = "timeouts = { first_token = 1.5, between_chunks = 4, total = 4 }";
     let routes = provider.routes(&MODELS, timeouts);
-    let app = TestApp::with(Setup { routes: Some(routes), ..Setup::default() }).await;
+    let app = TestApp::with(Setup {
+        routes: Some(routes),
+        ..Setup::default()
+    })
+    .await;
     (provider, app)
 }
 
@@ -27,17 +41,33 @@ fn ask_streamed(model: &str) -> Value {
 }
 
 fn parse(events: &[String]) -> Vec<Value> {
-    events.iter().map(|event| serde_json::from_str(event).unwrap_or_else(|_| json!(event))).collect()
+    events
+        .iter()
+        .map(|event| serde_json::from_str(event).unwrap_or_else(|_| json!(event)))
+        .collect()
 }
 
 /// A stream that failed under way: its text so far, and the error it ends in.
 async fn broken(stream: EventStream) -> (String, Value) {
     let events = parse(&stream.rest().await);
-    assert!(!events.contains(&json!("[DONE]")), "a clean end would be read as success: {events:?}");
+    assert!(
+        !events.contains(&json!("[DONE]")),
+        "a clean end would be read as success: {events:?}"
+    );
     let (last, chunks) = events.split_last().unwrap();
-    let error = last["error"].as_object().unwrap_or_else(|| panic!("no error event: {events:?}"));
-    assert!(["code", "message", "param", "type"].iter().all(|key| error.contains_key(*key)), "{last}");
-    let text = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    let error = last["error"]
+        .as_object()
+        .unwrap_or_else(|| panic!("no error event: {events:?}"));
+    assert!(
+        ["code", "message", "param", "type"]
+            .iter()
+            .all(|key| error.contains_key(*key)),
+        "{last}"
+    );
+    let text = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
     (text, last["error"].clone())
 }
 
@@ -46,20 +76,41 @@ async fn an_answer_is_passed_on_under_our_name() {
     let (provider, app) = start().await;
     let ada = app.tenant("ada").await;
     let mut body = ask("ok");
-    let more = json!({"temperature": 0.3, "max_tokens": 50, "seed": 7, "stop": ["END"], "user": "end-user-1"});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let more =
+        json!({"temperature": 0.3, "max_tokens": 50, "seed": 7, "stop": ["END"], "user": "end-user-1"});
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     let completion = ada.post("/v1/chat/completions", body).await.ok();
     assert_eq!(completion["model"], "fake/ok");
-    assert!(completion["id"].as_str().unwrap().starts_with("chatcmpl-") && completion["id"] != "chatcmpl-upstream");
-    assert_eq!(completion["choices"][0]["message"]["content"], "Hello from the provider [1].");
+    assert!(
+        completion["id"].as_str().unwrap().starts_with("chatcmpl-")
+            && completion["id"] != "chatcmpl-upstream"
+    );
+    assert_eq!(
+        completion["choices"][0]["message"]["content"],
+        "Hello from the provider [1]."
+    );
     assert_eq!(completion["usage"]["total_tokens"], 16);
     let sent = provider.count("ok").await;
     assert_eq!(sent.requests, 1);
     assert_eq!(sent.body["model"], "ok", "the provider's own name");
-    assert_eq!((&sent.body["temperature"], &sent.body["seed"]), (&json!(0.3), &json!(7)));
-    assert!(sent.authorization.is_none_or(|value| !value.contains("isk_")), "our caller's key went out");
+    assert_eq!(
+        (&sent.body["temperature"], &sent.body["seed"]),
+        (&json!(0.3), &json!(7))
+    );
+    assert!(
+        sent.authorization.is_none_or(|value| !value.contains("isk_")),
+        "our caller's key went out"
+    );
     let listed = ada.get("/v1/models").await.ok();
-    assert!(listed["data"].as_array().unwrap().iter().any(|model| model["id"] == "fake/ok"));
+    assert!(
+        listed["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|model| model["id"] == "fake/ok")
+    );
 }
 
 #[tokio::test]
@@ -71,14 +122,26 @@ async fn a_stream_is_passed_on_in_our_chunks() {
     let events = parse(&ada.stream("/v1/chat/completions", body).await.rest().await);
     let (done, chunks) = events.split_last().unwrap();
     assert_eq!(done, "[DONE]");
-    assert!(chunks.iter().all(|chunk| chunk["model"] == "fake/ok" && chunk["id"] == chunks[0]["id"]));
-    let roles = chunks.iter().filter(|chunk| chunk["choices"][0]["delta"].get("role").is_some()).count();
+    assert!(
+        chunks
+            .iter()
+            .all(|chunk| chunk["model"] == "fake/ok" && chunk["id"] == chunks[0]["id"])
+    );
+    let roles = chunks
+        .iter()
+        .filter(|chunk| chunk["choices"][0]["delta"].get("role").is_some())
+        .count();
     assert_eq!(roles, 1);
-    let text: String =
-        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
+    let text: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+        .collect();
     assert_eq!(text, "Hello from the provider [1].");
     let (usage, finish) = (&chunks[chunks.len() - 1], &chunks[chunks.len() - 2]);
-    assert_eq!((&usage["choices"], &usage["usage"]["total_tokens"]), (&json!([]), &json!(16)));
+    assert_eq!(
+        (&usage["choices"], &usage["usage"]["total_tokens"]),
+        (&json!([]), &json!(16))
+    );
     assert_eq!(finish["choices"][0]["finish_reason"], "stop");
 }
 
@@ -87,25 +150,37 @@ async fn a_grounded_call_sends_the_passages_and_cites_what_the_model_names() {
     let (provider, app) = start().await;
     let (ada, bob) = app.two_tenants().await;
     let (store, files) = ada.library(&FACTS).await;
-    bob.library(&[("secret.txt", "Bob's canary sentence about honeybees.")]).await;
+    bob.library(&[("secret.txt", "Bob's canary sentence about honeybees.")])
+        .await;
     let mut body = ask("ok");
     body["messages"][0]["content"] = json!("How do honeybees show the direction of flowers?");
-    body["data_sources"] =
-        json!([{"type": "insula_vector_stores", "parameters": {"vector_store_ids": [store], "max_num_results": 2}}]);
+    body["data_sources"] = json!([{"type": "insula_vector_stores", "parameters": {"vector_store_ids": [store], "max_num_results": 2}}]);
     let completion = ada.post("/v1/chat/completions", body.clone()).await.ok();
     let message = &completion["choices"][0]["message"];
     let citation = &message["annotations"][0]["file_citation"];
-    assert_eq!((&citation["file_id"], &citation["index"]), (&json!(files[2]), &json!(24)));
+    assert_eq!(
+        (&citation["file_id"], &citation["index"]),
+        (&json!(files[2]), &json!(24))
+    );
     let sent = provider.count("ok").await.body;
     let system = sent["messages"][0].to_string();
     assert_eq!(sent["messages"][0]["role"], "system");
-    assert!(system.contains("waggle dance") && system.contains("<passage number="), "{system}");
-    assert!(!sent.to_string().contains("canary"), "another tenant's text was sent");
+    assert!(
+        system.contains("waggle dance") && system.contains("<passage number="),
+        "{system}"
+    );
+    assert!(
+        !sent.to_string().contains("canary"),
+        "another tenant's text was sent"
+    );
     assert_eq!(sent.get("data_sources"), None);
 
     body["stream"] = json!(true);
     let events = parse(&ada.stream("/v1/chat/completions", body).await.rest().await);
-    let cited = events.iter().filter_map(|chunk| chunk["choices"][0]["delta"].get("annotations")).collect::<Vec<_>>();
+    let cited = events
+        .iter()
+        .filter_map(|chunk| chunk["choices"][0]["delta"].get("annotations"))
+        .collect::<Vec<_>>();
     assert_eq!(cited, [&message["annotations"]]);
 }
 
@@ -113,20 +188,32 @@ async fn a_grounded_call_sends_the_passages_and_cites_what_the_model_names() {
 async fn tool_calls_are_passed_on_both_ways() {
     let (provider, app) = start().await;
     let ada = app.tenant("ada").await;
-    let tools = json!([{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]);
+    let tools =
+        json!([{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]);
     let mut body = ask("tools");
     body["tools"] = tools.clone();
     body["tool_choice"] = json!("required");
     let completion = ada.post("/v1/chat/completions", body.clone()).await.ok();
     let choice = &completion["choices"][0];
-    assert_eq!((&choice["finish_reason"], &choice["message"]["content"]), (&json!("tool_calls"), &json!(null)));
+    assert_eq!(
+        (&choice["finish_reason"], &choice["message"]["content"]),
+        (&json!("tool_calls"), &json!(null))
+    );
     let call = json!({"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Basra\"}"}});
     assert_eq!(choice["message"]["tool_calls"], json!([call]));
     let sent = provider.count("tools").await.body;
-    assert_eq!((&sent["tools"], &sent["tool_choice"]), (&tools, &json!("required")));
+    assert_eq!(
+        (&sent["tools"], &sent["tool_choice"]),
+        (&tools, &json!("required"))
+    );
 
     body["stream"] = json!(true);
-    let events = parse(&ada.stream("/v1/chat/completions", body.clone()).await.rest().await);
+    let events = parse(
+        &ada.stream("/v1/chat/completions", body.clone())
+            .await
+            .rest()
+            .await,
+    );
     let deltas: Vec<&Value> = events
         .iter()
         .filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array())
@@ -134,8 +221,14 @@ async fn tool_calls_are_passed_on_both_ways() {
         .map(|calls| &calls[0])
         .collect();
     assert!(deltas.iter().all(|delta| delta["index"] == 0));
-    assert_eq!((&deltas[0]["id"], &deltas[0]["function"]["name"]), (&json!("call_1"), &json!("weather")));
-    let arguments: String = deltas.iter().filter_map(|delta| delta["function"]["arguments"].as_str()).collect();
+    assert_eq!(
+        (&deltas[0]["id"], &deltas[0]["function"]["name"]),
+        (&json!("call_1"), &json!("weather"))
+    );
+    let arguments: String = deltas
+        .iter()
+        .filter_map(|delta| delta["function"]["arguments"].as_str())
+        .collect();
     assert_eq!(arguments, "{\"city\":\"Basra\"}");
 
     // The result goes back with the call it answers.
@@ -148,14 +241,21 @@ async fn tool_calls_are_passed_on_both_ways() {
     ada.post("/v1/chat/completions", body).await.ok();
     let sent = provider.count("tools").await.body;
     assert_eq!(sent["messages"][1]["tool_calls"][0]["id"], "call_1");
-    assert_eq!((&sent["messages"][2]["role"], &sent["messages"][2]["tool_call_id"]), (&json!("tool"), &json!("call_1")));
+    assert_eq!(
+        (&sent["messages"][2]["role"], &sent["messages"][2]["tool_call_id"]),
+        (&json!("tool"), &json!("call_1"))
+    );
 }
 
 #[tokio::test]
 async fn a_stream_that_breaks_ends_in_an_error_and_never_cleanly() {
     let (_provider, app) = start().await;
     let ada = app.tenant("ada").await;
-    for (model, text) in [("cut", "Two words "), ("short", "Two words "), ("garbage", "One ")] {
+    for (model, text) in [
+        ("cut", "Two words "),
+        ("short", "Two words "),
+        ("garbage", "One "),
+    ] {
         let stream = ada.stream("/v1/chat/completions", ask_streamed(model)).await;
         let (so_far, error) = broken(stream).await;
         assert_eq!(so_far, text, "{model}: what was delivered stays");
@@ -174,14 +274,26 @@ async fn a_caller_who_leaves_stops_the_provider() {
     assert_eq!(provider.count("slow").await.aborted, 0);
     drop(stream);
     let left = std::time::Instant::now();
-    eventually("the provider is told", async || (provider.count("slow").await.aborted == 1).then_some(())).await;
-    assert!(left.elapsed() < std::time::Duration::from_secs(1), "took {:?}", left.elapsed());
+    eventually("the provider is told", async || {
+        (provider.count("slow").await.aborted == 1).then_some(())
+    })
+    .await;
+    assert!(
+        left.elapsed() < std::time::Duration::from_secs(1),
+        "took {:?}",
+        left.elapsed()
+    );
 
     // And one who leaves before anything came.
-    let request = ada.request(reqwest::Method::POST, "/v1/chat/completions").json(&ask("hang"));
+    let request = ada
+        .request(reqwest::Method::POST, "/v1/chat/completions")
+        .json(&ask("hang"));
     let gone = tokio::time::timeout(std::time::Duration::from_millis(300), request.send()).await;
     assert!(gone.is_err());
-    eventually("the provider is told", async || (provider.count("hang").await.aborted == 1).then_some(())).await;
+    eventually("the provider is told", async || {
+        (provider.count("hang").await.aborted == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -194,7 +306,11 @@ async fn tokens_are_passed_on_as_they_come() {
     for _ in 0..10 {
         stream.next_json().await;
     }
-    assert!(started.elapsed() < std::time::Duration::from_secs(5), "took {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(5),
+        "took {:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -211,7 +327,10 @@ async fn failures_of_the_provider_are_told_without_its_secrets() {
             let answer = ada.post("/v1/chat/completions", body).await;
             let error = answer.refused(status);
             assert_eq!(error["type"], kind, "{model}: {error}");
-            assert!(!error.to_string().contains("secret-inner-detail"), "{model}: {error}");
+            assert!(
+                !error.to_string().contains("secret-inner-detail"),
+                "{model}: {error}"
+            );
             if model == "limit-429" {
                 assert_eq!(answer.header("retry-after"), Some("7"));
             }
@@ -225,7 +344,10 @@ async fn a_provider_that_is_not_there_is_a_502() {
     let ada = app.tenant("ada").await;
     drop(provider);
     let error = ada.post("/v1/chat/completions", ask("ok")).await.refused(502);
-    assert!(!error.to_string().contains("127.0.0.1"), "it tells an address of the inside: {error}");
+    assert!(
+        !error.to_string().contains("127.0.0.1"),
+        "it tells an address of the inside: {error}"
+    );
 }
 
 #[tokio::test]
@@ -239,5 +361,8 @@ async fn an_assistant_may_stand_on_a_providers_model() {
     assert_eq!(ada.post("/v1/chat/completions", body).await.ok()["model"], "poet");
     let sent = provider.count("ok").await.body;
     assert_eq!(sent["model"], "ok");
-    assert_eq!(sent["messages"][0], json!({"role": "system", "content": "Speak in verse."}));
+    assert_eq!(
+        sent["messages"][0],
+        json!({"role": "system", "content": "Speak in verse."})
+    );
 }

@@ -28,7 +28,11 @@ async fn the_official_python_sdk_works_with_another_base_url_and_key() {
         .output()
         .await
         .expect("running python3");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{said}");
     assert!(said.contains("deletion: ok"), "it did not run to its end: {said}");
 }

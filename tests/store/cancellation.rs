@@ -6,11 +6,12 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use insula_tests::{FaultProxy, assert_invariants, eventually};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::Row;
+use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::door::{Door, Tenant};
 
@@ -32,8 +33,10 @@ fn proxy(door: &Door) -> &FaultProxy {
 
 /// What the next borrower of the one connection finds.
 async fn assert_clean(door: &Door, tenant: &Tenant) {
-    let before: chrono::DateTime<chrono::Utc> =
-        sqlx::query_scalar("select clock_timestamp()").fetch_one(&door.owner).await.unwrap();
+    let before: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
+        .fetch_one(&door.owner)
+        .await
+        .unwrap();
     let mut tx = door.db().tenant(&tenant.cx).await.unwrap();
     let found = sqlx::query(
         "select now(), current_setting('insula.tenant_id'), current_user::text, txid_current_if_assigned() is null",
@@ -41,11 +44,14 @@ async fn assert_clean(door: &Door, tenant: &Tenant) {
     .fetch_one(&mut *tx)
     .await
     .unwrap();
-    let began: chrono::DateTime<chrono::Utc> = found.get(0);
+    let began: DateTime<Utc> = found.get(0);
     assert!(began >= before, "inside a transaction that was open before");
     assert_eq!(found.get::<String, _>(1), tenant.id.uuid().to_string());
     assert_eq!(found.get::<String, _>(2), "insula_tenant");
-    assert!(found.get::<bool, _>(3), "inside a transaction that has written before");
+    assert!(
+        found.get::<bool, _>(3),
+        "inside a transaction that has written before"
+    );
 }
 
 #[tokio::test]
@@ -53,19 +59,28 @@ async fn plain_sqlx_hands_on_an_open_transaction() {
     let door = Door::with(1, true).await;
     let mut url = door.database.app_url();
     url.set_port(Some(proxy(&door).address().port())).unwrap();
-    let pool: PgPool = PgPoolOptions::new().max_connections(1).connect(url.as_str()).await.unwrap();
+    let pool: PgPool = PgPoolOptions::new()
+        .max_connections(1)
+        .connect(url.as_str())
+        .await
+        .unwrap();
     proxy(&door).delay(DELAY);
     let mut dirty = 0;
     for moment in moments() {
         abandon(moment, pool.begin()).await;
         let mut connection = pool.acquire().await.unwrap();
-        let clean: bool =
-            sqlx::query_scalar("select now() = statement_timestamp()").fetch_one(&mut *connection).await.unwrap();
+        let clean: bool = sqlx::query_scalar("select now() = statement_timestamp()")
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
         dirty += usize::from(!clean);
         sqlx::raw_sql("rollback").execute(&mut *connection).await.unwrap();
         connection.close().await.unwrap();
     }
-    assert!(dirty > 0, "sqlx has mended its begin; the spawned one in tenancy may be simplified");
+    assert!(
+        dirty > 0,
+        "sqlx has mended its begin; the spawned one in tenancy may be simplified"
+    );
 }
 
 #[tokio::test]
@@ -103,7 +118,10 @@ async fn a_transaction_or_its_commit_that_is_dropped_leaves_the_one_connection_c
         assert_clean(&door, &bob).await;
     }
     // A commit that was begun is carried out, whoever waits for it.
-    let committed: i64 = sqlx::query_scalar("select count(*) from assistants").fetch_one(&door.owner).await.unwrap();
+    let committed: i64 = sqlx::query_scalar("select count(*) from assistants")
+        .fetch_one(&door.owner)
+        .await
+        .unwrap();
     assert_eq!(committed, 8);
     assert_invariants(&door.owner).await;
 }
@@ -122,6 +140,7 @@ async fn a_thousand_alternating_tenants_on_one_connection_never_meet() {
         tx.commit().await.unwrap();
     }
     let mut random = StdRng::seed_from_u64(20_260_101);
+    let mut last = DateTime::<Utc>::MIN_UTC;
     for turn in 0..1000 {
         let tenant = &tenants[turn % 2];
         let open = door.db().tenant(&tenant.cx);
@@ -141,16 +160,28 @@ async fn a_thousand_alternating_tenants_on_one_connection_never_meet() {
             }
             end => {
                 let mut tx = open.await.unwrap();
-                let seen: Vec<(uuid::Uuid, String)> =
-                    sqlx::query_as("select id, current_setting('insula.tenant_id') from assistants")
-                        .fetch_all(&mut *tx)
+                let (began, id, set): (DateTime<Utc>, uuid::Uuid, String) =
+                    sqlx::query_as("select now(), id, current_setting('insula.tenant_id') from assistants")
+                        .fetch_one(&mut *tx)
                         .await
                         .unwrap();
-                assert_eq!(seen, [(tenant.id.uuid(), tenant.id.uuid().to_string())], "turn {turn}");
+                assert_eq!(
+                    (id, set),
+                    (tenant.id.uuid(), tenant.id.uuid().to_string()),
+                    "turn {turn}"
+                );
+                assert!(
+                    began > last,
+                    "turn {turn} is inside the transaction of another one"
+                );
+                last = began;
                 match end {
                     2 => tx.commit().await.unwrap(),
                     3 => {
-                        sqlx::query("select no_such_column").execute(&mut *tx).await.unwrap_err();
+                        sqlx::query("select no_such_column")
+                            .execute(&mut *tx)
+                            .await
+                            .unwrap_err();
                     }
                     _ => drop(tx),
                 }
@@ -168,7 +199,10 @@ async fn a_connection_that_breaks_is_replaced() {
     proxy(&door).cut();
     assert!(sqlx::query("select 1").execute(&mut *tx).await.is_err());
     drop(tx);
-    eventually("the pool recovers", async || door.db().ping().await.is_ok().then_some(())).await;
+    eventually("the pool recovers", async || {
+        door.db().ping().await.is_ok().then_some(())
+    })
+    .await;
     assert_clean(&door, &bob).await;
 }
 
@@ -179,8 +213,15 @@ async fn a_connection_that_nobody_gives_back_and_a_database_that_stalls_are_erro
     let unavailable = async || {
         let waited = Instant::now();
         let refused = door.db().tenant(&ada.cx).await;
-        assert!(matches!(refused, Err(insula_tenancy::Error::Unavailable(_))), "it was opened");
-        assert!(waited.elapsed() < Duration::from_secs(10), "waited {:?}", waited.elapsed());
+        assert!(
+            matches!(refused, Err(insula_tenancy::Error::Unavailable(_))),
+            "it was opened"
+        );
+        assert!(
+            waited.elapsed() < Duration::from_secs(10),
+            "waited {:?}",
+            waited.elapsed()
+        );
     };
     let held = door.db().tenant(&ada.cx).await.unwrap();
     unavailable().await;
@@ -189,6 +230,9 @@ async fn a_connection_that_nobody_gives_back_and_a_database_that_stalls_are_erro
     proxy(&door).stall(true);
     unavailable().await;
     proxy(&door).stall(false);
-    eventually("the pool recovers", async || door.db().ping().await.is_ok().then_some(())).await;
+    eventually("the pool recovers", async || {
+        door.db().ping().await.is_ok().then_some(())
+    })
+    .await;
     assert_clean(&door, &ada).await;
 }

@@ -42,7 +42,10 @@ async fn every_table_has_a_tenant_or_was_reviewed() {
          where nspname not in ('public', 'pg_catalog', 'information_schema') and nspname not like 'pg\\_%'",
     )
     .await;
-    assert!(schemas.is_empty(), "tables outside public are not walked: {schemas:?}");
+    assert!(
+        schemas.is_empty(),
+        "tables outside public are not walked: {schemas:?}"
+    );
 }
 
 #[tokio::test]
@@ -204,7 +207,8 @@ async fn the_servers_roles_own_nothing_and_cannot_rise() {
         ),
     )
     .await;
-    let reviewed = ["insula_operator", "insula_system", "insula_tenant"].map(|role| format!("insula_app is {role}"));
+    let reviewed =
+        ["insula_operator", "insula_system", "insula_tenant"].map(|role| format!("insula_app is {role}"));
     assert_eq!(memberships, reviewed);
 }
 
@@ -256,8 +260,18 @@ async fn statements_and_transactions_of_the_server_have_an_end() {
          where r.rolname = 'insula_app' order by 1",
     )
     .await;
-    for name in ["idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout", "transaction_timeout"] {
-        assert!(settings.iter().any(|setting| setting.starts_with(&format!("{name}="))), "{name}: {settings:?}");
+    for name in [
+        "idle_in_transaction_session_timeout",
+        "lock_timeout",
+        "statement_timeout",
+        "transaction_timeout",
+    ] {
+        assert!(
+            settings
+                .iter()
+                .any(|setting| setting.starts_with(&format!("{name}="))),
+            "{name}: {settings:?}"
+        );
     }
 }
 
@@ -267,6 +281,8 @@ async fn migrating_again_changes_nothing() {
     let migrations = "select version || ' ' || installed_on from _sqlx_migrations order by 1";
     let before = names(&door.owner, migrations).await;
     assert!(!before.is_empty());
-    insula_tenancy::migrate(&door.database.owner_url(), None).await.unwrap();
+    insula_tenancy::migrate(&door.database.owner_url(), None)
+        .await
+        .unwrap();
     assert_eq!(names(&door.owner, migrations).await, before);
 }

@@ -1,7 +1,9 @@
 //! The doors to a database of the test's own.
 
 use insula_tenancy::key::{self, NewKey};
-use insula_tenancy::{Authenticator, Db, DbConfig, KeyId, Notifications, Scope, TenantContext, TenantId, tenant};
+use insula_tenancy::{
+    Authenticator, Db, DbConfig, KeyId, Notifications, Scope, TenantContext, TenantId, tenant,
+};
 use insula_tests::{Database, FaultProxy};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -38,9 +40,18 @@ impl Door {
     pub(crate) async fn with(connections: u32, proxied: bool) -> Self {
         let database = Database::create().await;
         let owner = database.owner().await;
-        let proxy = if proxied { Some(FaultProxy::start(database.address()).await) } else { None };
+        let proxy = if proxied {
+            Some(FaultProxy::start(database.address()).await)
+        } else {
+            None
+        };
         let node = node(&database, connections, proxy.as_ref()).await;
-        Self { database, owner, node, proxy }
+        Self {
+            database,
+            owner,
+            node,
+            proxy,
+        }
     }
 
     /// Another server on the same database.
@@ -56,11 +67,18 @@ impl Door {
     pub(crate) async fn tenant(&self, name: &str) -> Tenant {
         let mut tx = self.db().operator().await.unwrap();
         let id = tenant::create(&mut tx, name).await.unwrap().id;
-        let created = key::create(&mut tx, id, &NewKey::all_scopes("test")).await.unwrap();
+        let created = key::create(&mut tx, id, &NewKey::all_scopes("test"))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         let key = created.key.expose_secret().to_owned();
         let cx = self.node.authenticator.authenticate(&key).await.unwrap();
-        Tenant { id, key_id: created.id, key, cx }
+        Tenant {
+            id,
+            key_id: created.id,
+            key,
+            cx,
+        }
     }
 
     /// A key of a tenant.
@@ -78,7 +96,11 @@ impl Door {
 }
 
 pub(crate) fn only(scope: Scope) -> NewKey {
-    NewKey { name: "narrow".into(), scopes: vec![scope], expires_in: None }
+    NewKey {
+        name: "narrow".into(),
+        scopes: vec![scope],
+        expires_in: None,
+    }
 }
 
 async fn node(database: &Database, connections: u32, proxy: Option<&FaultProxy>) -> Node {
@@ -87,9 +109,16 @@ async fn node(database: &Database, connections: u32, proxy: Option<&FaultProxy>)
         url.set_ip_host(proxy.address().ip()).unwrap();
         url.set_port(Some(proxy.address().port())).unwrap();
     }
-    let config = DbConfig { max_connections: connections, ..DbConfig::new(url.to_string().into()) };
+    let config = DbConfig {
+        max_connections: connections,
+        ..DbConfig::new(url.to_string().into())
+    };
     let db = Db::connect(&config).await.unwrap();
     let notifications = Notifications::listen(&db).await.unwrap();
     let authenticator = Authenticator::new(db.clone(), &notifications);
-    Node { db, authenticator, _notifications: notifications }
+    Node {
+        db,
+        authenticator,
+        _notifications: notifications,
+    }
 }

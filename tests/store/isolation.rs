@@ -30,12 +30,16 @@ impl Outcome {
 /// Runs a statement in a savepoint, so that a refusal does not end the transaction.
 async fn attempt(connection: &mut PgConnection, statement: &str) -> Outcome {
     connection.execute("savepoint attempt").await.unwrap();
-    let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut *connection).await;
+    let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+        .execute(&mut *connection)
+        .await;
     connection.execute("rollback to savepoint attempt").await.unwrap();
     match done {
         Ok(done) => Outcome::Rows(done.rows_affected()),
         Err(error) => {
-            let database = error.as_database_error().unwrap_or_else(|| panic!("{statement}: {error}"));
+            let database = error
+                .as_database_error()
+                .unwrap_or_else(|| panic!("{statement}: {error}"));
             let code = database.downcast_ref::<PgDatabaseError>().code();
             // Any other refusal (a syntax error, say) would be a test that tests nothing.
             assert!([FORBIDDEN, "22P02"].contains(&code), "{statement}: {error}");
@@ -56,7 +60,9 @@ fn attacks(table: &Table, rows: &Rows) -> Vec<String> {
         format!("select tenant_id from {name} where tenant_id = {tenant}"),
         format!("select 1 from {name} where tenant_id = {tenant} for update"),
         format!("insert into {name} ({columns}) values ({values})"),
-        format!("insert into {name} ({columns}) values ({values}) on conflict do nothing returning tenant_id"),
+        format!(
+            "insert into {name} ({columns}) values ({values}) on conflict do nothing returning tenant_id"
+        ),
         format!("update {name} set tenant_id = tenant_id where tenant_id = {tenant} returning tenant_id"),
         format!("delete from {name} where tenant_id = {tenant} returning tenant_id"),
         format!(
@@ -83,12 +89,24 @@ async fn another_tenants_rows_can_be_neither_seen_nor_touched_nor_made() {
         }
         // This names no tenant and knows no policy: only a missing grant can stop it.
         let truncated = attempt(&mut tx, &format!("truncate {} cascade", table.name)).await;
-        assert_eq!(truncated, Outcome::Refused(FORBIDDEN.into()), "truncate {}", table.name);
+        assert_eq!(
+            truncated,
+            Outcome::Refused(FORBIDDEN.into()),
+            "truncate {}",
+            table.name
+        );
         let copied = copy_out(&door, &bob, &table.name).await;
-        assert!(!copied.contains(&ada.id.uuid().to_string()), "{} can be copied", table.name);
+        assert!(
+            !copied.contains(&ada.id.uuid().to_string()),
+            "{} can be copied",
+            table.name
+        );
         // Giving one's own row away is the other half of the check.
         let (own, foreign) = (&bobs[&table.name]["tenant_id"], &adas[&table.name]["tenant_id"]);
-        let giving = format!("update {} set tenant_id = {foreign} where tenant_id = {own}", table.name);
+        let giving = format!(
+            "update {} set tenant_id = {foreign} where tenant_id = {own}",
+            table.name
+        );
         let outcome = attempt(&mut tx, &giving).await;
         assert_eq!(outcome, Outcome::Refused(FORBIDDEN.into()), "{giving}");
     }
@@ -96,8 +114,13 @@ async fn another_tenants_rows_can_be_neither_seen_nor_touched_nor_made() {
 
 /// What `copy … to stdout` gives a tenant, on a connection of its own, because a refusal ends it. Empty if refused.
 async fn copy_out(door: &Door, tenant: &Tenant, table: &str) -> String {
-    let mut connection = PgConnection::connect(door.database.app_url().as_str()).await.unwrap();
-    let begin = format!("begin; set local role insula_tenant; set local insula.tenant_id = '{}'", tenant.id.uuid());
+    let mut connection = PgConnection::connect(door.database.app_url().as_str())
+        .await
+        .unwrap();
+    let begin = format!(
+        "begin; set local role insula_tenant; set local insula.tenant_id = '{}'",
+        tenant.id.uuid()
+    );
     connection.execute(AssertSqlSafe(begin)).await.unwrap();
     let copied = match connection.copy_out_raw(&format!("copy {table} to stdout")).await {
         Ok(parts) => parts.try_collect::<Vec<_>>().await,
@@ -106,7 +129,11 @@ async fn copy_out(door: &Door, tenant: &Tenant, table: &str) -> String {
     match copied {
         Ok(parts) => String::from_utf8_lossy(&parts.concat()).into_owned(),
         Err(error) => {
-            assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some(FORBIDDEN), "{error}");
+            assert_eq!(
+                error.as_database_error().unwrap().code().as_deref(),
+                Some(FORBIDDEN),
+                "{error}"
+            );
             String::new()
         }
     }
@@ -142,11 +169,12 @@ async fn generic_plans_of_prepared_statements_keep_tenants_apart() {
     for tenant in [&ada, &bob, &ada] {
         for _ in 0..12 {
             let mut tx = door.db().tenant(&tenant.cx).await.unwrap();
-            let seen: Vec<uuid::Uuid> = sqlx::query_scalar("select tenant_id from vector_stores where name <> $1")
-                .bind("no such name")
-                .fetch_all(&mut *tx)
-                .await
-                .unwrap();
+            let seen: Vec<uuid::Uuid> =
+                sqlx::query_scalar("select tenant_id from vector_stores where name <> $1")
+                    .bind("no such name")
+                    .fetch_all(&mut *tx)
+                    .await
+                    .unwrap();
             assert_eq!(seen, [tenant.id.uuid()]);
         }
     }
@@ -169,7 +197,10 @@ async fn without_a_good_tenant_nothing_is_seen() {
 
     let url = door.database.app_url();
     let mut connection = PgConnection::connect(url.as_str()).await.unwrap();
-    connection.execute("begin; set local role insula_tenant").await.unwrap();
+    connection
+        .execute("begin; set local role insula_tenant")
+        .await
+        .unwrap();
     // Never set; set to what a commit leaves; set to what is no tenant.
     let zero = uuid::Uuid::nil();
     for setting in ["", "''", "'garbage'", &format!("'{zero}'")] {
@@ -177,7 +208,12 @@ async fn without_a_good_tenant_nothing_is_seen() {
             let set = format!("set local insula.tenant_id = {setting}");
             connection.execute(AssertSqlSafe(set)).await.unwrap();
         }
-        for name in tables.iter().map(|table| &table.name).chain(&partitions).chain([&"tenants".to_owned()]) {
+        for name in tables
+            .iter()
+            .map(|table| &table.name)
+            .chain(&partitions)
+            .chain([&"tenants".to_owned()])
+        {
             let outcome = attempt(&mut connection, &format!("select 1 from {name} limit 1")).await;
             let fine = match setting {
                 "'garbage'" => matches!(outcome, Outcome::Refused(_)),
@@ -209,7 +245,10 @@ async fn no_role_can_look_further_than_it_has_to() {
         (
             "insula_system",
             &[
-                ("api_keys", "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at"),
+                (
+                    "api_keys",
+                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at",
+                ),
                 ("embedding_models", "id, name, dimensions"),
                 (
                     "jobs",
@@ -247,7 +286,10 @@ async fn no_role_can_look_further_than_it_has_to() {
             .into_iter()
             .map(|row| row.get(0))
             .collect();
-            let expected = reviewed.iter().find(|(name, _)| name == table).map_or("", |(_, columns)| columns);
+            let expected = reviewed
+                .iter()
+                .find(|(name, _)| name == table)
+                .map_or("", |(_, columns)| columns);
             assert_eq!(granted.join(", "), expected, "what {role} may read of {table}");
         }
     }

@@ -11,7 +11,13 @@ use crate::door::{Door, Tenant};
 const KIND: &str = "test";
 
 fn job(n: usize) -> NewJob<'static> {
-    NewJob { kind: KIND, payload: json!({ "n": n }), unique_key: None, priority: 0, max_attempts: 3 }
+    NewJob {
+        kind: KIND,
+        payload: json!({ "n": n }),
+        unique_key: None,
+        priority: 0,
+        max_attempts: 3,
+    }
 }
 
 async fn enqueue(door: &Door, of: &Tenant, new: NewJob<'_>) {
@@ -32,12 +38,15 @@ async fn complete(door: &Door, lease: &Lease) -> Result<(), insula_tenancy::Erro
 
 /// As if the worker had been silent for too long.
 async fn let_leases_run_out(door: &Door) {
-    door.as_owner("update jobs set lease_until = now() - interval '1 second' where state = 'running'").await;
+    door.as_owner("update jobs set lease_until = now() - interval '1 second' where state = 'running'")
+        .await;
 }
 
 async fn states(door: &Door) -> BTreeMap<String, i64> {
-    let rows: Vec<(String, i64)> =
-        sqlx::query_as("select state, count(*) from jobs group by 1").fetch_all(&door.owner).await.unwrap();
+    let rows: Vec<(String, i64)> = sqlx::query_as("select state, count(*) from jobs group by 1")
+        .fetch_all(&door.owner)
+        .await
+        .unwrap();
     rows.into_iter().collect()
 }
 
@@ -56,14 +65,25 @@ async fn a_lease_is_the_third_door_and_leads_to_the_tenant_of_the_row() {
     let door = Door::open().await;
     let (ada, bob) = (door.tenant("ada").await, door.tenant("bob").await);
     // A payload that lies about its tenant.
-    enqueue(&door, &ada, NewJob { payload: json!({"tenant_id": bob.id, "n": 7}), ..job(7) }).await;
+    enqueue(
+        &door,
+        &ada,
+        NewJob {
+            payload: json!({"tenant_id": bob.id, "n": 7}),
+            ..job(7)
+        },
+    )
+    .await;
     let lease = lease_one(&Leaser::new(door.db().clone(), "w")).await.unwrap();
     assert_eq!(lease.cx.tenant_id(), ada.id);
     assert_eq!(lease.cx.actor(), Actor::Job(lease.id));
     let mut tx = door.db().tenant(&lease.cx).await.unwrap();
     assert_eq!(lease.payload(&mut tx).await.unwrap()["n"], 7);
     let mut other = door.db().tenant(&bob.cx).await.unwrap();
-    assert!(lease.payload(&mut other).await.is_err(), "another tenant reads the payload");
+    assert!(
+        lease.payload(&mut other).await.is_err(),
+        "another tenant reads the payload"
+    );
 }
 
 #[tokio::test]
@@ -71,7 +91,10 @@ async fn a_worker_that_lost_its_lease_cannot_write() {
     let door = Door::open().await;
     let ada = door.tenant("ada").await;
     enqueue(&door, &ada, job(1)).await;
-    let (first, second) = (Leaser::new(door.db().clone(), "1"), Leaser::new(door.db().clone(), "2"));
+    let (first, second) = (
+        Leaser::new(door.db().clone(), "1"),
+        Leaser::new(door.db().clone(), "2"),
+    );
     let stale = lease_one(&first).await.unwrap();
     assert!(lease_one(&second).await.is_none(), "leased twice");
     assert!(first.heartbeat(&stale).await.unwrap());
@@ -86,7 +109,11 @@ async fn a_worker_that_lost_its_lease_cannot_write() {
     assert!(stale.payload(&mut tx).await.is_err());
     drop(tx);
     first.release(&stale).await.unwrap();
-    assert_eq!(states(&door).await, BTreeMap::from([("running".into(), 1)]), "releasing takes nothing away");
+    assert_eq!(
+        states(&door).await,
+        BTreeMap::from([("running".into(), 1)]),
+        "releasing takes nothing away"
+    );
     complete(&door, &fresh).await.unwrap();
     assert!(complete(&door, &fresh).await.is_err(), "completed twice");
     assert_eq!(states(&door).await, BTreeMap::from([("done".into(), 1)]));
@@ -102,11 +129,22 @@ async fn what_a_fenced_worker_wrote_is_rolled_back_with_its_failed_completion() 
     let_leases_run_out(&door).await;
     let _fresh = lease_one(&leaser).await.unwrap();
     let mut tx = door.db().tenant(&stale.cx).await.unwrap();
-    job::enqueue(&mut tx, NewJob { kind: "written by the stale worker", ..job(2) }).await.unwrap();
+    job::enqueue(
+        &mut tx,
+        NewJob {
+            kind: "written by the stale worker",
+            ..job(2)
+        },
+    )
+    .await
+    .unwrap();
     assert!(stale.complete(&mut tx).await.is_err());
     drop(tx);
-    let written: i64 =
-        sqlx::query_scalar("select count(*) from jobs where kind <> $1").bind(KIND).fetch_one(&door.owner).await.unwrap();
+    let written: i64 = sqlx::query_scalar("select count(*) from jobs where kind <> $1")
+        .bind(KIND)
+        .fetch_one(&door.owner)
+        .await
+        .unwrap();
     assert_eq!(written, 0);
 }
 
@@ -130,10 +168,16 @@ async fn crashes_use_attempts_up_and_then_the_job_is_handed_out_to_be_buried() {
     }
     let lease = lease_one(&leaser).await.unwrap();
     let mut tx = door.db().tenant(&lease.cx).await.unwrap();
-    lease.fail(&mut tx, "died every time", Retry::Never).await.unwrap();
+    lease
+        .fail(&mut tx, "died every time", Retry::Never)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(states(&door).await, BTreeMap::from([("dead".into(), 1)]));
-    let reason: String = sqlx::query_scalar("select last_error from jobs").fetch_one(&door.owner).await.unwrap();
+    let reason: String = sqlx::query_scalar("select last_error from jobs")
+        .fetch_one(&door.owner)
+        .await
+        .unwrap();
     assert_eq!(reason, "died every time");
 }
 
@@ -159,7 +203,10 @@ async fn a_failed_job_waits_longer_each_time_and_the_wait_is_in_the_row() {
         } else {
             let base = f64::from(1 << attempt);
             assert_eq!(state, "ready");
-            assert!((0.5 * base - 0.5..=1.5 * base).contains(&wait), "attempt {attempt}: {wait} s");
+            assert!(
+                (0.5 * base - 0.5..=1.5 * base).contains(&wait),
+                "attempt {attempt}: {wait} s"
+            );
             assert!(lease_one(&leaser).await.is_none(), "leased before its time");
             door.as_owner("update jobs set run_at = now()").await;
         }
@@ -183,7 +230,10 @@ async fn a_released_job_is_as_if_it_had_not_been_started() {
 async fn a_unique_key_waits_or_runs_once_per_tenant() {
     let door = Door::open().await;
     let (ada, bob) = (door.tenant("ada").await, door.tenant("bob").await);
-    let unique = || NewJob { unique_key: Some("the one".into()), ..job(1) };
+    let unique = || NewJob {
+        unique_key: Some("the one".into()),
+        ..job(1)
+    };
     enqueue(&door, &ada, unique()).await;
     enqueue(&door, &ada, unique()).await;
     enqueue(&door, &bob, unique()).await;
@@ -191,12 +241,18 @@ async fn a_unique_key_waits_or_runs_once_per_tenant() {
     let leases = leaser.lease(&[KIND], 10).await.unwrap();
     assert_eq!(leases.len(), 2);
     enqueue(&door, &ada, unique()).await;
-    assert!(lease_one(&leaser).await.is_none(), "enqueued beside the one that runs");
+    assert!(
+        lease_one(&leaser).await.is_none(),
+        "enqueued beside the one that runs"
+    );
     for lease in &leases {
         complete(&door, lease).await.unwrap();
     }
     enqueue(&door, &ada, unique()).await;
-    assert!(lease_one(&leaser).await.is_some(), "it may come again once it is done");
+    assert!(
+        lease_one(&leaser).await.is_some(),
+        "it may come again once it is done"
+    );
 }
 
 #[tokio::test]
@@ -209,20 +265,38 @@ async fn leases_are_fair_and_capped_over_all_workers() {
     for n in 0..3 {
         enqueue(&door, &bob, job(n)).await;
     }
-    let mut workers = [Leaser::new(door.db().clone(), "1"), Leaser::new(door.another_node().await.db, "2")];
+    let mut workers = [
+        Leaser::new(door.db().clone(), "1"),
+        Leaser::new(door.another_node().await.db, "2"),
+    ];
     workers.iter_mut().for_each(|worker| worker.tenant_cap = 3);
 
     // Both ask at once, twice, for more than the cap allows.
     let (a, b) = tokio::join!(workers[0].lease(&[KIND], 2), workers[1].lease(&[KIND], 2));
     let mut leases = [a.unwrap(), b.unwrap()].concat();
-    assert_eq!(count(&leases), BTreeMap::from([(ada.id, 2), (bob.id, 2)]), "the late tenant waits for nobody");
+    assert_eq!(
+        count(&leases),
+        BTreeMap::from([(ada.id, 2), (bob.id, 2)]),
+        "the late tenant waits for nobody"
+    );
     let (a, b) = tokio::join!(workers[0].lease(&[KIND], 10), workers[1].lease(&[KIND], 10));
     leases.extend([a.unwrap(), b.unwrap()].concat());
-    assert_eq!(count(&leases), BTreeMap::from([(ada.id, 3), (bob.id, 3)]), "no more than the cap");
+    assert_eq!(
+        count(&leases),
+        BTreeMap::from([(ada.id, 3), (bob.id, 3)]),
+        "no more than the cap"
+    );
 
-    let done = leases.iter().find(|lease| lease.cx.tenant_id() == ada.id).unwrap();
+    let done = leases
+        .iter()
+        .find(|lease| lease.cx.tenant_id() == ada.id)
+        .unwrap();
     complete(&door, done).await.unwrap();
-    assert_eq!(workers[1].lease(&[KIND], 10).await.unwrap().len(), 1, "one ended, one may begin");
+    assert_eq!(
+        workers[1].lease(&[KIND], 10).await.unwrap().len(),
+        1,
+        "one ended, one may begin"
+    );
 }
 
 #[tokio::test]

@@ -16,7 +16,10 @@ async fn start_as(attributes: &str, more: &[&str]) -> Result<Db, Error> {
             .await
             .unwrap_or_else(|error| panic!("{statement}: {error}"));
     };
-    run(format!("create role {role} login password '{password}' {attributes}")).await;
+    run(format!(
+        "create role {role} login password '{password}' {attributes}"
+    ))
+    .await;
     for statement in more {
         run(statement.replace("ROLE", &role)).await;
     }
@@ -57,12 +60,22 @@ async fn a_login_that_bypasses_row_level_security_is_refused() {
 
 #[tokio::test]
 async fn an_owner_is_refused() {
-    assert_refused("noinherit", &["create table mine (); alter table mine owner to ROLE"], "owns tables").await;
+    assert_refused(
+        "noinherit",
+        &["create table mine (); alter table mine owner to ROLE"],
+        "owns tables",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_login_that_may_become_the_owner_is_refused() {
-    assert_refused("noinherit", &["grant insula_owner to ROLE with inherit false, set true"], "owner").await;
+    assert_refused(
+        "noinherit",
+        &["grant insula_owner to ROLE with inherit false, set true"],
+        "owner",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -77,8 +90,14 @@ async fn a_login_that_may_become_somebody_powerful_is_refused() {
         let create = format!("create role {name} {power}; grant {name} to ROLE with inherit false, set true");
         let started = start_as("noinherit", &[&create]).await;
         let door = Door::open().await;
-        sqlx::raw_sql(AssertSqlSafe(format!("drop role {name}"))).execute(&door.owner).await.unwrap();
-        assert!(matches!(started, Err(Error::Refused(_))), "a login that may become a {power} role would have started");
+        sqlx::raw_sql(AssertSqlSafe(format!("drop role {name}")))
+            .execute(&door.owner)
+            .await
+            .unwrap();
+        assert!(
+            matches!(started, Err(Error::Refused(_))),
+            "a login that may become a {power} role would have started"
+        );
     }
 }
 
@@ -87,6 +106,8 @@ async fn a_refusal_does_not_tell_the_password() {
     let door = Door::open().await;
     let mut url = door.database.app_url();
     url.set_password(Some("wrong-secret-password")).unwrap();
-    let error = Db::connect(&DbConfig::new(url.to_string().into())).await.unwrap_err();
+    let error = Db::connect(&DbConfig::new(url.to_string().into()))
+        .await
+        .unwrap_err();
     assert!(!format!("{error:?} {error}").contains("wrong-secret-password"));
 }

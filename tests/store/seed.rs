@@ -35,7 +35,9 @@ impl Table {
         }
         for parent in &self.parents {
             // A table without tenants has rows already; a reference to oneself may stay empty.
-            let Some(row) = rows.get(&parent.table) else { continue };
+            let Some(row) = rows.get(&parent.table) else {
+                continue;
+            };
             for (own, theirs) in &parent.columns {
                 if values.contains_key(own) {
                     values.insert(own.clone(), row[theirs].clone());
@@ -44,7 +46,12 @@ impl Table {
         }
         let names: Vec<&str> = values.keys().map(String::as_str).collect();
         let literals: Vec<&str> = values.values().map(String::as_str).collect();
-        let statement = format!("insert into {} ({}) values ({})", self.name, names.join(", "), literals.join(", "));
+        let statement = format!(
+            "insert into {} ({}) values ({})",
+            self.name,
+            names.join(", "),
+            literals.join(", ")
+        );
         (statement, values)
     }
 }
@@ -66,7 +73,10 @@ impl Column {
                 let dimensions = vector.trim_start_matches("halfvec(").trim_end_matches(')');
                 format!("array_fill(1, array[{dimensions}])::real[]::vector::{vector}")
             }
-            other => panic!("{table}.{} is of type {other}: teach this generator to make one", self.name),
+            other => panic!(
+                "{table}.{} is of type {other}: teach this generator to make one",
+                self.name
+            ),
         }
     }
 }
@@ -85,14 +95,21 @@ pub(crate) async fn tables(owner: &PgPool) -> Vec<Table> {
     let mut waiting = Vec::new();
     for name in names {
         let (columns, parents) = (columns(owner, &name).await, parents(owner, &name).await);
-        waiting.push(Table { name, columns, parents });
+        waiting.push(Table {
+            name,
+            columns,
+            parents,
+        });
     }
     let mut ordered: Vec<Table> = Vec::new();
     while !waiting.is_empty() {
         let before = waiting.len();
         let (free, blocked): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|table: &Table| {
             let known = |parent: &Parent| ordered.iter().any(|table| table.name == parent.table);
-            table.parents.iter().all(|parent| known(parent) || parent.table == table.name)
+            table
+                .parents
+                .iter()
+                .all(|parent| known(parent) || parent.table == table.name)
         });
         assert!(blocked.len() < before, "tables refer to each other in a circle");
         ordered.extend(free);
@@ -137,21 +154,28 @@ async fn parents(owner: &PgPool, table: &str) -> Vec<Parent> {
     .into_iter()
     .map(|row| {
         let (own, theirs): (Vec<String>, Vec<String>) = (row.get(1), row.get(2));
-        Parent { table: row.get(0), columns: own.into_iter().zip(theirs).collect() }
+        Parent {
+            table: row.get(0),
+            columns: own.into_iter().zip(theirs).collect(),
+        }
     })
     .collect()
 }
 
 /// Puts a row of `tenant` into every table.
 pub(crate) async fn seed(owner: &PgPool, tables: &[Table], tenant: TenantId) -> Rows {
-    sqlx::query("insert into embedding_models (name, dimensions) values ('seed', 384) on conflict do nothing")
-        .execute(owner)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into embedding_models (name, dimensions) values ('seed', 384) on conflict do nothing",
+    )
+    .execute(owner)
+    .await
+    .unwrap();
     let mut rows = Rows::new();
     for table in tables {
         let (statement, values) = table.insert(tenant, &rows);
-        let done = sqlx::raw_sql(AssertSqlSafe(statement.clone())).execute(owner).await;
+        let done = sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+            .execute(owner)
+            .await;
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
         rows.insert(table.name.clone(), values);
     }

@@ -7,11 +7,16 @@ use insula_tests::workspace;
 /// All files below `folder` with one of these extensions.
 fn files(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
     fn walk(folder: &Path, extensions: &[&str], found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 walk(&path, extensions, found);
-            } else if path.extension().and_then(|e| e.to_str()).is_some_and(|e| extensions.contains(&e)) {
+            } else if path
+                .extension()
+                .and_then(|e| e.to_str())
+                .is_some_and(|e| extensions.contains(&e))
+            {
                 found.push(path);
             }
         }
@@ -39,28 +44,54 @@ fn lines(folders: &[&str], matches: impl Fn(&str) -> bool) -> Vec<(String, Strin
     found
 }
 
-const PRODUCT: [&str; 6] = ["tenancy/src", "tenancy/sql", "core/src", "core/inference/src", "core/parse/src", "api/src"];
+const PRODUCT: [&str; 6] = [
+    "tenancy/src",
+    "tenancy/sql",
+    "core/src",
+    "core/inference/src",
+    "core/parse/src",
+    "api/src",
+];
 
 #[test]
 fn roles_and_tenants_are_set_in_one_file() {
     let setting = |line: &str| {
-        ["set local", "set role", "set session", "set_config", "reset role", "insula.tenant_id"]
-            .iter()
-            .any(|words| line.contains(words))
+        [
+            "set local",
+            "set role",
+            "set session",
+            "set_config",
+            "reset role",
+            "insula.tenant_id",
+        ]
+        .iter()
+        .any(|words| line.contains(words))
     };
     let found = lines(&PRODUCT, setting);
-    assert!(found.iter().any(|(file, _)| file == "tenancy/src/db.rs"), "the search finds nothing any more");
-    let elsewhere: Vec<_> = found.iter().filter(|(file, _)| file != "tenancy/src/db.rs").collect();
+    assert!(
+        found.iter().any(|(file, _)| file == "tenancy/src/db.rs"),
+        "the search finds nothing any more"
+    );
+    let elsewhere: Vec<_> = found
+        .iter()
+        .filter(|(file, _)| file != "tenancy/src/db.rs")
+        .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
 }
 
 #[test]
 fn tenants_are_compared_by_hand_only_in_search_and_in_the_tenancy_crate() {
-    let found = lines(&["core/src", "core/inference/src", "core/parse/src", "api/src"], |line| {
-        // With a value, that is: a join that names the tenant on both sides compares nothing by hand.
-        line.contains("tenant_id = $") || line.contains("tenant_id = '")
-    });
-    let elsewhere: Vec<_> = found.iter().filter(|(file, _)| !file.starts_with("core/src/search/")).collect();
+    let found = lines(
+        &["core/src", "core/inference/src", "core/parse/src", "api/src"],
+        |line| {
+            // With a value, that is: a join that names the tenant on both sides compares nothing by hand.
+            line.contains("tenant_id = $") || line.contains("tenant_id = '")
+        },
+    );
+    let elsewhere: Vec<_> = found
+        .iter()
+        .filter(|(file, _)| !file.starts_with("core/src/search/"))
+        .collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
     assert!(found.len() > elsewhere.len(), "the search finds nothing any more");
 }
@@ -88,12 +119,21 @@ fn dependencies(manifest: &str) -> Vec<String> {
 fn crates_keep_to_their_floor() {
     for (manifest, forbidden) in [
         ("api/Cargo.toml", &["sqlx", "ort", "fastembed"][..]),
-        ("core/Cargo.toml", &["axum", "utoipa", "reqwest", "ort", "fastembed", "hyper", "insula"]),
-        ("tenancy/Cargo.toml", &["axum", "utoipa", "reqwest", "insula", "insula-core"]),
+        (
+            "core/Cargo.toml",
+            &["axum", "utoipa", "reqwest", "ort", "fastembed", "hyper", "insula"],
+        ),
+        (
+            "tenancy/Cargo.toml",
+            &["axum", "utoipa", "reqwest", "insula", "insula-core"],
+        ),
     ] {
         let found = dependencies(manifest);
         for name in forbidden {
-            assert!(!found.iter().any(|dependency| dependency == name), "{manifest} depends on {name}");
+            assert!(
+                !found.iter().any(|dependency| dependency == name),
+                "{manifest} depends on {name}"
+            );
         }
     }
 }
@@ -101,7 +141,9 @@ fn crates_keep_to_their_floor() {
 #[test]
 fn policies_ask_no_sub_query() {
     // Citus refuses one, and it would be asked per row.
-    for (_, line) in lines(&["migrations"], |line| line.contains("current_setting('insula.tenant_id'")) {
+    for (_, line) in lines(&["migrations"], |line| {
+        line.contains("current_setting('insula.tenant_id'")
+    }) {
         assert!(!line.contains("(select"), "{line}");
     }
 }

@@ -1,6 +1,7 @@
 //! The server under test.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
 
@@ -36,7 +37,13 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { worker: true, connections: 8, routes: None, proxy: false, serve: ServeArgs::default() }
+        Self {
+            worker: true,
+            connections: 8,
+            routes: None,
+            proxy: false,
+            serve: ServeArgs::default(),
+        }
     }
 }
 
@@ -69,7 +76,10 @@ impl Drop for AbortOnDrop {
 
 /// Steps that tests take at once, rather than in the pace of production.
 fn eager() -> WorkerSettings {
-    WorkerSettings { poll_every: Duration::from_millis(20), ..WorkerSettings::default() }
+    WorkerSettings {
+        poll_every: Duration::from_millis(20),
+        ..WorkerSettings::default()
+    }
 }
 
 impl TestApp {
@@ -80,7 +90,11 @@ impl TestApp {
 
     /// Where jobs wait for [`TestApp::run_jobs`].
     pub async fn without_worker() -> Self {
-        Self::with(Setup { worker: false, ..Setup::default() }).await
+        Self::with(Setup {
+            worker: false,
+            ..Setup::default()
+        })
+        .await
     }
 
     /// As the test chooses.
@@ -93,31 +107,52 @@ impl TestApp {
         let database = Database::create().await;
         let owner = database.owner().await;
         let mut url = database.app_url();
-        let proxy = if setup.proxy { Some(FaultProxy::start(database.address()).await) } else { None };
+        let proxy = if setup.proxy {
+            Some(FaultProxy::start(database.address()).await)
+        } else {
+            None
+        };
         if let Some(proxy) = &proxy {
-            url.set_ip_host(proxy.address().ip()).expect("a postgres URL has a host");
-            url.set_port(Some(proxy.address().port())).expect("a postgres URL has a port");
+            url.set_ip_host(proxy.address().ip())
+                .expect("a postgres URL has a host");
+            url.set_port(Some(proxy.address().port()))
+                .expect("a postgres URL has a port");
         }
         let routes = setup.routes.map(|text| {
             let path = folder.path().join("routes.toml");
             std::fs::write(&path, text).expect("writing routes.toml");
             path
         });
-        let db = DbConfig { max_connections: setup.connections, ..DbConfig::new(url.to_string().into()) };
-        let options = AssemblyOptions { db, blobs: folder.path().join("blobs"), models: vec![model()], routes };
+        let db = DbConfig {
+            max_connections: setup.connections,
+            ..DbConfig::new(url.to_string().into())
+        };
+        let options = AssemblyOptions {
+            db,
+            blobs: folder.path().join("blobs"),
+            models: vec![model()],
+            routes,
+        };
         let assembly = assemble(options).await.expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
 
         let stop = CancellationToken::new();
         if setup.worker {
-            tokio::spawn(worker::run(services.clone(), assembly.notifications.clone(), eager(), stop.clone()));
+            tokio::spawn(worker::run(
+                services.clone(),
+                assembly.notifications.clone(),
+                eager(),
+                stop.clone(),
+            ));
         }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let router = insula::router::router(assembly.app, &setup.serve);
         let (options, stopped) = (setup.serve.options(), stop.clone().cancelled_owned());
         let server = tokio::spawn(async move {
-            insula::serve::serve(listener, router, options, stopped).await.expect("serving");
+            insula::serve::serve(listener, router, options, stopped)
+                .await
+                .expect("serving");
         });
         Self {
             address,
@@ -139,8 +174,31 @@ impl TestApp {
     }
 
     /// Where uploaded files are.
-    pub fn blobs(&self) -> std::path::PathBuf {
+    pub fn blobs(&self) -> PathBuf {
         self.folder.path().join("blobs")
+    }
+
+    /// The uploaded files there are on disk, by their path below [`TestApp::blobs`].
+    pub fn blob_names(&self) -> Vec<String> {
+        fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(folder).expect("the folder of blobs") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    below(&path, found)
+                } else {
+                    found.push(path)
+                }
+            }
+        }
+        let mut found = Vec::new();
+        below(&self.blobs(), &mut found);
+        let name = |path: &PathBuf| {
+            path.strip_prefix(self.blobs())
+                .expect("below it")
+                .display()
+                .to_string()
+        };
+        found.iter().map(name).collect()
     }
 
     /// Two tenants, each with a key that may do everything.
@@ -150,17 +208,33 @@ impl TestApp {
 
     /// A new tenant with a key that may do everything.
     pub async fn tenant(&self, name: &str) -> Client {
-        let mut tx = self.services.db.operator().await.expect("the operator's transaction");
+        let mut tx = self
+            .services
+            .db
+            .operator()
+            .await
+            .expect("the operator's transaction");
         let tenant = tenant::create(&mut tx, name).await.expect("a tenant");
-        let created = key::create(&mut tx, tenant.id, &NewKey::all_scopes("test")).await.expect("a key");
+        let created = key::create(&mut tx, tenant.id, &NewKey::all_scopes("test"))
+            .await
+            .expect("a key");
         tx.commit().await.expect("commit");
         self.client(tenant.id, created.key.expose_secret())
     }
 
     /// Another key of a client's tenant, with these scopes only.
     pub async fn with_scopes(&self, of: &Client, scopes: &[Scope]) -> Client {
-        let mut tx = self.services.db.operator().await.expect("the operator's transaction");
-        let new = NewKey { name: "narrow".into(), scopes: scopes.to_vec(), expires_in: None };
+        let mut tx = self
+            .services
+            .db
+            .operator()
+            .await
+            .expect("the operator's transaction");
+        let new = NewKey {
+            name: "narrow".into(),
+            scopes: scopes.to_vec(),
+            expires_in: None,
+        };
         let created = key::create(&mut tx, of.tenant_id(), &new).await.expect("a key");
         tx.commit().await.expect("commit");
         self.client(of.tenant_id(), created.key.expose_secret())
@@ -173,30 +247,41 @@ impl TestApp {
 
     /// The context of a client's key, through the door that every caller takes.
     pub async fn context(&self, of: &Client) -> TenantContext {
-        self.authenticator.authenticate(of.key()).await.expect("a good key")
+        self.authenticator
+            .authenticate(of.key())
+            .await
+            .expect("a good key")
     }
 
     /// A connection pool of its own to the same database, as another node would have.
     pub async fn another_node(&self, connections: u32) -> Db {
         let url = self.database.app_url().to_string().into();
-        let config = DbConfig { max_connections: connections, ..DbConfig::new(url) };
+        let config = DbConfig {
+            max_connections: connections,
+            ..DbConfig::new(url)
+        };
         Db::connect(&config).await.expect("connecting as insula_app")
     }
 
     /// Runs jobs until none is left, without waiting for the time that failed ones would.
     pub async fn run_jobs(&self) {
         let stop = CancellationToken::new();
-        let worker =
-            tokio::spawn(worker::run(self.services.clone(), self.notifications.clone(), eager(), stop.clone()));
+        let worker = tokio::spawn(worker::run(
+            self.services.clone(),
+            self.notifications.clone(),
+            eager(),
+            stop.clone(),
+        ));
         eventually("the queue runs empty", async || {
             sqlx::query("update jobs set run_at = now() where state = 'ready' and run_at > now()")
                 .execute(&self.owner)
                 .await
                 .expect("skipping backoff");
-            let left: i64 = sqlx::query_scalar("select count(*) from jobs where state in ('ready', 'running')")
-                .fetch_one(&self.owner)
-                .await
-                .expect("counting jobs");
+            let left: i64 =
+                sqlx::query_scalar("select count(*) from jobs where state in ('ready', 'running')")
+                    .fetch_one(&self.owner)
+                    .await
+                    .expect("counting jobs");
             (left == 0).then_some(())
         })
         .await;
@@ -208,7 +293,10 @@ impl TestApp {
 /// The bootstrap's model. One thread: tests run beside each other.
 fn model() -> OnnxOptions {
     let library = runtime().join("onnxruntime/libonnxruntime.so");
-    OnnxOptions { threads: 1, ..OnnxOptions::new(library, runtime().join("models/all-MiniLM-L6-v2")) }
+    OnnxOptions {
+        threads: 1,
+        ..OnnxOptions::new(library, runtime().join("models/all-MiniLM-L6-v2"))
+    }
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.
@@ -216,6 +304,9 @@ fn start_logging() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let filter = std::env::var("INSULA_LOG").unwrap_or_else(|_| "warn".into());
-        tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_test_writer()
+            .init();
     });
 }

@@ -11,7 +11,11 @@ use crate::{Client, PATIENCE, eventually, runtime, workspace};
 ///
 /// # Panics
 /// When it does not build.
-pub fn insula_binary() -> PathBuf {
+pub async fn insula_binary() -> PathBuf {
+    tokio::task::spawn_blocking(build).await.expect("building")
+}
+
+fn build() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
     // <target>/<profile>/deps/<test>
     let folder = test.ancestors().nth(2).expect("a test lies in the target folder");
@@ -19,7 +23,9 @@ pub fn insula_binary() -> PathBuf {
     let mut build = BlockingCommand::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The whole workspace's features, and none of the variables that tests are run with: otherwise dependencies would be
     // built once more for this, and then once more for the next test run.
-    build.current_dir(workspace()).args(["build", "--quiet", "--workspace", "--bin", "insula"]);
+    build
+        .current_dir(workspace())
+        .args(["build", "--quiet", "--workspace", "--bin", "insula"]);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if name.starts_with("CARGO_") && !["CARGO_HOME", "CARGO_TARGET_DIR"].contains(&&*name) {
@@ -30,7 +36,10 @@ pub fn insula_binary() -> PathBuf {
     if folder.ends_with("release") {
         build.arg("--release");
     }
-    assert!(build.status().expect("running cargo").success(), "the server does not build");
+    assert!(
+        build.status().expect("running cargo").success(),
+        "the server does not build"
+    );
     folder.join("insula")
 }
 
@@ -64,8 +73,16 @@ impl ServerProcess {
 
     /// Sends a signal by its name.
     pub async fn signal(&self, name: &str) {
-        let id = self.process.id().expect("the process has ended by itself").to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().await.expect("running kill");
+        let id = self
+            .process
+            .id()
+            .expect("the process has ended by itself")
+            .to_string();
+        let sent = Command::new("kill")
+            .args(["-s", name, &id])
+            .status()
+            .await
+            .expect("running kill");
         assert!(sent.success(), "kill -s {name} failed");
     }
 

@@ -36,12 +36,20 @@ pub struct Answer {
 impl Client {
     pub(crate) fn new(address: SocketAddr, tenant_id: TenantId, key: &str) -> Self {
         let http = insula_inference::http::client(Default::default()).expect("an HTTP client");
-        Self { http, address, tenant_id, key: key.into() }
+        Self {
+            http,
+            address,
+            tenant_id,
+            key: key.into(),
+        }
     }
 
     /// A client with the same key for another server.
     pub fn at(address: SocketAddr, of: &Client) -> Self {
-        Self { address, ..of.clone() }
+        Self {
+            address,
+            ..of.clone()
+        }
     }
 
     /// Whose key it is.
@@ -61,23 +69,46 @@ impl Client {
 
     /// The same tenant with another key; the empty one sends none.
     pub fn with_key(&self, key: &str) -> Self {
-        Self { key: key.into(), ..self.clone() }
+        Self {
+            key: key.into(),
+            ..self.clone()
+        }
     }
 
     /// A request with the key, to be completed with a body or more headers.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, self.url(path)).timeout(PATIENCE);
-        if self.key.is_empty() { request } else { request.bearer_auth(&self.key) }
+        if self.key.is_empty() {
+            request
+        } else {
+            request.bearer_auth(&self.key)
+        }
     }
 
     /// Sends a request and reads its answer whole.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().expect("a request");
         let what = format!("{} {}", request.method(), request.url().path());
-        let response = self.http.execute(request).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        let response = self
+            .http
+            .execute(request)
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let bytes = response.bytes().await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        Answer { status, headers, bytes, what }
+        assert!(
+            headers.contains_key("x-request-id"),
+            "{what} was answered without a request id"
+        );
+        let bytes = response
+            .bytes()
+            .await
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        Answer {
+            status,
+            headers,
+            bytes,
+            what,
+        }
     }
 
     /// `GET`
@@ -92,7 +123,9 @@ impl Client {
 
     /// `POST` of bytes under a content type.
     pub async fn post_bytes(&self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
-        let request = self.request(Method::POST, path).header("content-type", content_type);
+        let request = self
+            .request(Method::POST, path)
+            .header("content-type", content_type);
         self.send(request.body(body.into())).await
     }
 
@@ -104,10 +137,16 @@ impl Client {
     /// `POST` of JSON, whose answer comes as events. The status must be 200.
     pub async fn stream(&self, path: &str, body: Value) -> EventStream {
         let request = self.request(Method::POST, path).json(&body);
-        let response = request.send().await.unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let response = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{path}: {error:?}"));
         let status = response.status();
         if status != 200 {
-            panic!("POST {path} gave {status}: {}", response.text().await.unwrap_or_default());
+            panic!(
+                "POST {path} gave {status}: {}",
+                response.text().await.unwrap_or_default()
+            );
         }
         EventStream::new(response)
     }
@@ -117,7 +156,10 @@ impl Client {
         let boundary = "insula-test-boundary-7f3a";
         let mut body = Vec::new();
         for (name, value) in fields {
-            body.extend(format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+            body.extend(
+                format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .bytes(),
+            );
         }
         let head = format!(
             "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\
@@ -126,18 +168,27 @@ impl Client {
         body.extend(head.bytes());
         body.extend(content);
         body.extend(format!("\r\n--{boundary}--\r\n").bytes());
-        self.post_bytes("/v1/files", &format!("multipart/form-data; boundary={boundary}"), body).await
+        self.post_bytes(
+            "/v1/files",
+            &format!("multipart/form-data; boundary={boundary}"),
+            body,
+        )
+        .await
     }
 
     /// Uploads a file to be searched. Its id.
     pub async fn upload(&self, filename: &str, content: impl AsRef<[u8]>) -> String {
-        let answer = self.upload_with(filename, content.as_ref(), &[("purpose", "assistants")]).await;
+        let answer = self
+            .upload_with(filename, content.as_ref(), &[("purpose", "assistants")])
+            .await;
         text(&answer.ok()["id"])
     }
 
     /// A vector store with these files attached, which are not read yet. Its id.
     pub async fn store(&self, name: &str, file_ids: &[&str]) -> String {
-        let answer = self.post("/v1/vector_stores", json!({"name": name, "file_ids": file_ids})).await;
+        let answer = self
+            .post("/v1/vector_stores", json!({"name": name, "file_ids": file_ids}))
+            .await;
         text(&answer.ok()["id"])
     }
 
@@ -156,7 +207,9 @@ impl Client {
         for (name, content) in texts {
             files.push(self.upload(name, content).await);
         }
-        let store = self.store("library", &files.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let store = self
+            .store("library", &files.iter().map(String::as_str).collect::<Vec<_>>())
+            .await;
         let counts = self.ready(&store).await["file_counts"].clone();
         assert_eq!(counts["completed"], texts.len(), "{counts}");
         (store, files)
@@ -164,7 +217,9 @@ impl Client {
 
     /// Searches a store. The whole answer.
     pub async fn search(&self, store: &str, body: Value) -> Value {
-        self.post(&format!("/v1/vector_stores/{store}/search"), body).await.ok()
+        self.post(&format!("/v1/vector_stores/{store}/search"), body)
+            .await
+            .ok()
     }
 
     /// A connection for requests that no HTTP library would send.
@@ -203,17 +258,32 @@ impl Answer {
     /// If it is not the envelope with exactly its keys, or has no request id.
     pub fn error(&self) -> Value {
         let body = self.json();
-        let error = body["error"].as_object().unwrap_or_else(|| panic!("not an error object: {self}"));
+        let error = body["error"]
+            .as_object()
+            .unwrap_or_else(|| panic!("not an error object: {self}"));
         let mut keys: Vec<&str> = error.keys().map(String::as_str).collect();
         keys.sort_unstable();
         assert_eq!(keys, ["code", "message", "param", "type"], "{self}");
-        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{self}");
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty()),
+            "{self}"
+        );
         assert!(error["type"].is_string(), "{self}");
         assert!(error["code"].is_string() || error["code"].is_null(), "{self}");
         assert!(error["param"].is_string() || error["param"].is_null(), "{self}");
         assert_eq!(body.as_object().map(|body| body.len()), Some(1), "{self}");
-        assert!(self.header("x-request-id").is_some_and(|id| id.starts_with("req_")), "no request id: {self}");
-        assert!(self.header("content-type").is_some_and(|kind| kind.starts_with("application/json")), "{self}");
+        assert!(
+            self.header("x-request-id")
+                .is_some_and(|id| id.starts_with("req_")),
+            "no request id: {self}"
+        );
+        assert!(
+            self.header("content-type")
+                .is_some_and(|kind| kind.starts_with("application/json")),
+            "{self}"
+        );
         body["error"].clone()
     }
 
@@ -244,11 +314,16 @@ impl RawConnection {
     pub async fn read_to_end(&mut self) -> String {
         let mut read = Vec::new();
         let reading = tokio::time::timeout(PATIENCE, self.0.read_to_end(&mut read)).await;
-        reading.expect("the server did not close the connection").expect("reading");
+        reading
+            .expect("the server did not close the connection")
+            .expect("reading");
         String::from_utf8_lossy(&read).into_owned()
     }
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a text: {value}"))
+        .to_owned()
 }

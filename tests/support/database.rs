@@ -13,11 +13,17 @@ use crate::workspace;
 /// Serialises the making of the template; any number that nothing else in the `postgres` database uses.
 const TEMPLATE_LOCK: i64 = 5_620_117;
 
-/// A database of its own. Dropped with the value.
+/// A database of the test's own.
+///
+/// It is dropped by a later test, once this test's process is gone, or with the cluster. Not by this process: Postgres
+/// drops a database only after every backend has heard of it, and a backend whose client is one of our own tasks, half
+/// way through logging in, hears nothing while this thread waits for the drop.
 pub struct Database {
     admin: Url,
     name: String,
 }
+
+const PREFIX: &str = "insula_test_";
 
 impl Database {
     /// Clones the template.
@@ -27,7 +33,9 @@ impl Database {
     pub async fn create() -> Self {
         let admin = cluster();
         let template = template(&admin).await;
-        let name = format!("insula_test_{}", insula_tenancy::new_uuid().simple());
+        sweep(&admin).await;
+        let id = insula_tenancy::new_uuid().simple();
+        let name = format!("{PREFIX}{}_{id}", std::process::id());
         run(&admin, &format!("create database {name} template {template}")).await;
         Self { admin, name }
     }
@@ -41,7 +49,8 @@ impl Database {
     pub fn app_url(&self) -> Url {
         let mut url = with_database(&self.admin, &self.name);
         url.set_username("insula_app").expect("a postgres URL has a user");
-        url.set_password(Some(&app_password(&self.admin))).expect("a postgres URL has a password");
+        url.set_password(Some(&app_password(&self.admin)))
+            .expect("a postgres URL has a password");
         url
     }
 
@@ -61,24 +70,35 @@ impl Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        let (admin, name) = (self.admin.clone(), std::mem::take(&mut self.name));
-        // A runtime of its own: the test's may be gone, or be waiting for this very drop.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(run(&admin, &format!("drop database {name} with (force)")));
-        });
-        if dropping.join().is_err() {
-            eprintln!("a test's database was left behind; it goes with the cluster");
+/// Drops the databases of test processes that are gone.
+async fn sweep(admin: &Url) {
+    let mut connection = connect(admin).await;
+    let names: Vec<String> =
+        sqlx::query_scalar("select datname::text from pg_database where starts_with(datname, $1)")
+            .bind(PREFIX)
+            .fetch_all(&mut connection)
+            .await
+            .expect("listing databases");
+    for name in names {
+        let process = name
+            .trim_start_matches(PREFIX)
+            .split('_')
+            .next()
+            .unwrap_or_default();
+        if !Path::new("/proc").join(process).exists() {
+            let drop = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
+            // Another test may be about to do the same, and then one of the two is refused.
+            let _ = sqlx::raw_sql(drop).execute(&mut connection).await;
         }
     }
+    connection.close().await.expect("closing");
 }
 
 /// The cluster's administrative URL.
 fn cluster() -> Url {
-    let url = std::env::var("INSULA_TEST_CLUSTER")
-        .unwrap_or_else(|_| panic!("this test needs the test cluster (INSULA_TEST_CLUSTER is not set): run `make test`"));
+    let url = std::env::var("INSULA_TEST_CLUSTER").unwrap_or_else(|_| {
+        panic!("this test needs the test cluster (INSULA_TEST_CLUSTER is not set): run `make test`")
+    });
     url.parse().expect("INSULA_TEST_CLUSTER is not a URL")
 }
 
@@ -89,9 +109,13 @@ fn app_password(admin: &Url) -> String {
 
 async fn template(admin: &Url) -> String {
     let name = format!("insula_template_{}", fingerprint());
-    let mut connection = PgConnection::connect(admin.as_str()).await.expect("connecting to the test cluster");
+    let mut connection = connect(admin).await;
     if !exists(&mut connection, &name).await {
-        sqlx::query("select pg_advisory_lock($1)").bind(TEMPLATE_LOCK).execute(&mut connection).await.expect("lock");
+        sqlx::query("select pg_advisory_lock($1)")
+            .bind(TEMPLATE_LOCK)
+            .execute(&mut connection)
+            .await
+            .expect("lock");
         if !exists(&mut connection, &name).await {
             make_template(admin, &name).await;
         }
@@ -104,10 +128,16 @@ async fn template(admin: &Url) -> String {
 /// Renamed only when it is complete, so that a test run that was killed leaves no half of one.
 async fn make_template(admin: &Url, name: &str) {
     let unfinished = format!("{name}_unfinished");
-    run(admin, &format!("drop database if exists {unfinished} with (force)")).await;
+    run(
+        admin,
+        &format!("drop database if exists {unfinished} with (force)"),
+    )
+    .await;
     run(admin, &format!("create database {unfinished}")).await;
     let url = SecretString::from(with_database(admin, &unfinished).to_string());
-    insula_tenancy::migrate(&url, Some(&app_password(admin).into())).await.expect("migrating the template");
+    insula_tenancy::migrate(&url, Some(&app_password(admin).into()))
+        .await
+        .expect("migrating the template");
     run(admin, &format!("alter database {unfinished} rename to {name}")).await;
 }
 
@@ -119,9 +149,17 @@ async fn exists(connection: &mut PgConnection, name: &str) -> bool {
         .expect("looking for the template")
 }
 
+async fn connect(admin: &Url) -> PgConnection {
+    PgConnection::connect(admin.as_str())
+        .await
+        .expect("connecting to the test cluster")
+}
+
 async fn run(admin: &Url, statement: &str) {
-    let mut connection = PgConnection::connect(admin.as_str()).await.expect("connecting to the test cluster");
-    let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await;
+    let mut connection = connect(admin).await;
+    let done = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+        .execute(&mut connection)
+        .await;
     done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     connection.close().await.expect("closing");
 }
@@ -143,7 +181,11 @@ fn fingerprint() -> String {
     files.sort();
     let mut digest = Sha256::new();
     for file in files {
-        digest.update(file.file_name().and_then(|name| name.to_str()).unwrap_or_default());
+        digest.update(
+            file.file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default(),
+        );
         digest.update(read(&file));
     }
     hex(&digest.finalize()[..6])

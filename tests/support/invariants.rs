@@ -1,5 +1,7 @@
 //! What holds after every fault: one query per promise, each finding who broke it.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 
 use crate::eventually;
@@ -73,8 +75,8 @@ pub async fn assert_invariants(owner: &PgPool) {
             .unwrap_or_else(|error| panic!("{promise}: {error}"));
         assert!(broken.is_empty(), "broken: {promise}: {broken:?}");
     }
-    // A rollback may still be on its way.
-    eventually("no connection stays inside a transaction", async || {
+    // A rollback may still be on its way. No longer, though: after a while Postgres would end the transaction by itself.
+    let settled = eventually("no connection stays inside a transaction", async || {
         let stuck: i64 = sqlx::query_scalar(
             "select count(*) from pg_stat_activity
              where datname = current_database() and state like 'idle in transaction%'",
@@ -83,6 +85,10 @@ pub async fn assert_invariants(owner: &PgPool) {
         .await
         .expect("looking at sessions");
         (stuck == 0).then_some(())
-    })
-    .await;
+    });
+    let settled = tokio::time::timeout(Duration::from_secs(5), settled).await;
+    assert!(
+        settled.is_ok(),
+        "broken: no connection stays inside a transaction"
+    );
 }

@@ -38,9 +38,17 @@ impl FakeProvider {
             .spawn()
             .expect("starting the provider");
         let mut lines = BufReader::new(process.stdout.take().expect("its output")).lines();
-        let address = lines.next_line().await.expect("reading its address").expect("the provider ended at once");
+        let address = lines
+            .next_line()
+            .await
+            .expect("reading its address")
+            .expect("the provider ended at once");
         let http = insula_inference::http::client(Default::default()).expect("an HTTP client");
-        Self { address, http, _process: process }
+        Self {
+            address,
+            http,
+            _process: process,
+        }
     }
 
     /// A `routes.toml` that serves each of these of its models under the name `fake/MODEL`.

@@ -37,7 +37,11 @@ impl FaultProxy {
                 tokio::spawn(connection(client, Arc::clone(&target), seen.clone()));
             }
         });
-        Self { address, faults, accepting }
+        Self {
+            address,
+            faults,
+            accepting,
+        }
     }
 
     /// Where to connect.
@@ -69,7 +73,9 @@ impl Drop for FaultProxy {
 
 async fn connection(client: TcpStream, target: Arc<(String, u16)>, faults: watch::Receiver<Faults>) {
     let born = faults.borrow().generation;
-    let Ok(server) = TcpStream::connect((target.0.as_str(), target.1)).await else { return };
+    let Ok(server) = TcpStream::connect((target.0.as_str(), target.1)).await else {
+        return;
+    };
     // Delays are ours to add.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
@@ -89,7 +95,9 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut faults: wa
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        if faults.wait_for(|faults| !faults.stalled).await.is_err() || to.write_all(&buffer[..read]).await.is_err() {
+        if faults.wait_for(|faults| !faults.stalled).await.is_err()
+            || to.write_all(&buffer[..read]).await.is_err()
+        {
             return;
         }
     }

@@ -12,9 +12,19 @@ pub struct EventStream {
 
 impl EventStream {
     pub(crate) fn new(response: Response) -> Self {
-        let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        assert!(kind.starts_with("text/event-stream"), "not a stream of events: {kind}");
-        Self { response, buffer: String::new() }
+        let kind = response
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        assert!(
+            kind.starts_with("text/event-stream"),
+            "not a stream of events: {kind}"
+        );
+        Self {
+            response,
+            buffer: String::new(),
+        }
     }
 
     /// The answer's headers.
@@ -34,15 +44,22 @@ impl EventStream {
                 if event.starts_with(':') {
                     continue;
                 }
-                let data = event.strip_prefix("data: ").unwrap_or_else(|| panic!("not an event: {event:?}"));
+                let data = event
+                    .strip_prefix("data: ")
+                    .unwrap_or_else(|| panic!("not an event: {event:?}"));
                 assert!(!data.contains('\n'), "data on several lines: {event:?}");
                 return Some(data.to_owned());
             }
             let Some(bytes) = self.response.chunk().await.expect("the stream broke") else {
-                assert!(self.buffer.is_empty(), "the stream ended inside an event: {:?}", self.buffer);
+                assert!(
+                    self.buffer.is_empty(),
+                    "the stream ended inside an event: {:?}",
+                    self.buffer
+                );
                 return None;
             };
-            self.buffer.push_str(std::str::from_utf8(&bytes).expect("events are cut at characters"));
+            self.buffer
+                .push_str(std::str::from_utf8(&bytes).expect("events are cut at characters"));
         }
     }
 

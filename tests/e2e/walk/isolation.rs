@@ -7,15 +7,25 @@ use super::{Call, Document, Ids, KINDS, furnish, nobodys};
 
 /// What a caller can compare: status, headers and body, with the ids that were asked for taken out.
 fn told(answer: &Answer, ids: &Ids) -> (u16, Vec<(String, String)>, String) {
-    let blank = |text: &str| ids.iter().fold(text.to_owned(), |text, (kind, id)| text.replace(id, &format!("<{kind}>")));
+    let blank = |text: &str| {
+        ids.iter().fold(text.to_owned(), |text, (kind, id)| {
+            text.replace(id, &format!("<{kind}>"))
+        })
+    };
     let mut headers: Vec<(String, String)> = answer
         .headers
         .iter()
-        .filter(|(name, _)| !["x-request-id", "date", "content-length", "openai-processing-ms"].contains(&name.as_str()))
+        .filter(|(name, _)| {
+            !["x-request-id", "date", "content-length", "openai-processing-ms"].contains(&name.as_str())
+        })
         .map(|(name, value)| (name.to_string(), blank(value.to_str().unwrap_or_default())))
         .collect();
     headers.sort();
-    (answer.status, headers, blank(&String::from_utf8_lossy(&answer.bytes)))
+    (
+        answer.status,
+        headers,
+        blank(&String::from_utf8_lossy(&answer.bytes)),
+    )
 }
 
 /// Sends the same call with a foreign and with an unknown id, and compares.
@@ -27,14 +37,20 @@ async fn assert_indistinguishable(bob: &Client, what: &str, calls: [(&Call, &Ids
         answer.error();
         answers.push(told(&answer, ids));
     }
-    assert_eq!(answers[0], answers[1], "{what}: a foreign id is answered otherwise than an unknown one");
+    assert_eq!(
+        answers[0], answers[1],
+        "{what}: a foreign id is answered otherwise than an unknown one"
+    );
 }
 
 #[tokio::test]
 async fn another_tenants_ids_are_answered_like_ids_that_never_were() {
     let app = TestApp::start().await;
     let (ada, bob) = app.two_tenants().await;
-    let (adas, bobs) = (furnish(&ada, "canary-of-ada").await, furnish(&bob, "canary-of-bob").await);
+    let (adas, bobs) = (
+        furnish(&ada, "canary-of-ada").await,
+        furnish(&bob, "canary-of-bob").await,
+    );
     let document = Document::fetch(&ada).await;
     let mut walked = 0;
     for operation in &document.operations {
@@ -44,11 +60,20 @@ async fn another_tenants_ids_are_answered_like_ids_that_never_were() {
         choices.push(kinds.clone());
         for foreign in choices.iter().filter(|foreign| !foreign.is_empty()) {
             let with = |theirs: &Ids| -> Ids {
-                let pick = |kind: &'static str| if foreign.contains(&kind) { &theirs[kind] } else { &bobs[kind] };
+                let pick = |kind: &'static str| {
+                    if foreign.contains(&kind) {
+                        &theirs[kind]
+                    } else {
+                        &bobs[kind]
+                    }
+                };
                 KINDS.into_iter().map(|kind| (kind, pick(kind).clone())).collect()
             };
             let (of_ada, of_nobody) = (with(&adas), with(&nobodys()));
-            let calls = (document.call(operation, &of_ada), document.call(operation, &of_nobody));
+            let calls = (
+                document.call(operation, &of_ada),
+                document.call(operation, &of_nobody),
+            );
             let calls = same_but_for_ids(calls, &of_ada, &of_nobody);
             let what = format!("{} with a foreign {foreign:?}", operation.id);
             assert_indistinguishable(&bob, &what, [(&calls.0, &of_ada), (&calls.1, &of_nobody)]).await;
@@ -57,9 +82,19 @@ async fn another_tenants_ids_are_answered_like_ids_that_never_were() {
     }
     assert!(walked >= 20, "only {walked} calls were compared");
     for (client, ids, canary) in [(&ada, &adas, "canary-of-ada"), (&bob, &bobs, "canary-of-bob")] {
-        let store = client.get(&format!("/v1/vector_stores/{}", ids["vector_store_id"])).await.ok();
-        assert_eq!((&store["name"], &store["file_counts"]["completed"]), (&json!(canary), &json!(1)), "untouched");
-        client.get(&format!("/v1/insula/assistants/{}", ids["assistant_id"])).await.ok();
+        let store = client
+            .get(&format!("/v1/vector_stores/{}", ids["vector_store_id"]))
+            .await
+            .ok();
+        assert_eq!(
+            (&store["name"], &store["file_counts"]["completed"]),
+            (&json!(canary), &json!(1)),
+            "untouched"
+        );
+        client
+            .get(&format!("/v1/insula/assistants/{}", ids["assistant_id"]))
+            .await
+            .ok();
         client.get(&format!("/v1/files/{}/content", ids["file_id"])).await;
     }
 }
@@ -68,7 +103,9 @@ async fn another_tenants_ids_are_answered_like_ids_that_never_were() {
 fn same_but_for_ids((first, second): (Call, Call), ids: &Ids, others: &Ids) -> (Call, Call) {
     let text = first.body.as_ref().map(ToString::to_string);
     let body = text.map(|text| {
-        let text = ids.iter().fold(text, |text, (kind, id)| text.replace(id, &others[kind]));
+        let text = ids
+            .iter()
+            .fold(text, |text, (kind, id)| text.replace(id, &others[kind]));
         serde_json::from_str(&text).unwrap()
     });
     (first, Call { body, ..second })
@@ -80,7 +117,11 @@ async fn another_tenants_ids_are_no_cursors() {
     let (ada, bob) = app.two_tenants().await;
     let (adas, bobs, nobodys) = (furnish(&ada, "ada").await, furnish(&bob, "bob").await, nobodys());
     let document = Document::fetch(&ada).await;
-    let lists: Vec<_> = document.operations.iter().filter(|operation| operation.is_list).collect();
+    let lists: Vec<_> = document
+        .operations
+        .iter()
+        .filter(|operation| operation.is_list)
+        .collect();
     assert!(lists.len() >= 4);
     for operation in lists {
         let call = document.call(operation, &bobs);
@@ -91,7 +132,13 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("assistants") => "assistant_id",
             other => panic!("{other}: teach this walker whose ids its cursors are"),
         };
-        assert_eq!(call.with_query(&format!("after={}", bobs[kind])).send(&bob).await.status, 200);
+        assert_eq!(
+            call.with_query(&format!("after={}", bobs[kind]))
+                .send(&bob)
+                .await
+                .status,
+            200
+        );
         for cursor in ["after", "before"] {
             let foreign = call.with_query(&format!("{cursor}={}", adas[kind]));
             let unknown = call.with_query(&format!("{cursor}={}", nobodys[kind]));
@@ -105,7 +152,10 @@ async fn another_tenants_ids_are_no_cursors() {
 async fn no_answer_ever_holds_another_tenants_words() {
     let app = TestApp::start().await;
     let (ada, bob) = app.two_tenants().await;
-    let (_, bobs) = (furnish(&ada, "canary-of-ada").await, furnish(&bob, "canary-of-bob").await);
+    let (_, bobs) = (
+        furnish(&ada, "canary-of-ada").await,
+        furnish(&bob, "canary-of-bob").await,
+    );
     let document = Document::fetch(&ada).await;
     let (mut answered, mut deletions) = (0, Vec::new());
     for operation in &document.operations {
@@ -115,8 +165,16 @@ async fn no_answer_ever_holds_another_tenants_words() {
             continue;
         }
         let answer = call.send(&bob).await;
-        assert_eq!(answer.status, 200, "{}, called on one's own: {answer}", operation.id);
-        assert!(!String::from_utf8_lossy(&answer.bytes).contains("canary-of-ada"), "{}: {answer}", operation.id);
+        assert_eq!(
+            answer.status, 200,
+            "{}, called on one's own: {answer}",
+            operation.id
+        );
+        assert!(
+            !String::from_utf8_lossy(&answer.bytes).contains("canary-of-ada"),
+            "{}: {answer}",
+            operation.id
+        );
         answered += 1;
     }
     assert!(answered >= 15);
@@ -132,7 +190,9 @@ async fn no_answer_ever_holds_another_tenants_words() {
         let message = bob.post("/v1/chat/completions", body).await.ok()["choices"][0]["message"].clone();
         assert!(!message.to_string().contains("canary-of-ada"), "{message}");
     }
-    let hits = bob.search(store, json!({"query": "canary-of-ada", "max_num_results": 50})).await;
+    let hits = bob
+        .search(store, json!({"query": "canary-of-ada", "max_num_results": 50}))
+        .await;
     assert!(!hits["data"].to_string().contains("canary-of-ada"), "{hits}");
     // The most dependent first.
     deletions.sort_by_key(|call| std::cmp::Reverse(call.path.len()));

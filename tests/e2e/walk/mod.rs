@@ -54,7 +54,9 @@ impl Document {
         let mut operations = Vec::new();
         for (path, item) in json["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
-                let Ok(method) = method.to_uppercase().parse::<Method>() else { panic!("{path}: {method}") };
+                let Ok(method) = method.to_uppercase().parse::<Method>() else {
+                    panic!("{path}: {method}")
+                };
                 let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
                 let content = operation["requestBody"]["content"].as_object();
                 let body = content.map(|content| match content.iter().next().unwrap() {
@@ -82,7 +84,9 @@ impl Document {
         let mut rest = operation.path.as_str();
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap();
-            let id = ids.get(name).unwrap_or_else(|| panic!("{}: teach this walker an id for {name}", operation.id));
+            let id = ids
+                .get(name)
+                .unwrap_or_else(|| panic!("{}: teach this walker an id for {name}", operation.id));
             path += before;
             path += id;
             rest = after;
@@ -93,15 +97,26 @@ impl Document {
             _ => None,
         };
         let multipart = matches!(operation.body, Some(Body::Multipart));
-        Call { method: operation.method.clone(), path, body, multipart }
+        Call {
+            method: operation.method.clone(),
+            path,
+            body,
+            multipart,
+        }
     }
 
     /// Which kinds of ids an operation names.
     pub(crate) fn kinds(&self, operation: &Operation) -> Vec<&'static str> {
-        let marks: Ids = KINDS.into_iter().map(|kind| (kind, format!("~{kind}~"))).collect();
+        let marks: Ids = KINDS
+            .into_iter()
+            .map(|kind| (kind, format!("~{kind}~")))
+            .collect();
         let call = self.call(operation, &marks);
         let text = format!("{} {}", call.path, call.body.unwrap_or_default());
-        KINDS.into_iter().filter(|kind| text.contains(&marks[kind])).collect()
+        KINDS
+            .into_iter()
+            .filter(|kind| text.contains(&marks[kind]))
+            .collect()
     }
 
     /// The smallest value that a schema allows, and every field besides in which an id can be named.
@@ -115,7 +130,11 @@ impl Document {
         }
         if let Some(values) = schema["enum"].as_array() {
             // Of all that may speak, only a user asks.
-            return values.iter().find(|value| *value == "user").or(values.first()).cloned();
+            return values
+                .iter()
+                .find(|value| *value == "user")
+                .or(values.first())
+                .cloned();
         }
         let kind = match &schema["type"] {
             Value::Array(kinds) => kinds.iter().find(|kind| *kind != "null")?.as_str()?,
@@ -137,11 +156,16 @@ impl Document {
     }
 
     fn object(&self, schema: &Value, ids: &Ids) -> Map<String, Value> {
-        let required: Vec<&str> =
-            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let mut object = Map::new();
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            let wanted = required.contains(&name.as_str()) || name == "content" || self.names_ids(name, property, 0);
+            let wanted =
+                required.contains(&name.as_str()) || name == "content" || self.names_ids(name, property, 0);
             if wanted && let Some(value) = self.sample(property, name, ids) {
                 object.insert(name.clone(), value);
             }
@@ -154,28 +178,44 @@ impl Document {
         if depth > 6 {
             return false;
         }
-        if name != "model" && KINDS.iter().any(|kind| name == *kind || name == format!("{kind}s")) {
+        if name != "model"
+            && KINDS
+                .iter()
+                .any(|kind| name == *kind || name == format!("{kind}s"))
+        {
             return true;
         }
         if let Some(reference) = schema["$ref"].as_str() {
-            let target = self.json.pointer(&reference[1..]).unwrap_or_else(|| panic!("{reference}"));
+            let target = self
+                .json
+                .pointer(&reference[1..])
+                .unwrap_or_else(|| panic!("{reference}"));
             return self.names_ids("", target, depth + 1);
         }
         let variants = schema["oneOf"].as_array().into_iter().flatten();
         let properties = schema["properties"].as_object().into_iter().flatten();
-        variants.chain(schema.get("items")).any(|part| self.names_ids("", part, depth + 1))
-            || properties.into_iter().any(|(name, property)| self.names_ids(name, property, depth + 1))
+        variants
+            .chain(schema.get("items"))
+            .any(|part| self.names_ids("", part, depth + 1))
+            || properties
+                .into_iter()
+                .any(|(name, property)| self.names_ids(name, property, depth + 1))
     }
 }
 
 fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a String> {
-    ids.iter().find(|(kind, _)| name == **kind || name == format!("{kind}s")).map(|(_, id)| id)
+    ids.iter()
+        .find(|(kind, _)| name == **kind || name == format!("{kind}s"))
+        .map(|(_, id)| id)
 }
 
 impl Call {
     /// The same call with more in its query.
     pub(crate) fn with_query(&self, query: &str) -> Self {
-        Self { path: format!("{}?{query}", self.path), ..self.clone() }
+        Self {
+            path: format!("{}?{query}", self.path),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn request(&self, client: &Client) -> RequestBuilder {
@@ -185,7 +225,9 @@ impl Call {
             (None, true) => {
                 let body = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
                             content-disposition: form-data; name=\"file\"; filename=\"w.txt\"\r\n\r\nx\r\n--b--\r\n";
-                request.header("content-type", "multipart/form-data; boundary=b").body(body)
+                request
+                    .header("content-type", "multipart/form-data; boundary=b")
+                    .body(body)
             }
             (None, false) => request,
         }
@@ -198,10 +240,15 @@ impl Call {
 
 /// One object of each kind of a tenant, each with a word in it that nobody else may ever see.
 pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
-    let file = client.upload(&format!("{canary}.txt"), format!("The word is {canary}.")).await;
+    let file = client
+        .upload(&format!("{canary}.txt"), format!("The word is {canary}."))
+        .await;
     let store = client.store(canary, &[]).await;
     let attach = json!({"file_id": file, "attributes": {"word": canary}});
-    client.post(&format!("/v1/vector_stores/{store}/files"), attach).await.ok();
+    client
+        .post(&format!("/v1/vector_stores/{store}/files"), attach)
+        .await
+        .ok();
     client.ready(&store).await;
     let assistant = json!({
         "name": format!("{canary}-assistant"), "model": "insula/extractive", "instructions": canary,
@@ -219,9 +266,15 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
 /// Ids of the right form that belong to nobody.
 pub(crate) fn nobodys() -> Ids {
     Ids::from([
-        ("assistant_id", insula_tenancy::AssistantId::generate().to_string()),
+        (
+            "assistant_id",
+            insula_tenancy::AssistantId::generate().to_string(),
+        ),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
         ("model", "nobodys-assistant".to_owned()),
-        ("vector_store_id", insula_tenancy::VectorStoreId::generate().to_string()),
+        (
+            "vector_store_id",
+            insula_tenancy::VectorStoreId::generate().to_string(),
+        ),
     ])
 }

@@ -94,10 +94,17 @@ async fn complete(State(counts): State<Counts>, headers: HeaderMap, body: Bytes)
     if let Ok(mut counts) = counts.lock() {
         let count = counts.entry(model.clone()).or_default();
         count.requests += 1;
-        count.authorization = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        count.authorization = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned);
         count.body = body;
     }
-    let mut caller = Caller { counts, model: model.clone(), finished: false };
+    let mut caller = Caller {
+        counts,
+        model: model.clone(),
+        finished: false,
+    };
     match (model.as_str(), streamed) {
         ("hang", _) => {
             std::future::pending::<()>().await;
@@ -109,17 +116,31 @@ async fn complete(State(counts): State<Counts>, headers: HeaderMap, body: Bytes)
     }
     caller.finish();
     match model.as_str() {
-        "error-500" => error(StatusCode::INTERNAL_SERVER_ERROR, "secret-inner-detail: the backend fell over"),
+        "error-500" => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "secret-inner-detail: the backend fell over",
+        ),
         "limit-429" => {
             let mut response = error(StatusCode::TOO_MANY_REQUESTS, "slow down");
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("7"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("7"));
             response
         }
         "bad-400" => error(StatusCode::BAD_REQUEST, "the provider does not like this request"),
-        "tools" => reply(StatusCode::OK, &whole(json!({"role": "assistant", "content": null, "tool_calls": [
-            {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Basra\"}"}}
-        ]}), "tool_calls")),
-        _ => reply(StatusCode::OK, &whole(json!({"role": "assistant", "content": WORDS.concat()}), "stop")),
+        "tools" => reply(
+            StatusCode::OK,
+            &whole(
+                json!({"role": "assistant", "content": null, "tool_calls": [
+                    {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Basra\"}"}}
+                ]}),
+                "tool_calls",
+            ),
+        ),
+        _ => reply(
+            StatusCode::OK,
+            &whole(json!({"role": "assistant", "content": WORDS.concat()}), "stop"),
+        ),
     }
 }
 
@@ -195,23 +216,33 @@ fn events(pieces: Vec<Piece>, caller: Caller) -> Response {
 
 /// The pieces, each in a packet of its own.
 fn paced(pieces: Vec<Piece>, caller: Caller) -> impl Stream<Item = Result<String, io::Error>> {
-    let pause = if caller.model == "slow" { Duration::from_millis(20) } else { Duration::from_millis(1) };
-    stream::unfold((pieces.into_iter(), caller), move |(mut pieces, mut caller)| async move {
-        let Some(piece) = pieces.next() else {
-            caller.finish();
-            return None;
-        };
-        tokio::time::sleep(pause).await;
-        let piece = piece.ok_or_else(|| {
-            caller.finish();
-            io::Error::other("cut on purpose")
-        });
-        Some((piece, (pieces, caller)))
-    })
+    let pause = if caller.model == "slow" {
+        Duration::from_millis(20)
+    } else {
+        Duration::from_millis(1)
+    };
+    stream::unfold(
+        (pieces.into_iter(), caller),
+        move |(mut pieces, mut caller)| async move {
+            let Some(piece) = pieces.next() else {
+                caller.finish();
+                return None;
+            };
+            tokio::time::sleep(pause).await;
+            let piece = piece.ok_or_else(|| {
+                caller.finish();
+                io::Error::other("cut on purpose")
+            });
+            Some((piece, (pieces, caller)))
+        },
+    )
 }
 
 fn error(status: StatusCode, message: &str) -> Response {
-    reply(status, &json!({"error": {"message": message, "type": "server_error", "param": null, "code": null}}))
+    reply(
+        status,
+        &json!({"error": {"message": message, "type": "server_error", "param": null, "code": null}}),
+    )
 }
 
 fn reply(status: StatusCode, body: &Value) -> Response {
