@@ -54,7 +54,10 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
     let mut models = Models::default();
     for loaded in loading {
         let embedder: Arc<dyn Embedder> = Arc::new(loaded.await?.context("embedding model")?);
-        models.add_embedder(&db, embedder).await.context("embedding model")?;
+        models
+            .add_embedder(&db, embedder)
+            .await
+            .context("embedding model")?;
     }
     let routes = match &options.routes {
         Some(path) => Routes::from_file(path).context("routes")?,
@@ -64,8 +67,19 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
     let blobs = LocalBlobs::open(&options.blobs)
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
-    let services = Services { db, models, blobs: Arc::new(blobs), parser: Arc::new(DocumentParser) };
-    Ok(Assembly { app: App { services, authenticator }, notifications })
+    let services = Services {
+        db,
+        models,
+        blobs: Arc::new(blobs),
+        parser: Arc::new(DocumentParser),
+    };
+    Ok(Assembly {
+        app: App {
+            services,
+            authenticator,
+        },
+        notifications,
+    })
 }
 
 fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
@@ -73,13 +87,18 @@ fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
     let mut shared: Option<reqwest::Client> = None;
     for route in routes.routes() {
         // Failover over several targets is the gateway's; the first target serves until then.
-        let Some(target) = route.targets.first() else { continue };
+        let Some(target) = route.targets.first() else {
+            continue;
+        };
         let provider = routes
             .provider(&target.provider)
             .with_context(|| format!("routes: the model '{}' names an unknown provider", route.model))?;
         let model: Arc<dyn ChatModel> = match &provider.kind {
             ProviderKind::Extractive => {
-                let embedder = models.default_embedder().ok().map(|model| Arc::clone(&model.embedder));
+                let embedder = models
+                    .default_embedder()
+                    .ok()
+                    .map(|model| Arc::clone(&model.embedder));
                 Arc::new(Extractive::new(embedder))
             }
             ProviderKind::OpenAiCompatible(endpoint) => {
@@ -94,7 +113,11 @@ fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
         };
         models.add_chat(
             route.model.clone(),
-            ChatRoute { model, upstream_model: target.upstream_model.clone(), owned_by: route.owned_by.clone() },
+            ChatRoute {
+                model,
+                upstream_model: target.upstream_model.clone(),
+                owned_by: route.owned_by.clone(),
+            },
         );
     }
     Ok(())

@@ -18,5 +18,8 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> anyhow::Result<()> {
     cli.start_logging()?;
     insula::tls::install()?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(cli::run(cli))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(cli::run(cli))
 }

@@ -24,7 +24,11 @@ pub struct StoredBlob {
 #[async_trait]
 pub trait BlobStore: Send + Sync + 'static {
     /// Stores everything that `data` yields, durably: after `Ok` the bytes survive a power cut.
-    async fn put(&self, tenant: TenantId, data: &mut (dyn AsyncRead + Send + Unpin)) -> io::Result<StoredBlob>;
+    async fn put(
+        &self,
+        tenant: TenantId,
+        data: &mut (dyn AsyncRead + Send + Unpin),
+    ) -> io::Result<StoredBlob>;
 
     /// All bytes of a blob.
     async fn read(&self, name: &str) -> io::Result<Bytes>;
@@ -66,7 +70,8 @@ impl LocalBlobs {
 
     /// Names are made by `put`; anything else (a corrupt row) must not leave the folder.
     fn path(&self, name: &str) -> io::Result<PathBuf> {
-        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let plain =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         match name.split_once('/') {
             Some((tenant, id)) if plain(tenant) && plain(id) => Ok(self.root.join(tenant).join(id)),
             _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a blob name")),
@@ -76,7 +81,11 @@ impl LocalBlobs {
 
 #[async_trait]
 impl BlobStore for LocalBlobs {
-    async fn put(&self, tenant: TenantId, data: &mut (dyn AsyncRead + Send + Unpin)) -> io::Result<StoredBlob> {
+    async fn put(
+        &self,
+        tenant: TenantId,
+        data: &mut (dyn AsyncRead + Send + Unpin),
+    ) -> io::Result<StoredBlob> {
         let id = new_uuid().simple().to_string();
         let partial = Partial(self.root.join("tmp").join(&id));
         let mut file = tokio::fs::File::create_new(&partial.0).await?;
@@ -100,7 +109,11 @@ impl BlobStore for LocalBlobs {
         tokio::fs::create_dir_all(&folder).await?;
         tokio::fs::rename(&partial.0, &path).await?;
         tokio::fs::File::open(&folder).await?.sync_all().await?;
-        Ok(StoredBlob { name, bytes, sha256: hash.finalize().into() })
+        Ok(StoredBlob {
+            name,
+            bytes,
+            sha256: hash.finalize().into(),
+        })
     }
 
     async fn read(&self, name: &str) -> io::Result<Bytes> {
@@ -147,12 +160,19 @@ mod tests {
         let mut broken = tokio_test_reader();
         assert!(blobs.put(tenant, &mut broken).await.is_err());
         assert_eq!(std::fs::read_dir(root.join("tmp")).unwrap().count(), 0);
-        assert_eq!(std::fs::read_dir(root.join(tenant.to_string())).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(root.join(tenant.to_string())).unwrap().count(),
+            1
+        );
 
         blobs.delete(&stored.name).await.unwrap();
         blobs.delete(&stored.name).await.unwrap();
         for name in ["../secret", "a/../b", "/etc/passwd", "a", "a/b/c"] {
-            assert_eq!(blobs.read(name).await.unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
+            assert_eq!(
+                blobs.read(name).await.unwrap_err().kind(),
+                io::ErrorKind::InvalidInput,
+                "{name}"
+            );
         }
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -77,12 +77,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An [`Error::Invalid`] about one field.
     pub fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid { message: message.into(), param: Some(param.into()), code: Some("invalid_value") }
+        Self::Invalid {
+            message: message.into(),
+            param: Some(param.into()),
+            code: Some("invalid_value"),
+        }
     }
 
     /// An [`Error::NotFound`] for an object named by the path, for example `("vector store", "vs_…")`.
     pub fn not_found(what: &str, id: impl std::fmt::Display) -> Self {
-        Self::NotFound { message: format!("No {what} found with id '{id}'."), param: None, code: None }
+        Self::NotFound {
+            message: format!("No {what} found with id '{id}'."),
+            param: None,
+            code: None,
+        }
     }
 
     /// An [`Error::NotFound`] for a model name.

@@ -28,7 +28,12 @@ pub struct Page {
 impl Page {
     /// The first `limit` elements, newest first.
     pub fn first(limit: i64) -> Self {
-        Self { limit, order: Order::Desc, after: None, before: None }
+        Self {
+            limit,
+            order: Order::Desc,
+            after: None,
+            before: None,
+        }
     }
 }
 
@@ -44,7 +49,10 @@ pub struct Listing<T> {
 impl<T> Listing<T> {
     /// Maps the elements.
     pub fn map<U>(self, map: impl FnMut(T) -> U) -> Listing<U> {
-        Listing { data: self.data.into_iter().map(map).collect(), has_more: self.has_more }
+        Listing {
+            data: self.data.into_iter().map(map).collect(),
+            has_more: self.has_more,
+        }
     }
 }
 
@@ -63,8 +71,18 @@ impl Page {
         let forward = self.order == Order::Asc;
         // "before" alone means the elements just before the cursor: walk backwards from it.
         let reversed = self.before.is_some() && self.after.is_none();
-        let (from, to) = if reversed { (self.before, None) } else { (self.after, self.before) };
-        Scan { ascending: forward != reversed, from, to, limit: self.limit + 1, reversed }
+        let (from, to) = if reversed {
+            (self.before, None)
+        } else {
+            (self.after, self.before)
+        };
+        Scan {
+            ascending: forward != reversed,
+            from,
+            to,
+            limit: self.limit + 1,
+            reversed,
+        }
     }
 }
 
@@ -87,18 +105,78 @@ macro_rules! paged {
      $from:literal $to:literal $limit:literal) => {
         (
             concat!(
-                "select ", $columns, " from ", $table, " where ", $filter,
-                " and (", $from, "::uuid is null or (created_at, ", $id, ") > (select created_at, ", $id, " from ",
-                $cursor, " and ", $id, " = ", $from, "))",
-                " and (", $to, "::uuid is null or (created_at, ", $id, ") < (select created_at, ", $id, " from ",
-                $cursor, " and ", $id, " = ", $to, ")) order by created_at, ", $id, " limit ", $limit
+                "select ",
+                $columns,
+                " from ",
+                $table,
+                " where ",
+                $filter,
+                " and (",
+                $from,
+                "::uuid is null or (created_at, ",
+                $id,
+                ") > (select created_at, ",
+                $id,
+                " from ",
+                $cursor,
+                " and ",
+                $id,
+                " = ",
+                $from,
+                "))",
+                " and (",
+                $to,
+                "::uuid is null or (created_at, ",
+                $id,
+                ") < (select created_at, ",
+                $id,
+                " from ",
+                $cursor,
+                " and ",
+                $id,
+                " = ",
+                $to,
+                ")) order by created_at, ",
+                $id,
+                " limit ",
+                $limit
             ),
             concat!(
-                "select ", $columns, " from ", $table, " where ", $filter,
-                " and (", $from, "::uuid is null or (created_at, ", $id, ") < (select created_at, ", $id, " from ",
-                $cursor, " and ", $id, " = ", $from, "))",
-                " and (", $to, "::uuid is null or (created_at, ", $id, ") > (select created_at, ", $id, " from ",
-                $cursor, " and ", $id, " = ", $to, ")) order by created_at desc, ", $id, " desc limit ", $limit
+                "select ",
+                $columns,
+                " from ",
+                $table,
+                " where ",
+                $filter,
+                " and (",
+                $from,
+                "::uuid is null or (created_at, ",
+                $id,
+                ") < (select created_at, ",
+                $id,
+                " from ",
+                $cursor,
+                " and ",
+                $id,
+                " = ",
+                $from,
+                "))",
+                " and (",
+                $to,
+                "::uuid is null or (created_at, ",
+                $id,
+                ") > (select created_at, ",
+                $id,
+                " from ",
+                $cursor,
+                " and ",
+                $id,
+                " = ",
+                $to,
+                ")) order by created_at desc, ",
+                $id,
+                " desc limit ",
+                $limit
             ),
         )
     };
@@ -112,11 +190,35 @@ mod tests {
     #[test]
     fn before_alone_walks_backwards_and_returns_in_the_asked_order() {
         let cursor = Some(Uuid::nil());
-        let scan = Page { limit: 2, order: Order::Desc, after: None, before: cursor }.scan();
+        let scan = Page {
+            limit: 2,
+            order: Order::Desc,
+            after: None,
+            before: cursor,
+        }
+        .scan();
         assert!(scan.ascending);
-        assert_eq!(scan.finish(vec![3, 4, 5]), Listing { data: vec![4, 3], has_more: true });
-        let scan = Page { limit: 2, order: Order::Desc, after: cursor, before: None }.scan();
+        assert_eq!(
+            scan.finish(vec![3, 4, 5]),
+            Listing {
+                data: vec![4, 3],
+                has_more: true
+            }
+        );
+        let scan = Page {
+            limit: 2,
+            order: Order::Desc,
+            after: cursor,
+            before: None,
+        }
+        .scan();
         assert!(!scan.ascending);
-        assert_eq!(scan.finish(vec![9]), Listing { data: vec![9], has_more: false });
+        assert_eq!(
+            scan.finish(vec![9]),
+            Listing {
+                data: vec![9],
+                has_more: false
+            }
+        );
     }
 }

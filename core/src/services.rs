@@ -81,10 +81,13 @@ impl Models {
     /// # Errors
     /// [`Error::Overloaded`] when no embedding model is loaded.
     pub fn default_embedder(&self) -> Result<&RegisteredEmbedder> {
-        self.default_embedder.as_ref().and_then(|name| self.embedders.get(name)).ok_or_else(|| Error::Overloaded {
-            message: "No embedding model is loaded on this server.".into(),
-            retry_after: std::time::Duration::from_secs(30),
-        })
+        self.default_embedder
+            .as_ref()
+            .and_then(|name| self.embedders.get(name))
+            .ok_or_else(|| Error::Overloaded {
+                message: "No embedding model is loaded on this server.".into(),
+                retry_after: std::time::Duration::from_secs(30),
+            })
     }
 
     /// The chat route of that name.
@@ -94,7 +97,9 @@ impl Models {
 
     /// All embedders by name.
     pub fn embedders(&self) -> impl Iterator<Item = (&str, &RegisteredEmbedder)> {
-        self.embedders.iter().map(|(name, embedder)| (name.as_str(), embedder))
+        self.embedders
+            .iter()
+            .map(|(name, embedder)| (name.as_str(), embedder))
     }
 
     /// All chat routes by name.

@@ -44,14 +44,19 @@ pub struct Authenticator {
 impl Authenticator {
     /// An authenticator whose cache follows `notifications`.
     pub fn new(db: Db, notifications: &Notifications) -> Self {
-        let cache = Cache::builder().max_capacity(CACHED_KEYS).time_to_live(CACHE_FOR).build();
+        let cache = Cache::builder()
+            .max_capacity(CACHED_KEYS)
+            .time_to_live(CACHE_FOR)
+            .build();
         let mut changed = notifications.changed_keys();
         let followed = cache.clone();
         tokio::spawn(async move {
             loop {
                 match changed.recv().await {
                     Ok(public_id) if !public_id.is_empty() => followed.invalidate(&public_id).await,
-                    Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => followed.invalidate_all(),
+                    Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {
+                        followed.invalidate_all()
+                    }
                     Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
                 }
             }
@@ -68,18 +73,27 @@ impl Authenticator {
         let presented = secret::parse(key).ok_or(AccessError::InvalidKey)?;
         let row = self
             .cache
-            .try_get_with(presented.public_id.to_owned(), look_up(&self.db, presented.public_id))
+            .try_get_with(
+                presented.public_id.to_owned(),
+                look_up(&self.db, presented.public_id),
+            )
             .await
             .map_err(|error: Arc<Error>| match &*error {
                 Error::Unavailable(reason) => Error::Unavailable(reason.clone()),
                 other => Error::Unavailable(format!("key lookup failed: {other}")),
             })?;
-        let row = row.filter(|row| presented.matches(&row.secret_sha256)).ok_or(AccessError::InvalidKey)?;
+        let row = row
+            .filter(|row| presented.matches(&row.secret_sha256))
+            .ok_or(AccessError::InvalidKey)?;
         if row.suspended {
             return Err(AccessError::Suspended.into());
         }
         let (tenant_id, key_id) = (TenantId::from(row.tenant_id), KeyId::from(row.id));
-        Ok(TenantContext::new(tenant_id, Actor::Key(key_id), Arc::clone(&row.scopes)))
+        Ok(TenantContext::new(
+            tenant_id,
+            Actor::Key(key_id),
+            Arc::clone(&row.scopes),
+        ))
     }
 }
 
@@ -95,7 +109,15 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
     .bind(public_id)
     .fetch_optional(&mut *tx)
     .await?;
-    let Some(FoundKey { tenant_id, id, secret_sha256, scopes, suspended, note_use }) = row else {
+    let Some(FoundKey {
+        tenant_id,
+        id,
+        secret_sha256,
+        scopes,
+        suspended,
+        note_use,
+    }) = row
+    else {
         return Ok(None);
     };
     if note_use {
@@ -108,5 +130,11 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
     tx.commit().await?;
     // A scope that this version does not know grants nothing.
     let scopes = scopes.iter().filter_map(|name| name.parse().ok()).collect();
-    Ok(Some(Arc::new(KeyRow { tenant_id, id, secret_sha256, scopes, suspended })))
+    Ok(Some(Arc::new(KeyRow {
+        tenant_id,
+        id,
+        secret_sha256,
+        scopes,
+        suspended,
+    })))
 }

@@ -26,7 +26,11 @@ pub struct TenantContext {
 
 impl TenantContext {
     pub(crate) fn new(tenant_id: TenantId, actor: Actor, scopes: Arc<[Scope]>) -> Self {
-        Self { tenant_id, actor, scopes }
+        Self {
+            tenant_id,
+            actor,
+            scopes,
+        }
     }
 
     /// The tenant that the caller acts for.
@@ -41,6 +45,10 @@ impl TenantContext {
 
     /// Passes if the caller carries `scope`.
     pub fn require(&self, scope: Scope) -> Result<(), AccessError> {
-        if self.scopes.contains(&scope) { Ok(()) } else { Err(AccessError::MissingScope(scope)) }
+        if self.scopes.contains(&scope) {
+            Ok(())
+        } else {
+            Err(AccessError::MissingScope(scope))
+        }
     }
 }

@@ -26,7 +26,11 @@ pub struct DbConfig {
 impl DbConfig {
     /// The defaults for `url`: 16 connections, 3 s of patience.
     pub fn new(url: SecretString) -> Self {
-        Self { url, max_connections: 16, acquire_timeout: Duration::from_secs(3) }
+        Self {
+            url,
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(3),
+        }
     }
 }
 
@@ -39,7 +43,9 @@ pub struct Db {
 
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Db").field("connections", &self.pool.size()).finish()
+        f.debug_struct("Db")
+            .field("connections", &self.pool.size())
+            .finish()
     }
 }
 
@@ -59,7 +65,10 @@ impl Db {
             .test_before_acquire(true)
             .connect_with(options)
             .await?;
-        let db = Self { pool, url: Arc::new(config.url.clone()) };
+        let db = Self {
+            pool,
+            url: Arc::new(config.url.clone()),
+        };
         db.refuse_powerful_login().await?;
         Ok(db)
     }
@@ -76,8 +85,11 @@ impl Db {
     pub(crate) async fn begin_tenant(&self, tenant_id: TenantId) -> Result<TenantTx> {
         // Printed from a typed uuid, so there is nothing to escape.
         let id = tenant_id.uuid();
-        let unit =
-            self.begin(format!("begin; set local role insula_tenant; set local insula.tenant_id = '{id}'")).await?;
+        let unit = self
+            .begin(format!(
+                "begin; set local role insula_tenant; set local insula.tenant_id = '{id}'"
+            ))
+            .await?;
         Ok(TenantTx { unit, tenant_id })
     }
 
@@ -86,7 +98,9 @@ impl Db {
     /// # Errors
     /// As for [`Db::tenant`].
     pub async fn operator(&self) -> Result<OperatorTx> {
-        Ok(OperatorTx { unit: self.begin("begin; set local role insula_operator".into()).await? })
+        Ok(OperatorTx {
+            unit: self.begin("begin; set local role insula_operator".into()).await?,
+        })
     }
 
     /// Opens the system's transaction: key lookup and job leasing.
@@ -118,13 +132,16 @@ impl Db {
     /// # Errors
     /// [`Error::Refused`] if the name is known with vectors of another length.
     pub async fn register_embedding_model(&self, name: &str, dimensions: usize) -> Result<i32> {
-        let dimensions = i32::try_from(dimensions).map_err(|_| Error::Invalid("too many dimensions".into()))?;
+        let dimensions =
+            i32::try_from(dimensions).map_err(|_| Error::Invalid("too many dimensions".into()))?;
         let mut tx = self.system().await?;
-        sqlx::query("insert into embedding_models (name, dimensions) values ($1, $2) on conflict (name) do nothing")
-            .bind(name)
-            .bind(dimensions)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "insert into embedding_models (name, dimensions) values ($1, $2) on conflict (name) do nothing",
+        )
+        .bind(name)
+        .bind(dimensions)
+        .execute(&mut *tx)
+        .await?;
         let (id, stored): (i32, i32) =
             sqlx::query_as("select id, dimensions from embedding_models where name = $1")
                 .bind(name)
@@ -150,8 +167,12 @@ impl Db {
         let pool = self.pool.clone();
         let begun = tokio::spawn(async move {
             let connection = pool.acquire().await?;
-            let mut unit = Unit { connection: Some(connection) };
-            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *unit).await?;
+            let mut unit = Unit {
+                connection: Some(connection),
+            };
+            sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(&mut *unit)
+                .await?;
             Ok::<_, sqlx::Error>(unit)
         });
         match begun.await {
@@ -199,7 +220,9 @@ pub(crate) struct Unit {
 impl Unit {
     /// Commits. Runs to its end even if the caller goes away meanwhile.
     pub(crate) async fn commit(mut self) -> Result<()> {
-        let Some(mut connection) = self.connection.take() else { return Ok(()) };
+        let Some(mut connection) = self.connection.take() else {
+            return Ok(());
+        };
         let committed = tokio::spawn(async move {
             let result = sqlx::raw_sql("commit").execute(&mut *connection).await;
             if result.is_err() {
@@ -216,7 +239,9 @@ impl Unit {
 
 impl Drop for Unit {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else { return };
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             connection.close_on_drop();
             return;
@@ -234,13 +259,17 @@ impl Deref for Unit {
 
     fn deref(&self) -> &PgConnection {
         // The connection is only taken by commit and drop, which consume the unit.
-        self.connection.as_deref().unwrap_or_else(|| unreachable!("a finished transaction cannot be reached"))
+        self.connection
+            .as_deref()
+            .unwrap_or_else(|| unreachable!("a finished transaction cannot be reached"))
     }
 }
 
 impl DerefMut for Unit {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.connection.as_deref_mut().unwrap_or_else(|| unreachable!("a finished transaction cannot be reached"))
+        self.connection
+            .as_deref_mut()
+            .unwrap_or_else(|| unreachable!("a finished transaction cannot be reached"))
     }
 }
 
@@ -299,7 +328,9 @@ transaction!(OperatorTx);
 /// [`Error::Invalid`] for a name that is not plain letters; whatever Postgres refuses.
 pub async fn create_database(admin_url: &SecretString, name: &str) -> Result<()> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase()) {
-        return Err(Error::Invalid("a database name has only lower-case letters here".into()));
+        return Err(Error::Invalid(
+            "a database name has only lower-case letters here".into(),
+        ));
     }
     let mut connection = PgConnection::connect(admin_url.expose_secret()).await?;
     let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
@@ -307,7 +338,9 @@ pub async fn create_database(admin_url: &SecretString, name: &str) -> Result<()>
         .fetch_one(&mut connection)
         .await?;
     if !exists {
-        sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("create database {name}")))
+            .execute(&mut connection)
+            .await?;
     }
     connection.close().await?;
     Ok(())
@@ -322,16 +355,24 @@ pub async fn create_database(admin_url: &SecretString, name: &str) -> Result<()>
 /// Whatever Postgres refuses, with its own words.
 pub async fn migrate(admin_url: &SecretString, app_password: Option<&SecretString>) -> Result<()> {
     let mut connection = PgConnection::connect(admin_url.expose_secret()).await?;
-    sqlx::raw_sql("select pg_advisory_lock(7310596432)").execute(&mut connection).await?;
-    sqlx::raw_sql(include_str!("../sql/roles.sql")).execute(&mut connection).await?;
+    sqlx::raw_sql("select pg_advisory_lock(7310596432)")
+        .execute(&mut connection)
+        .await?;
+    sqlx::raw_sql(include_str!("../sql/roles.sql"))
+        .execute(&mut connection)
+        .await?;
     if let Some(password) = app_password {
         let password = password.expose_secret();
         if !password.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(Error::Invalid("the password of insula_app may only have letters and digits".into()));
+            return Err(Error::Invalid(
+                "the password of insula_app may only have letters and digits".into(),
+            ));
         }
-        sqlx::raw_sql(AssertSqlSafe(format!("alter role insula_app password '{password}'")))
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "alter role insula_app password '{password}'"
+        )))
+        .execute(&mut connection)
+        .await?;
     }
     sqlx::raw_sql(
         "do $$ begin
@@ -345,10 +386,13 @@ pub async fn migrate(admin_url: &SecretString, app_password: Option<&SecretStrin
     )
     .execute(&mut connection)
     .await?;
-    sqlx::migrate!("../migrations").run(&mut connection).await.map_err(|error| match error {
-        sqlx::migrate::MigrateError::Execute(error) => Error::from(error),
-        other => Error::Refused(other.to_string()),
-    })?;
+    sqlx::migrate!("../migrations")
+        .run(&mut connection)
+        .await
+        .map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => Error::from(error),
+            other => Error::Refused(other.to_string()),
+        })?;
     connection.close().await?;
     Ok(())
 }

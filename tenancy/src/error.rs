@@ -6,7 +6,9 @@ use crate::Scope;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
     /// No key was sent.
-    #[error("You didn't provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY.")]
+    #[error(
+        "You didn't provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY."
+    )]
     MissingKey,
     /// The key is malformed, unknown, revoked or expired; the caller is not told which.
     #[error("Incorrect API key provided.")]
@@ -45,9 +47,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => {
-                Self::Unavailable(error.to_string())
-            }
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error.to_string()),
             // Class 57P0x: shutdown and crash recovery; 53xxx: out of resources; 08xxx: connection exceptions.
             sqlx::Error::Database(db)
                 if db.code().is_some_and(|code| {

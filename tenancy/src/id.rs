@@ -17,8 +17,15 @@ pub struct IdParseError;
 
 /// 32 lower-case hex digits and nothing else, so that an id has exactly one spelling.
 fn parse_hex(text: &str) -> Result<Uuid, IdParseError> {
-    let canonical = text.len() == 32 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if canonical { Uuid::try_parse(text).map_err(|_| IdParseError) } else { Err(IdParseError) }
+    let canonical = text.len() == 32
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    if canonical {
+        Uuid::try_parse(text).map_err(|_| IdParseError)
+    } else {
+        Err(IdParseError)
+    }
 }
 
 macro_rules! ids {
@@ -113,14 +120,25 @@ mod tests {
         let text = id.to_string();
         assert!(text.starts_with("vs_") && text.len() == 35);
         assert_eq!(text.parse::<VectorStoreId>(), Ok(id));
-        assert_eq!(serde_json::from_str::<VectorStoreId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        assert_eq!(
+            serde_json::from_str::<VectorStoreId>(&serde_json::to_string(&id).unwrap()).unwrap(),
+            id
+        );
     }
 
     #[test]
     fn other_spellings_are_refused() {
         let id = FileId::generate().to_string();
         let hex = id.strip_prefix("file-").unwrap();
-        for bad in [hex, &id.to_uppercase(), &format!("vs_{hex}"), &format!("{id}0"), "file-", "", "file-../../etc"] {
+        for bad in [
+            hex,
+            &id.to_uppercase(),
+            &format!("vs_{hex}"),
+            &format!("{id}0"),
+            "file-",
+            "",
+            "file-../../etc",
+        ] {
             assert_eq!(bad.parse::<FileId>(), Err(IdParseError), "{bad}");
         }
         let hyphenated = format!("file-{}", FileId::generate().uuid());

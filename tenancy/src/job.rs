@@ -101,7 +101,12 @@ struct LeasedRow {
 impl Leaser {
     /// A leaser for the worker called `worker` (for people; leases are told apart by token).
     pub fn new(db: Db, worker: impl Into<String>) -> Self {
-        Self { db, worker: worker.into(), lease_for: Duration::from_secs(30), tenant_cap: 4 }
+        Self {
+            db,
+            worker: worker.into(),
+            lease_for: Duration::from_secs(30),
+            tenant_cap: 4,
+        }
     }
 
     /// Leases up to `limit` jobs of the given kinds, fairly between tenants.
@@ -111,7 +116,9 @@ impl Leaser {
     pub async fn lease(&self, kinds: &[&str], limit: i64) -> Result<Vec<Lease>> {
         let mut tx = self.db.system().await?;
         // One claimer at a time, or two workers would each count the other's claims as not yet running.
-        sqlx::query("select pg_advisory_xact_lock(7310596433)").execute(&mut *tx).await?;
+        sqlx::query("select pg_advisory_xact_lock(7310596433)")
+            .execute(&mut *tx)
+            .await?;
         let token = new_uuid();
         let rows: Vec<LeasedRow> = sqlx::query_as(
             "with claimable as (
@@ -208,12 +215,13 @@ impl Lease {
     /// # Errors
     /// When the database is away or the lease is lost.
     pub async fn payload(&self, tx: &mut TenantTx) -> Result<Value> {
-        let row: Option<Json<Value>> =
-            sqlx::query_scalar("select payload from jobs where id = $1 and lease_token = $2 and state = 'running'")
-                .bind(self.id)
-                .bind(self.token)
-                .fetch_optional(&mut **tx)
-                .await?;
+        let row: Option<Json<Value>> = sqlx::query_scalar(
+            "select payload from jobs where id = $1 and lease_token = $2 and state = 'running'",
+        )
+        .bind(self.id)
+        .bind(self.token)
+        .fetch_optional(&mut **tx)
+        .await?;
         row.map(|Json(payload)| payload).ok_or_else(lost)
     }
 
@@ -231,7 +239,11 @@ impl Lease {
         .bind(self.token)
         .execute(&mut **tx)
         .await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(lost()) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(lost())
+        }
     }
 
     /// Whether [`Lease::fail`] with [`Retry::Later`] would end the job.
@@ -258,7 +270,11 @@ impl Lease {
         .bind(retry == Retry::Never)
         .execute(&mut **tx)
         .await?;
-        if done.rows_affected() == 1 { Ok(()) } else { Err(lost()) }
+        if done.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(lost())
+        }
     }
 }
 

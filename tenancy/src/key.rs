@@ -50,7 +50,11 @@ pub struct NewKey {
 impl NewKey {
     /// A key with every scope that does not expire.
     pub fn all_scopes(name: impl Into<String>) -> Self {
-        Self { name: name.into(), scopes: Scope::ALL.to_vec(), expires_in: None }
+        Self {
+            name: name.into(),
+            scopes: Scope::ALL.to_vec(),
+            expires_in: None,
+        }
     }
 }
 
@@ -151,5 +155,8 @@ async fn insert(
     .bind(expires_in_seconds)
     .execute(&mut **tx)
     .await?;
-    Ok(CreatedKey { id, key: secret.into_key() })
+    Ok(CreatedKey {
+        id,
+        key: secret.into_key(),
+    })
 }

@@ -36,7 +36,11 @@ impl Notifications {
         let jobs = Arc::new(Notify::new());
         let listener = connect(db).await?;
         let task = tokio::spawn(run(db.clone(), listener, keys.clone(), Arc::clone(&jobs)));
-        Ok(Self { keys, jobs, _task: Arc::new(AbortOnDrop(task)) })
+        Ok(Self {
+            keys,
+            jobs,
+            _task: Arc::new(AbortOnDrop(task)),
+        })
     }
 
     /// Public ids of changed keys; the empty string means all of them.

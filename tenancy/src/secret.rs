@@ -49,7 +49,10 @@ pub(crate) fn parse(presented: &str) -> Option<PresentedKey<'_>> {
     if checksum(public_id, secret) != presented_checksum {
         return None;
     }
-    Some(PresentedKey { public_id, hash: Sha256::digest(secret.as_bytes()).into() })
+    Some(PresentedKey {
+        public_id,
+        hash: Sha256::digest(secret.as_bytes()).into(),
+    })
 }
 
 impl PresentedKey<'_> {
@@ -67,13 +70,19 @@ impl NewSecret {
 }
 
 fn random(len: usize) -> String {
-    rand::rng().sample_iter(Alphanumeric).take(len).map(char::from).collect()
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(len)
+        .map(char::from)
+        .collect()
 }
 
 fn checksum(public_id: &str, secret: &str) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let digest = Sha256::digest(format!("{PREFIX}{public_id}_{secret}").as_bytes());
-    let mut value = digest[..8].iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
+    let mut value = digest[..8]
+        .iter()
+        .fold(0u64, |value, byte| value << 8 | u64::from(*byte));
     let mut text = String::with_capacity(CHECKSUM_LEN);
     for _ in 0..CHECKSUM_LEN {
         text.push(char::from(DIGITS[(value % 62) as usize]));
@@ -105,7 +114,10 @@ mod tests {
         for position in 4..text.len() {
             let mut bytes = text.clone().into_bytes();
             bytes[position] = if bytes[position] == b'x' { b'y' } else { b'x' };
-            assert!(parse(std::str::from_utf8(&bytes).unwrap()).is_none(), "position {position}");
+            assert!(
+                parse(std::str::from_utf8(&bytes).unwrap()).is_none(),
+                "position {position}"
+            );
         }
     }
 

@@ -28,7 +28,9 @@ pub async fn create(tx: &mut OperatorTx, name: &str) -> Result<Tenant> {
         .fetch_one(&mut **tx)
         .await
         .map_err(|error| match error.as_database_error() {
-            Some(db) if db.is_unique_violation() => Error::Invalid(format!("a tenant named '{name}' exists already")),
+            Some(db) if db.is_unique_violation() => {
+                Error::Invalid(format!("a tenant named '{name}' exists already"))
+            }
             Some(db) if db.is_check_violation() => Error::Invalid(format!(
                 "'{name}' is not a tenant name: 1 to 63 lower-case letters, digits and inner hyphens"
             )),
@@ -41,7 +43,11 @@ pub async fn create(tx: &mut OperatorTx, name: &str) -> Result<Tenant> {
 /// # Errors
 /// When the database is away.
 pub async fn list(tx: &mut OperatorTx) -> Result<Vec<Tenant>> {
-    Ok(sqlx::query_as("select id, name, status, created_at from tenants order by name").fetch_all(&mut **tx).await?)
+    Ok(
+        sqlx::query_as("select id, name, status, created_at from tenants order by name")
+            .fetch_all(&mut **tx)
+            .await?,
+    )
 }
 
 /// The tenant of that name or id, if there is one.
@@ -50,11 +56,13 @@ pub async fn list(tx: &mut OperatorTx) -> Result<Vec<Tenant>> {
 /// When the database is away.
 pub async fn find(tx: &mut OperatorTx, name_or_id: &str) -> Result<Option<Tenant>> {
     let id = name_or_id.parse::<TenantId>().ok();
-    Ok(sqlx::query_as("select id, name, status, created_at from tenants where name = $1 or id = $2")
-        .bind(name_or_id)
-        .bind(id)
-        .fetch_optional(&mut **tx)
-        .await?)
+    Ok(
+        sqlx::query_as("select id, name, status, created_at from tenants where name = $1 or id = $2")
+            .bind(name_or_id)
+            .bind(id)
+            .fetch_optional(&mut **tx)
+            .await?,
+    )
 }
 
 /// The tenant of that name or id.
@@ -62,7 +70,9 @@ pub async fn find(tx: &mut OperatorTx, name_or_id: &str) -> Result<Option<Tenant
 /// # Errors
 /// [`Error::Invalid`] if there is none.
 pub async fn get(tx: &mut OperatorTx, name_or_id: &str) -> Result<Tenant> {
-    find(tx, name_or_id).await?.ok_or_else(|| Error::Invalid(format!("there is no tenant '{name_or_id}'")))
+    find(tx, name_or_id)
+        .await?
+        .ok_or_else(|| Error::Invalid(format!("there is no tenant '{name_or_id}'")))
 }
 
 /// Suspends a tenant, so that its keys are refused with a reason, or lets it in again. Nothing is deleted.

@@ -25,7 +25,11 @@ impl Rng {
 
 fn words() -> Vec<&'static str> {
     let plain = |word: &&str| word.len() > 1 && word.chars().all(|c| c.is_ascii_alphabetic());
-    SOURCES.iter().flat_map(|text| text.split_whitespace()).filter(plain).collect()
+    SOURCES
+        .iter()
+        .flat_map(|text| text.split_whitespace())
+        .filter(plain)
+        .collect()
 }
 
 fn sentence(rng: &mut Rng, words: &[&str]) -> String {
@@ -48,9 +52,15 @@ pub(crate) fn documents(chunks: usize) -> Vec<String> {
     (0..chunks.div_ceil(CHUNKS_PER_DOCUMENT))
         .map(|_| {
             let paragraph = |rng: &mut Rng| {
-                (0..SENTENCES_PER_CHUNK).map(|_| sentence(rng, &words)).collect::<Vec<_>>().join(" ")
+                (0..SENTENCES_PER_CHUNK)
+                    .map(|_| sentence(rng, &words))
+                    .collect::<Vec<_>>()
+                    .join(" ")
             };
-            (0..CHUNKS_PER_DOCUMENT).map(|_| paragraph(&mut rng)).collect::<Vec<_>>().join("\n\n")
+            (0..CHUNKS_PER_DOCUMENT)
+                .map(|_| paragraph(&mut rng))
+                .collect::<Vec<_>>()
+                .join("\n\n")
         })
         .collect()
 }

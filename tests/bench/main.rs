@@ -27,8 +27,16 @@ const SEARCHES: usize = 400;
 async fn main() -> Result<()> {
     insula::tls::install()?;
     let mut arguments = std::env::args().skip(1);
-    let binary = PathBuf::from(arguments.next().context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?);
-    let runtime = PathBuf::from(arguments.next().context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?);
+    let binary = PathBuf::from(
+        arguments
+            .next()
+            .context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?,
+    );
+    let runtime = PathBuf::from(
+        arguments
+            .next()
+            .context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?,
+    );
     let chunks: usize = arguments.next().map_or(Ok(CHUNKS), |text| text.parse())?;
     let data = tempfile::tempdir()?;
     let mut rows: Vec<(String, String)> = Vec::new();
@@ -38,7 +46,10 @@ async fn main() -> Result<()> {
     };
 
     // The first start makes the database; it is not what a restart costs.
-    let (first, bare) = (Server::start(&binary, &runtime, data.path(), false).await?, tempfile::tempdir()?);
+    let (first, bare) = (
+        Server::start(&binary, &runtime, data.path(), false).await?,
+        tempfile::tempdir()?,
+    );
     first.stop().await?;
     let mut starts = Vec::new();
     for _ in 0..3 {
@@ -48,34 +59,55 @@ async fn main() -> Result<()> {
         server.stop().await?;
     }
     starts.sort();
-    row("start to ready, Postgres and model included", format!("{:.2} s", starts[1].as_secs_f64()));
+    row(
+        "start to ready, Postgres and model included",
+        format!("{:.2} s", starts[1].as_secs_f64()),
+    );
 
     let without = Server::start(&binary, &runtime, bare.path(), true).await?;
-    row("server RSS idle, no embedding model", format!("{:.0} MB", without.settled_rss().await?));
+    row(
+        "server RSS idle, no embedding model",
+        format!("{:.0} MB", without.settled_rss().await?),
+    );
     without.stop().await?;
 
     let server = Server::start(&binary, &runtime, data.path(), false).await?;
-    row("server RSS idle, model loaded", format!("{:.0} MB", server.settled_rss().await?));
+    row(
+        "server RSS idle, model loaded",
+        format!("{:.0} MB", server.settled_rss().await?),
+    );
 
     let texts = corpus::documents(chunks);
     let ingested = load::ingest(&server, &texts).await?;
     let rate = ingested.chunks as f64 / ingested.took.as_secs_f64();
     row("chunks ingested", format!("{}", ingested.chunks));
-    row("mean chunk length", format!("{:.0} tokens", ingested.tokens as f64 / ingested.chunks as f64));
+    row(
+        "mean chunk length",
+        format!("{:.0} tokens", ingested.tokens as f64 / ingested.chunks as f64),
+    );
     row("ingestion, upload to searchable", format!("{rate:.1} chunks/s"));
     row("server RSS after ingestion", format!("{:.0} MB", server.rss()?));
 
     for clients in [1, 8] {
         let latencies = load::search(&server, &ingested.store_id, clients, SEARCHES).await?;
-        row(&format!("embed and search, {clients} client(s), p50 / p95"), latencies.p50_p95());
-        row(&format!("embed and search, {clients} client(s), throughput"), format!("{:.0} searches/s", latencies.rate()));
+        row(
+            &format!("embed and search, {clients} client(s), p50 / p95"),
+            latencies.p50_p95(),
+        );
+        row(
+            &format!("embed and search, {clients} client(s), throughput"),
+            format!("{:.0} searches/s", latencies.rate()),
+        );
     }
     server.stop().await?;
 
     // Afterwards, alone on the machine, on a sample of the very chunks.
     let sample: Vec<String> = ingested.sample;
     let raw = tokio::task::spawn_blocking(move || raw_rate(&runtime, &sample)).await??;
-    row("bare model on the same chunks, sorted, batches of 8", format!("{raw:.1} chunks/s"));
+    row(
+        "bare model on the same chunks, sorted, batches of 8",
+        format!("{raw:.1} chunks/s"),
+    );
     row("ingestion / bare model", format!("{:.2}", rate / raw));
 
     println!("\n| figure | measured |\n| --- | --- |");
@@ -87,8 +119,10 @@ async fn main() -> Result<()> {
 
 /// Chunks per second of the model in its best case, without anything around it.
 fn raw_rate(runtime: &std::path::Path, sample: &[String]) -> Result<f64> {
-    let options =
-        OnnxOptions::new(runtime.join("onnxruntime/libonnxruntime.so"), runtime.join("models/all-MiniLM-L6-v2"));
+    let options = OnnxOptions::new(
+        runtime.join("onnxruntime/libonnxruntime.so"),
+        runtime.join("models/all-MiniLM-L6-v2"),
+    );
     let mut bare = options.open_bare()?;
     let mut sorted: Vec<&str> = sample.iter().map(String::as_str).collect();
     sorted.sort_by_key(|text| text.len());

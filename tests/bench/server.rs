@@ -19,28 +19,60 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(binary: &Path, runtime: &Path, data: &Path, without_model: bool) -> Result<Self> {
+    pub(crate) async fn start(
+        binary: &Path,
+        runtime: &Path,
+        data: &Path,
+        without_model: bool,
+    ) -> Result<Self> {
         let mut command = Command::new(binary);
-        command.args(["dev", "--json", "--listen", "127.0.0.1:0"]).arg("--data").arg(data);
-        command.env("INSULA_RUNTIME", runtime).env("INSULA_LOG", "warn").env_remove("DATABASE_URL");
+        command
+            .args(["dev", "--json", "--listen", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(data);
+        command
+            .env("INSULA_RUNTIME", runtime)
+            .env("INSULA_LOG", "warn")
+            .env_remove("DATABASE_URL");
         if without_model {
             command.arg("--no-embedding-model");
         }
-        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().context("insula")?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("insula")?;
         let output = child.stdout.take().context("no output")?;
-        let line = BufReader::new(output).lines().next_line().await?.context("insula ended before it was ready")?;
+        let line = BufReader::new(output)
+            .lines()
+            .next_line()
+            .await?
+            .context("insula ended before it was ready")?;
         let ready: Value = serde_json::from_str(&line)?;
-        let text = |field: &str| ready[field].as_str().map(str::to_owned).context("not the line of a ready server");
+        let text = |field: &str| {
+            ready[field]
+                .as_str()
+                .map(str::to_owned)
+                .context("not the line of a ready server")
+        };
         #[expect(clippy::disallowed_methods, reason = "a client of a child on loopback")]
         let http = reqwest::Client::new();
-        Ok(Self { child, base_url: text("base_url")?, api_key: text("api_key")?, http })
+        Ok(Self {
+            child,
+            base_url: text("base_url")?,
+            api_key: text("api_key")?,
+            http,
+        })
     }
 
     /// Resident memory of the server's process in megabytes (its Postgres has processes of its own).
     pub(crate) fn rss(&self) -> Result<f64> {
         let pid = self.child.id().context("the server ended")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS")?;
         let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kilobytes / 1000.0)
     }
@@ -62,7 +94,11 @@ impl Server {
     /// Ctrl-C, and wait for the end.
     pub(crate) async fn stop(mut self) -> Result<()> {
         if let Some(pid) = self.child.id() {
-            Command::new("kill").arg("-INT").arg(pid.to_string()).status().await?;
+            Command::new("kill")
+                .arg("-INT")
+                .arg(pid.to_string())
+                .status()
+                .await?;
         }
         self.child.wait().await?;
         Ok(())

@@ -102,7 +102,11 @@ impl ShowArgs {
     fn options(self) -> DevOptions {
         DevOptions {
             data: self.data,
-            models: if self.no_embedding_model { Vec::new() } else { vec![self.runtime.local_model()] },
+            models: if self.no_embedding_model {
+                Vec::new()
+            } else {
+                vec![self.runtime.local_model()]
+            },
             runtime: self.runtime.runtime,
             // Nobody connects to a demo but itself.
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

@@ -30,7 +30,14 @@ impl Cli {
     /// When the filter is not one.
     pub fn start_logging(&self) -> anyhow::Result<()> {
         let serving = matches!(self.command, Command::Serve(_) | Command::Worker(_));
-        crate::logging::start(&self.log, if serving { "info,hyper=error,sqlx=warn" } else { "warn,hyper=error" })
+        crate::logging::start(
+            &self.log,
+            if serving {
+                "info,hyper=error,sqlx=warn"
+            } else {
+                "warn,hyper=error"
+            },
+        )
     }
 }
 

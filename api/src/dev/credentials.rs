@@ -22,7 +22,10 @@ pub(super) struct FirstTenant {
 
 impl FirstTenant {
     pub(super) fn new(tenant: String, key: &SecretString) -> Self {
-        Self { tenant, api_key: key.expose_secret().to_owned() }
+        Self {
+            tenant,
+            api_key: key.expose_secret().to_owned(),
+        }
     }
 
     /// The key, for the snippets.
@@ -32,9 +35,9 @@ impl FirstTenant {
 
     pub(super) fn load(data: &Path) -> Result<Option<Self>> {
         match std::fs::read(data.join(FIRST_TENANT)) {
-            Ok(text) => {
-                Ok(Some(serde_json::from_slice(&text).with_context(|| format!("{FIRST_TENANT} is damaged"))?))
-            }
+            Ok(text) => Ok(Some(
+                serde_json::from_slice(&text).with_context(|| format!("{FIRST_TENANT} is damaged"))?,
+            )),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).context(FIRST_TENANT),
         }
@@ -54,7 +57,11 @@ pub(super) fn app_password(data: &Path) -> Result<SecretString> {
     if let Some(password) = read_app_password(data)? {
         return Ok(password);
     }
-    let password: String = rand::rng().sample_iter(Alphanumeric).take(40).map(char::from).collect();
+    let password: String = rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(40)
+        .map(char::from)
+        .collect();
     write_private(&path, password.as_bytes())?;
     Ok(password.into())
 }
@@ -73,7 +80,11 @@ fn write_private(path: &Path, content: &[u8]) -> Result<()> {
     let partial = path.with_extension("partial");
     // Left behind by a start that was killed here.
     let _ = std::fs::remove_file(&partial);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&partial)?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(&partial, path).with_context(|| path.display().to_string())
@@ -87,15 +98,24 @@ mod tests {
 
     #[test]
     fn secrets_are_made_once_and_readable_by_their_owner_only() {
-        let data = std::env::temp_dir().join(format!("insula-secrets-{}", insula_tenancy::new_uuid().simple()));
+        let data =
+            std::env::temp_dir().join(format!("insula-secrets-{}", insula_tenancy::new_uuid().simple()));
         std::fs::create_dir_all(&data).unwrap();
         assert!(read_app_password(&data).unwrap().is_none());
         let first = app_password(&data).unwrap();
-        assert_eq!(app_password(&data).unwrap().expose_secret(), first.expose_secret());
-        let mode = std::fs::metadata(data.join(APP_PASSWORD)).unwrap().permissions().mode();
+        assert_eq!(
+            app_password(&data).unwrap().expose_secret(),
+            first.expose_secret()
+        );
+        let mode = std::fs::metadata(data.join(APP_PASSWORD))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
 
-        FirstTenant::new("ada".into(), &"isk_x".into()).save(&data).unwrap();
+        FirstTenant::new("ada".into(), &"isk_x".into())
+            .save(&data)
+            .unwrap();
         assert_eq!(FirstTenant::load(&data).unwrap().unwrap().api_key(), "isk_x");
         std::fs::remove_dir_all(data).unwrap();
     }

@@ -34,34 +34,52 @@ pub(super) async fn start_embedded(runtime: &Path, data: &Path) -> Result<Databa
     insula_tenancy::create_database(&embedded.admin_url("postgres"), DATABASE).await?;
     let password = credentials::app_password(data)?;
     let admin_url = embedded.admin_url(DATABASE);
-    insula_tenancy::migrate(&admin_url, Some(&password)).await.context("migrations")?;
+    insula_tenancy::migrate(&admin_url, Some(&password))
+        .await
+        .context("migrations")?;
     let app_url = with_login(&admin_url, APP, &password)?;
-    Ok(Database { app_url, embedded: Some(embedded) })
+    Ok(Database {
+        app_url,
+        embedded: Some(embedded),
+    })
 }
 
 /// Uses the Postgres that `url` names. With a login that may create roles it is brought up to date and served as
 /// `insula_app`; with `insula_app` itself it must have been migrated before.
 pub(super) async fn use_external(url: &SecretString, data: &Path) -> Result<Database> {
     if login(url)? == APP {
-        return Ok(Database { app_url: url.clone(), embedded: None });
+        return Ok(Database {
+            app_url: url.clone(),
+            embedded: None,
+        });
     }
     let password = credentials::app_password(data)?;
-    insula_tenancy::migrate(url, Some(&password)).await.context("migrations")?;
-    Ok(Database { app_url: with_login(url, APP, &password)?, embedded: None })
+    insula_tenancy::migrate(url, Some(&password))
+        .await
+        .context("migrations")?;
+    Ok(Database {
+        app_url: with_login(url, APP, &password)?,
+        embedded: None,
+    })
 }
 
 /// The database that a command-line tool should talk to: `DATABASE_URL`, else the embedded Postgres that serves `data`.
 ///
 /// # Errors
 /// When neither is there.
-pub fn find_database(database_url: Option<&SecretString>, runtime: &Path, data: &Path) -> Result<SecretString> {
+pub fn find_database(
+    database_url: Option<&SecretString>,
+    runtime: &Path,
+    data: &Path,
+) -> Result<SecretString> {
     if let Some(url) = database_url {
         return match (login(url)? == APP, credentials::read_app_password(data)?) {
             (false, Some(password)) => with_login(url, APP, &password),
             _ => Ok(url.clone()),
         };
     }
-    let running = EmbeddedPostgres::find_running(&runtime.join("postgres"), &data.join("postgres"), DATABASE)?;
+    let running =
+        EmbeddedPostgres::find_running(&runtime.join("postgres"), &data.join("postgres"), DATABASE)?;
     let password = credentials::read_app_password(data)?;
     let (Some(admin_url), Some(password)) = (running, password) else {
         bail!(
@@ -73,7 +91,9 @@ pub fn find_database(database_url: Option<&SecretString>, runtime: &Path, data: 
 }
 
 fn parse(url: &SecretString) -> Result<reqwest::Url> {
-    reqwest::Url::parse(url.expose_secret()).ok().context("DATABASE_URL is not a postgres:// address")
+    reqwest::Url::parse(url.expose_secret())
+        .ok()
+        .context("DATABASE_URL is not a postgres:// address")
 }
 
 fn login(url: &SecretString) -> Result<String> {
@@ -82,7 +102,9 @@ fn login(url: &SecretString) -> Result<String> {
 
 fn with_login(url: &SecretString, login: &str, password: &SecretString) -> Result<SecretString> {
     let mut url = parse(url)?;
-    let changed = url.set_username(login).and_then(|()| url.set_password(Some(password.expose_secret())));
+    let changed = url
+        .set_username(login)
+        .and_then(|()| url.set_password(Some(password.expose_secret())));
     if changed.is_err() {
         bail!("DATABASE_URL has no host");
     }

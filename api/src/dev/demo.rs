@@ -22,9 +22,16 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn new(root: &str, api_key: &str) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "talks to this very process, over loopback")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "talks to this very process, over loopback"
+        )]
         let http = reqwest::Client::new();
-        Self { http, root: root.to_owned(), authorization: format!("Bearer {api_key}") }
+        Self {
+            http,
+            root: root.to_owned(),
+            authorization: format!("Bearer {api_key}"),
+        }
     }
 
     /// Puts the samples into a vector store and makes an assistant that answers from it. Does nothing where that was
@@ -38,7 +45,12 @@ impl Demo {
         for sample in samples {
             file_ids.push(self.upload(sample).await?);
         }
-        let store = self.post("/v1/vector_stores", &json!({ "name": STORE, "file_ids": file_ids })).await?;
+        let store = self
+            .post(
+                "/v1/vector_stores",
+                &json!({ "name": STORE, "file_ids": file_ids }),
+            )
+            .await?;
         let store_id = text(&store, "id")?;
         self.wait_until_searchable(store_id, samples.len()).await?;
         self.post(
@@ -52,13 +64,24 @@ impl Demo {
     /// Asks the assistant.
     pub(super) async fn ask(&self, question: &str) -> Result<Value> {
         let messages = json!([{ "role": "user", "content": question }]);
-        let answer = self.post("/v1/chat/completions", &json!({ "model": ASSISTANT, "messages": messages })).await?;
+        let answer = self
+            .post(
+                "/v1/chat/completions",
+                &json!({ "model": ASSISTANT, "messages": messages }),
+            )
+            .await?;
         Ok(answer["choices"][0]["message"].clone())
     }
 
     async fn upload(&self, path: &Path) -> Result<String> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().replace('"', "");
-        let bytes = tokio::fs::read(path).await.with_context(|| path.display().to_string())?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .replace('"', "");
+        let bytes = tokio::fs::read(path)
+            .await
+            .with_context(|| path.display().to_string())?;
         let mut body = format!(
             "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--{BOUNDARY}\r\n\
              Content-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
@@ -83,11 +106,19 @@ impl Demo {
             let store = self.get(&format!("/v1/vector_stores/{store_id}")).await?;
             let counts = &store["file_counts"];
             if counts["failed"].as_i64() != Some(0) {
-                let list = self.get(&format!("/v1/vector_stores/{store_id}/files?filter=failed")).await?;
-                bail!("a sample could not be ingested: {}", list["data"][0]["last_error"]["message"]);
+                let list = self
+                    .get(&format!("/v1/vector_stores/{store_id}/files?filter=failed"))
+                    .await?;
+                bail!(
+                    "a sample could not be ingested: {}",
+                    list["data"][0]["last_error"]["message"]
+                );
             }
             if counts["in_progress"].as_i64() == Some(0) {
-                println!("  searchable {files} documents after {:.1} s\n", started.elapsed().as_secs_f64());
+                println!(
+                    "  searchable {files} documents after {:.1} s\n",
+                    started.elapsed().as_secs_f64()
+                );
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -99,7 +130,10 @@ impl Demo {
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self.http.post(format!("{}{path}", self.root)).header(CONTENT_TYPE, "application/json");
+        let request = self
+            .http
+            .post(format!("{}{path}", self.root))
+            .header(CONTENT_TYPE, "application/json");
         self.send(request.body(body.to_string())).await
     }
 
@@ -115,7 +149,9 @@ impl Demo {
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> Result<&'a str> {
-    object[field].as_str().with_context(|| format!("the answer has no '{field}'"))
+    object[field]
+        .as_str()
+        .with_context(|| format!("the answer has no '{field}'"))
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> Option<&'a Value> {

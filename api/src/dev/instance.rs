@@ -87,9 +87,12 @@ async fn serve_until_stopped(
     })
     .await?;
     let first = first_tenant(&assembly.app.services.db, data).await?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}; choose another with --listen", options.listen))?;
+    let listener = TcpListener::bind(options.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; choose another with --listen",
+            options.listen
+        )
+    })?;
     let address = listener.local_addr()?;
     let background = tokio::spawn(worker::run(
         assembly.app.services.clone(),
@@ -100,7 +103,12 @@ async fn serve_until_stopped(
     let router = crate::router::router(assembly.app.clone(), &options.serve);
     let mut serve_options = options.serve.options();
     serve_options.shutdown_grace = serve_options.shutdown_grace.min(Duration::from_secs(5));
-    let server = tokio::spawn(serve::serve(listener, router, serve_options, shutdown.clone().cancelled_owned()));
+    let server = tokio::spawn(serve::serve(
+        listener,
+        router,
+        serve_options,
+        shutdown.clone().cancelled_owned(),
+    ));
 
     let root = format!("http://{address}");
     let shown = show(options, &first, &root, app_url, started, &shutdown).await;
@@ -133,7 +141,10 @@ async fn show(
         println!("{ready}");
         return Ok(());
     }
-    println!("\nInsula is ready after {:.1} s at {root}\n", started.elapsed().as_secs_f64());
+    println!(
+        "\nInsula is ready after {:.1} s at {root}\n",
+        started.elapsed().as_secs_f64()
+    );
     let demo = Demo::new(root, first.api_key());
     let told = async {
         demo.ingest(&options.samples).await?;

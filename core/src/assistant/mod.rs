@@ -48,7 +48,10 @@ pub async fn create(
     settings: AssistantSettings,
 ) -> Result<Assistant> {
     if services.models.find_chat(name).is_some() || services.models.find_embedder(name).is_some() {
-        return Err(Error::invalid("name", format!("'{name}' is the name of a model.")));
+        return Err(Error::invalid(
+            "name",
+            format!("'{name}' is the name of a model."),
+        ));
     }
     check_name(name)?;
     check(services, &settings)?;
@@ -66,7 +69,9 @@ pub async fn create(
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn get(tx: &mut TenantTx, id: AssistantId) -> Result<Assistant> {
-    store::find(tx, Some(id), None).await?.ok_or_else(|| Error::not_found("assistant", id))
+    store::find(tx, Some(id), None)
+        .await?
+        .ok_or_else(|| Error::not_found("assistant", id))
 }
 
 /// The assistant of that name, if there is one.
@@ -86,7 +91,10 @@ pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<Assistant>> {
         if let Some(id) = cursor
             && store::find(tx, Some(id.into()), None).await?.is_none()
         {
-            return Err(Error::invalid(param, "This cursor is not the id of one of your assistants."));
+            return Err(Error::invalid(
+                param,
+                "This cursor is not the id of one of your assistants.",
+            ));
         }
     }
     store::list(tx, page).await
@@ -118,7 +126,11 @@ pub async fn update(
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn delete(tx: &mut TenantTx, id: AssistantId) -> Result<()> {
-    if store::delete(tx, id).await? { Ok(()) } else { Err(Error::not_found("assistant", id)) }
+    if store::delete(tx, id).await? {
+        Ok(())
+    } else {
+        Err(Error::not_found("assistant", id))
+    }
 }
 
 /// An assistant answers from its stores, so whoever chooses them must be able to read them.
@@ -146,7 +158,10 @@ fn check(services: &Services, settings: &AssistantSettings) -> Result<()> {
         return Err(Error::model_not_found(&settings.model));
     }
     if settings.instructions.chars().count() > 65_536 || settings.instructions.contains('\0') {
-        return Err(Error::invalid("instructions", "Must have at most 65536 characters and no NUL."));
+        return Err(Error::invalid(
+            "instructions",
+            "Must have at most 65536 characters and no NUL.",
+        ));
     }
     if !(1..=50).contains(&settings.max_num_results) {
         return Err(Error::invalid("max_num_results", "Must be between 1 and 50."));
@@ -155,7 +170,10 @@ fn check(services: &Services, settings: &AssistantSettings) -> Result<()> {
         return Err(Error::invalid("score_threshold", "Must be between 0 and 1."));
     }
     if settings.vector_store_ids.len() > 16 {
-        return Err(Error::invalid("vector_store_ids", "At most 16 vector stores can be used."));
+        return Err(Error::invalid(
+            "vector_store_ids",
+            "At most 16 vector stores can be used.",
+        ));
     }
     Ok(())
 }
@@ -163,9 +181,11 @@ fn check(services: &Services, settings: &AssistantSettings) -> Result<()> {
 async fn check_stores(tx: &mut TenantTx, ids: &[VectorStoreId]) -> Result<()> {
     for (position, id) in ids.iter().enumerate() {
         vector_store::locate(tx, *id).await.map_err(|error| match error {
-            Error::NotFound { message, code, .. } => {
-                Error::NotFound { message, code, param: Some(format!("vector_store_ids[{position}]")) }
-            }
+            Error::NotFound { message, code, .. } => Error::NotFound {
+                message,
+                code,
+                param: Some(format!("vector_store_ids[{position}]")),
+            },
             other => other,
         })?;
     }

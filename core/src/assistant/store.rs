@@ -45,7 +45,11 @@ const PAGES: (&str, &str) = paged!(
     where "($1::uuid is null or id = $1) and ($2::text is null or name = $2)", "$3" "$4" "$5"
 );
 
-pub(super) async fn insert(tx: &mut TenantTx, name: &str, settings: &AssistantSettings) -> Result<AssistantId> {
+pub(super) async fn insert(
+    tx: &mut TenantTx,
+    name: &str,
+    settings: &AssistantSettings,
+) -> Result<AssistantId> {
     let id = AssistantId::generate();
     sqlx::query(
         "insert into assistants (id, name, model, instructions, max_num_results, score_threshold)
@@ -113,11 +117,19 @@ pub(super) async fn update(tx: &mut TenantTx, id: AssistantId, settings: &Assist
 }
 
 pub(super) async fn delete(tx: &mut TenantTx, id: AssistantId) -> Result<bool> {
-    Ok(sqlx::query("delete from assistants where id = $1").bind(id).execute(&mut **tx).await?.rows_affected() > 0)
+    Ok(sqlx::query("delete from assistants where id = $1")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected()
+        > 0)
 }
 
 async fn set_stores(tx: &mut TenantTx, id: AssistantId, stores: &[VectorStoreId]) -> Result<()> {
-    sqlx::query("delete from assistant_vector_stores where assistant_id = $1").bind(id).execute(&mut **tx).await?;
+    sqlx::query("delete from assistant_vector_stores where assistant_id = $1")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query(
         "insert into assistant_vector_stores (assistant_id, vector_store_id)
          select distinct $1::uuid, u.id from unnest($2::uuid[]) as u (id)",

@@ -20,7 +20,12 @@ pub fn find_citations(text: &str, passages: &[Passage]) -> Vec<Citation> {
                 && let Some(passage) = passages.get(index)
             {
                 let end = passage.start + i64::try_from(passage.text.chars().count()).unwrap_or(0);
-                found.push(Citation { passage: index, index: characters, start: passage.start, end });
+                found.push(Citation {
+                    passage: index,
+                    index: characters,
+                    start: passage.start,
+                    end,
+                });
             }
         }
         characters += 1;
@@ -84,7 +89,10 @@ mod tests {
     fn markers_become_citations_and_other_brackets_do_not() {
         let passages = [passage("أهلا", 10), passage("two", 0)];
         let found = find_citations("مرحبا [1] a[0] [2,1] [x] [9] arr[", &passages);
-        let summary: Vec<_> = found.iter().map(|c| (c.passage, c.index, c.start, c.end)).collect();
+        let summary: Vec<_> = found
+            .iter()
+            .map(|c| (c.passage, c.index, c.start, c.end))
+            .collect();
         assert_eq!(summary, vec![(0, 6, 10, 14), (1, 15, 0, 3), (0, 15, 10, 14)]);
     }
 }

@@ -20,7 +20,10 @@ pub(super) async fn retrieve(
     grounding: Grounding,
 ) -> Result<Vec<Passage>> {
     let Some(question) = question(messages) else {
-        return Err(Error::invalid("messages", "A grounded call needs a user message with text."));
+        return Err(Error::invalid(
+            "messages",
+            "A grounded call needs a user message with text.",
+        ));
     };
     let mut hits: Vec<Hit> = Vec::new();
     for (position, store) in grounding.vector_store_ids.iter().enumerate() {
@@ -31,12 +34,16 @@ pub(super) async fn retrieve(
             filter: grounding.filter.clone(),
             score_threshold: grounding.score_threshold,
         };
-        let found = search::search(services, cx, request).await.map_err(|error| match error {
-            Error::NotFound { message, code, .. } => {
-                Error::NotFound { message, code, param: Some(format!("vector_store_ids[{position}]")) }
-            }
-            other => other,
-        })?;
+        let found = search::search(services, cx, request)
+            .await
+            .map_err(|error| match error {
+                Error::NotFound { message, code, .. } => Error::NotFound {
+                    message,
+                    code,
+                    param: Some(format!("vector_store_ids[{position}]")),
+                },
+                other => other,
+            })?;
         hits.extend(found.hits);
     }
     // Fused scores are relative to their own store; cosine and BM25 are not comparable over models either. Equal ranks
@@ -88,7 +95,10 @@ pub(super) fn instruct(messages: &mut Vec<ChatMessage>, passages: &[Passage]) {
         text.push_str("\nNo passage was found for this question.\n");
     }
     for (index, passage) in passages.iter().enumerate() {
-        let place = passage.page.map(|page| format!(", page {page}")).unwrap_or_default();
+        let place = passage
+            .page
+            .map(|page| format!(", page {page}"))
+            .unwrap_or_default();
         let heading = if passage.heading_path.is_empty() {
             String::new()
         } else {
@@ -102,7 +112,10 @@ pub(super) fn instruct(messages: &mut Vec<ChatMessage>, passages: &[Passage]) {
             passage.filename
         ));
     }
-    let position = messages.iter().position(|message| message.role != Role::System).unwrap_or(messages.len());
+    let position = messages
+        .iter()
+        .position(|message| message.role != Role::System)
+        .unwrap_or(messages.len());
     messages.insert(position, ChatMessage::text(Role::System, text));
 }
 
@@ -117,16 +130,27 @@ mod tests {
             ChatMessage::text(Role::Assistant, "Dogs are allowed."),
             ChatMessage::text(Role::User, "And cats?"),
         ];
-        assert_eq!(question(&messages).unwrap(), "What does the lease say about pets in the building?\nAnd cats?");
-        messages.push(ChatMessage::text(Role::User, "What is the notice period for the tenant?"));
-        assert_eq!(question(&messages).unwrap(), "What is the notice period for the tenant?");
+        assert_eq!(
+            question(&messages).unwrap(),
+            "What does the lease say about pets in the building?\nAnd cats?"
+        );
+        messages.push(ChatMessage::text(
+            Role::User,
+            "What is the notice period for the tenant?",
+        ));
+        assert_eq!(
+            question(&messages).unwrap(),
+            "What is the notice period for the tenant?"
+        );
         assert_eq!(question(&messages[1..2]), None);
     }
 
     #[test]
     fn passages_cannot_leave_their_delimiters() {
-        let mut messages =
-            vec![ChatMessage::text(Role::System, "Be brief."), ChatMessage::text(Role::User, "Question?")];
+        let mut messages = vec![
+            ChatMessage::text(Role::System, "Be brief."),
+            ChatMessage::text(Role::User, "Question?"),
+        ];
         let passage = Passage {
             file_id: String::new(),
             filename: "x.md".into(),

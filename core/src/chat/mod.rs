@@ -83,7 +83,12 @@ impl PreparedChat {
 /// # Errors
 /// [`Error::NotFound`] for an unknown model or store; [`Error::Invalid`] for an embedding model or values out of range.
 pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) -> Result<PreparedChat> {
-    let ChatCall { model, mut messages, options, mut grounding } = call;
+    let ChatCall {
+        model,
+        mut messages,
+        options,
+        mut grounding,
+    } = call;
     let mut route = services.models.find_chat(&model).cloned();
     if route.is_none() {
         let mut tx = services.db.tenant(cx).await?;
@@ -91,7 +96,10 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
         tx.commit().await?;
         let Some(assistant) = found else {
             return Err(if services.models.find_embedder(&model).is_some() {
-                Error::invalid("model", format!("'{model}' is an embedding model and cannot chat."))
+                Error::invalid(
+                    "model",
+                    format!("'{model}' is an embedding model and cannot chat."),
+                )
             } else {
                 Error::model_not_found(&model)
             });
@@ -119,6 +127,15 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
     if grounded {
         ground::instruct(&mut messages, &passages);
     }
-    let request = ChatRequest { model: route.upstream_model, messages, options, passages, grounded };
-    Ok(PreparedChat { model: route.model, request })
+    let request = ChatRequest {
+        model: route.upstream_model,
+        messages,
+        options,
+        passages,
+        grounded,
+    };
+    Ok(PreparedChat {
+        model: route.model,
+        request,
+    })
 }

@@ -116,7 +116,10 @@ pub async fn create(services: &Services, cx: &TenantContext, new: NewFile) -> Re
 async fn record(services: &Services, cx: &TenantContext, new: NewFile) -> Result<File> {
     let filename = base_name(&new.filename);
     if filename.is_empty() || filename.chars().count() > 1024 {
-        return Err(Error::invalid("file", "The file needs a name of 1 to 1024 characters."));
+        return Err(Error::invalid(
+            "file",
+            "The file needs a name of 1 to 1024 characters.",
+        ));
     }
     let mut tx = services.db.tenant(cx).await?;
     let file = store::insert(&mut tx, &filename, &new).await?;
@@ -141,7 +144,10 @@ pub async fn list(tx: &mut TenantTx, purpose: Option<Purpose>, page: Page) -> Re
         if let Some(id) = cursor
             && store::find(tx, id.into()).await?.is_none()
         {
-            return Err(Error::invalid(param, "This cursor is not the id of one of your files."));
+            return Err(Error::invalid(
+                param,
+                "This cursor is not the id of one of your files.",
+            ));
         }
     }
     store::list(tx, purpose, page).await

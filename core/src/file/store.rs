@@ -81,6 +81,9 @@ pub(super) async fn list(tx: &mut TenantTx, purpose: Option<Purpose>, page: Page
 }
 
 pub(super) async fn delete(tx: &mut TenantTx, id: FileId) -> Result<()> {
-    sqlx::query("delete from files where id = $1").bind(id).execute(&mut **tx).await?;
+    sqlx::query("delete from files where id = $1")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

@@ -64,10 +64,23 @@ pub(crate) async fn run(
     let embedder = &services
         .models
         .find_embedder(&store.embedding_model)
-        .ok_or_else(|| Error::internal(format!("the model '{}' is not loaded here", store.embedding_model)))?
+        .ok_or_else(|| {
+            Error::internal(format!(
+                "the model '{}' is not loaded here",
+                store.embedding_model
+            ))
+        })?
         .embedder;
-    let bytes = services.blobs.read(file::blob_name(&file)).await.map_err(Error::internal)?;
-    let document = services.parser.parse(bytes, &file.filename).await.map_err(Failure::Document)?;
+    let bytes = services
+        .blobs
+        .read(file::blob_name(&file))
+        .await
+        .map_err(Error::internal)?;
+    let document = services
+        .parser
+        .parse(bytes, &file.filename)
+        .await
+        .map_err(Failure::Document)?;
     let drafts = cut(std::sync::Arc::clone(embedder), document, store_file.chunking).await?;
     if drafts.is_empty() {
         return Err(Failure::Document(ParseError {
@@ -78,8 +91,15 @@ pub(crate) async fn run(
     let chunks = embed(embedder.as_ref(), &store, drafts).await?;
 
     let mut tx = services.db.tenant(&lease.cx).await?;
-    write::replace_chunks(&mut tx, store_id, file_id, store.embedding_model_id, embedder.card().dimensions, &chunks)
-        .await?;
+    write::replace_chunks(
+        &mut tx,
+        store_id,
+        file_id,
+        store.embedding_model_id,
+        embedder.card().dimensions,
+        &chunks,
+    )
+    .await?;
     lease.complete(&mut tx).await?;
     tx.commit().await?;
     Ok(())
@@ -123,9 +143,14 @@ async fn cut(
         let window = embedder.card().max_tokens;
         let settings = match chunking {
             Chunking::Auto => ChunkSettings::auto(window),
-            Chunking::Static { max_tokens, overlap_tokens } => {
-                ChunkSettings::fixed(max_tokens.unsigned_abs() as usize, overlap_tokens.unsigned_abs() as usize, window)
-            }
+            Chunking::Static {
+                max_tokens,
+                overlap_tokens,
+            } => ChunkSettings::fixed(
+                max_tokens.unsigned_abs() as usize,
+                overlap_tokens.unsigned_abs() as usize,
+                window,
+            ),
         };
         chunk::chunk(&document, embedder.counter(), &settings)
     })
@@ -140,7 +165,9 @@ async fn embed(embedder: &dyn Embedder, store: &Located, drafts: Vec<ChunkDraft>
         vectors.extend(embedder.embed(texts, EmbedPurpose::Bulk).await?.vectors);
     }
     if vectors.len() != drafts.len() {
-        return Err(Error::internal("the embedder returned another number of vectors than it was given texts"));
+        return Err(Error::internal(
+            "the embedder returned another number of vectors than it was given texts",
+        ));
     }
     let (chunk_count, term_count) = (store.chunk_count, store.term_count);
     tokio::task::spawn_blocking(move || {
@@ -175,7 +202,12 @@ fn known(language: &'static str) -> Option<&'static str> {
 
 /// BM25's average length: of the store as it is, and of the new chunks. It is frozen into the weights, which is mild
 /// (search-quality falls by less than a point when the average drifts by a fifth).
-fn average_length(chunk_count: i64, term_count: i64, drafts: &[ChunkDraft], languages: &[&'static str]) -> f32 {
+fn average_length(
+    chunk_count: i64,
+    term_count: i64,
+    drafts: &[ChunkDraft],
+    languages: &[&'static str],
+) -> f32 {
     // A sample says enough about the new chunks; their lengths are bounded by the chunk size.
     const SAMPLE: usize = 64;
     let step = (drafts.len() / SAMPLE).max(1);

@@ -90,10 +90,15 @@ async fn insert_chunks(
 ) -> Result<()> {
     let column = |value: fn(&ReadyChunk) -> i64| part.iter().map(value).collect::<Vec<i64>>();
     let texts: Vec<&str> = part.iter().map(|chunk| chunk.draft.text.as_str()).collect();
-    let headings: Vec<String> = part.iter().map(|chunk| chunk.draft.heading_path.join(UNIT_SEPARATOR)).collect();
+    let headings: Vec<String> = part
+        .iter()
+        .map(|chunk| chunk.draft.heading_path.join(UNIT_SEPARATOR))
+        .collect();
     let languages: Vec<&str> = part.iter().map(|chunk| chunk.language).collect();
-    let terms: Vec<Option<&Sparsevec>> =
-        part.iter().map(|chunk| (!chunk.terms.is_empty()).then_some(&chunk.terms)).collect();
+    let terms: Vec<Option<&Sparsevec>> = part
+        .iter()
+        .map(|chunk| (!chunk.terms.is_empty()).then_some(&chunk.terms))
+        .collect();
     let pages: Vec<Option<i32>> = part.iter().map(|chunk| chunk.draft.page).collect();
     sqlx::query(
         "insert into chunks (id, vector_store_id, file_id, ordinal, content, heading_path, page, start_char, end_char,

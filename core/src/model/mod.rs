@@ -7,7 +7,7 @@ mod chat;
 mod embed;
 
 pub use chat::{
-    ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatStream, Citation, Completion, FinishReason,
-    Passage, Role, TokenUsage, ToolCall, ToolCallDelta,
+    ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatStream, Citation, Completion,
+    FinishReason, Passage, Role, TokenUsage, ToolCall, ToolCallDelta,
 };
 pub use embed::{EmbedPurpose, Embedder, EmbedderCard, Embeddings, TokenCounter};

@@ -57,12 +57,17 @@ impl Filter {
     pub(super) fn compile(&self) -> Result<CompiledFilter> {
         let mut values = Map::new();
         let path = self.predicate(&mut values, 0)?;
-        Ok(CompiledFilter { path, values: Value::Object(values) })
+        Ok(CompiledFilter {
+            path,
+            values: Value::Object(values),
+        })
     }
 
     fn predicate(&self, values: &mut Map<String, Value>, depth: usize) -> Result<String> {
         if depth > MAX_DEPTH {
-            return Err(invalid(&format!("Filters can be nested {MAX_DEPTH} levels deep.")));
+            return Err(invalid(&format!(
+                "Filters can be nested {MAX_DEPTH} levels deep."
+            )));
         }
         match self {
             Self::Compare(Comparison::Ne, key, value) => Ok(not(&compare("==", key, value, values)?)),
@@ -77,24 +82,41 @@ impl Filter {
                 Ok(sure(&compare(operator, key, value, values)?))
             }
             Self::In(key, list) => {
-                let any = list.iter().map(|value| Ok(sure(&compare("==", key, value, values)?)));
+                let any = list
+                    .iter()
+                    .map(|value| Ok(sure(&compare("==", key, value, values)?)));
                 join(any.collect::<Result<_>>()?, " || ")
             }
             Self::NotIn(key, list) => {
-                let none = list.iter().map(|value| Ok(not(&compare("==", key, value, values)?)));
+                let none = list
+                    .iter()
+                    .map(|value| Ok(not(&compare("==", key, value, values)?)));
                 join(none.collect::<Result<_>>()?, " && ")
             }
-            Self::And(filters) => {
-                join(filters.iter().map(|f| f.predicate(values, depth + 1)).collect::<Result<_>>()?, " && ")
-            }
-            Self::Or(filters) => {
-                join(filters.iter().map(|f| f.predicate(values, depth + 1)).collect::<Result<_>>()?, " || ")
-            }
+            Self::And(filters) => join(
+                filters
+                    .iter()
+                    .map(|f| f.predicate(values, depth + 1))
+                    .collect::<Result<_>>()?,
+                " && ",
+            ),
+            Self::Or(filters) => join(
+                filters
+                    .iter()
+                    .map(|f| f.predicate(values, depth + 1))
+                    .collect::<Result<_>>()?,
+                " || ",
+            ),
         }
     }
 }
 
-fn compare(operator: &str, key: &str, value: &AttributeValue, values: &mut Map<String, Value>) -> Result<String> {
+fn compare(
+    operator: &str,
+    key: &str,
+    value: &AttributeValue,
+    values: &mut Map<String, Value>,
+) -> Result<String> {
     if values.len() >= MAX_VALUES {
         return Err(invalid(&format!("Filters can have at most {MAX_VALUES} values.")));
     }
@@ -141,8 +163,14 @@ mod tests {
     #[test]
     fn values_and_keys_never_become_part_of_the_path() {
         let hostile = r#"x" || true || $."y"#;
-        let compiled = Filter::Compare(Comparison::Eq, hostile.into(), text("\") || true")).compile().unwrap();
-        assert!(compiled.path.contains(r#"$."x\" || true || $.\"y""#), "{}", compiled.path);
+        let compiled = Filter::Compare(Comparison::Eq, hostile.into(), text("\") || true"))
+            .compile()
+            .unwrap();
+        assert!(
+            compiled.path.contains(r#"$."x\" || true || $.\"y""#),
+            "{}",
+            compiled.path
+        );
         assert_eq!(compiled.values["v0"], "\") || true");
     }
 

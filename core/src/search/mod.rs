@@ -44,7 +44,13 @@ pub struct SearchRequest {
 impl SearchRequest {
     /// A search for one query with the defaults of the contract.
     pub fn new(vector_store_id: VectorStoreId, query: impl Into<String>) -> Self {
-        Self { vector_store_id, queries: vec![query.into()], max_results: 10, filter: None, score_threshold: 0.0 }
+        Self {
+            vector_store_id,
+            queries: vec![query.into()],
+            max_results: 10,
+            filter: None,
+            score_threshold: 0.0,
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -52,13 +58,19 @@ impl SearchRequest {
             return Err(Error::invalid("query", "The query must not be empty."));
         }
         if self.queries.len() > 16 {
-            return Err(Error::invalid("query", "At most 16 queries can be asked at once."));
+            return Err(Error::invalid(
+                "query",
+                "At most 16 queries can be asked at once.",
+            ));
         }
         if !(1..=50).contains(&self.max_results) {
             return Err(Error::invalid("max_num_results", "Must be between 1 and 50."));
         }
         if !(0.0..=1.0).contains(&self.score_threshold) {
-            return Err(Error::invalid("ranking_options.score_threshold", "Must be between 0 and 1."));
+            return Err(Error::invalid(
+                "ranking_options.score_threshold",
+                "Must be between 0 and 1.",
+            ));
         }
         Ok(())
     }
@@ -142,7 +154,11 @@ pub struct SearchResponse {
 /// # Errors
 /// [`Error::NotFound`] for an unknown store; [`Error::Invalid`] for values out of range, a query longer than the model's
 /// window, or an expired store.
-pub async fn search(services: &Services, cx: &TenantContext, request: SearchRequest) -> Result<SearchResponse> {
+pub async fn search(
+    services: &Services,
+    cx: &TenantContext,
+    request: SearchRequest,
+) -> Result<SearchResponse> {
     request.check()?;
     let filter = request.filter.as_ref().map(Filter::compile).transpose()?;
     let mut timings = Timings::default();
@@ -162,12 +178,20 @@ pub async fn search(services: &Services, cx: &TenantContext, request: SearchRequ
     let embedder = &services
         .models
         .find_embedder(&located.embedding_model)
-        .ok_or_else(|| Error::internal(format!("the model '{}' is not loaded here", located.embedding_model)))?
+        .ok_or_else(|| {
+            Error::internal(format!(
+                "the model '{}' is not loaded here",
+                located.embedding_model
+            ))
+        })?
         .embedder;
     let card = embedder.card();
 
-    let weights: Vec<f64> =
-        request.queries.iter().map(|query| language::vector_weight(query, &card.languages)).collect();
+    let weights: Vec<f64> = request
+        .queries
+        .iter()
+        .map(|query| language::vector_weight(query, &card.languages))
+        .collect();
     let started = Instant::now();
     let vectors = embed_queries(embedder.as_ref(), &request.queries, &weights).await?;
     timings.embed = started.elapsed();
@@ -196,7 +220,9 @@ pub async fn search(services: &Services, cx: &TenantContext, request: SearchRequ
         )
         .await?;
         for candidate in found {
-            let entry = best.entry(candidate.chunk_id).or_insert_with(|| candidate.clone());
+            let entry = best
+                .entry(candidate.chunk_id)
+                .or_insert_with(|| candidate.clone());
             if candidate.score > entry.score {
                 *entry = candidate;
             }
@@ -227,8 +253,12 @@ async fn embed_queries(
     weights: &[f64],
 ) -> Result<Vec<Option<Vec<f32>>>> {
     let readable = |weight: &f64| *weight > 0.0;
-    let texts: Vec<String> =
-        queries.iter().zip(weights).filter(|(_, weight)| readable(weight)).map(|(query, _)| query.clone()).collect();
+    let texts: Vec<String> = queries
+        .iter()
+        .zip(weights)
+        .filter(|(_, weight)| readable(weight))
+        .map(|(query, _)| query.clone())
+        .collect();
     let mut vectors = if texts.is_empty() {
         Vec::new().into_iter()
     } else {
@@ -236,13 +266,20 @@ async fn embed_queries(
             .embed(texts, EmbedPurpose::Interactive)
             .await
             .map_err(|error| match error {
-                Error::Invalid { message, code, .. } => Error::Invalid { message, code, param: Some("query".into()) },
+                Error::Invalid { message, code, .. } => Error::Invalid {
+                    message,
+                    code,
+                    param: Some("query".into()),
+                },
                 other => other,
             })?
             .vectors
             .into_iter()
     };
-    Ok(weights.iter().map(|weight| if readable(weight) { vectors.next() } else { None }).collect())
+    Ok(weights
+        .iter()
+        .map(|weight| if readable(weight) { vectors.next() } else { None })
+        .collect())
 }
 
 /// The query side of BM25: each of its terms that the store has, with its IDF there.
@@ -254,6 +291,8 @@ async fn query_terms(
 ) -> Result<Sparsevec> {
     let terms = QueryTerms::new(query, &[]).terms;
     let frequencies = store::document_frequencies(tx, request.vector_store_id, &terms).await?;
-    let weighed = frequencies.into_iter().map(|(term, df)| (term, idf(chunk_count, i64::from(df))));
+    let weighed = frequencies
+        .into_iter()
+        .map(|(term, df)| (term, idf(chunk_count, i64::from(df))));
     Ok(Sparsevec::new(weighed.collect()))
 }

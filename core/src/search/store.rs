@@ -116,8 +116,11 @@ pub(super) async fn rank(
     limit: i64,
 ) -> Result<Vec<Candidate>> {
     let text_weight = if halves.terms.is_empty() { 0.0 } else { 1.0 };
-    let (vector_weight, oversample) =
-        if halves.vector.is_some() { (halves.vector_weight, halves.oversample) } else { (0.0, 0) };
+    let (vector_weight, oversample) = if halves.vector.is_some() {
+        (halves.vector_weight, halves.oversample)
+    } else {
+        (0.0, 0)
+    };
     let statement = match filter {
         None => statements::whole_store(dimensions),
         Some(_) => statements::some_files(dimensions),

@@ -31,7 +31,10 @@ pub fn check_attributes(attributes: &Attributes) -> Result<()> {
     }
     for (key, value) in attributes {
         if key.is_empty() || key.chars().count() > 64 || key.contains('\0') {
-            return Err(Error::invalid("attributes", "Keys must have 1 to 64 characters and no NUL."));
+            return Err(Error::invalid(
+                "attributes",
+                "Keys must have 1 to 64 characters and no NUL.",
+            ));
         }
         if let AttributeValue::Text(text) = value
             && (text.chars().count() > 512 || text.contains('\0'))

@@ -30,14 +30,23 @@ impl Chunking {
     /// # Errors
     /// [`Error::Invalid`] naming the field.
     pub fn check(self) -> Result<()> {
-        let Self::Static { max_tokens, overlap_tokens } = self else { return Ok(()) };
+        let Self::Static {
+            max_tokens,
+            overlap_tokens,
+        } = self
+        else {
+            return Ok(());
+        };
         if !(100..=4096).contains(&max_tokens) {
             let param = "chunking_strategy.static.max_chunk_size_tokens";
             return Err(Error::invalid(param, "Must be between 100 and 4096."));
         }
         if overlap_tokens < 0 || overlap_tokens > max_tokens / 2 {
             let param = "chunking_strategy.static.chunk_overlap_tokens";
-            return Err(Error::invalid(param, "Must be between 0 and half of max_chunk_size_tokens."));
+            return Err(Error::invalid(
+                param,
+                "Must be between 0 and half of max_chunk_size_tokens.",
+            ));
         }
         Ok(())
     }
@@ -76,7 +85,10 @@ impl std::str::FromStr for Status {
             .into_iter()
             .find(|status| status.as_str() == name)
             .ok_or_else(|| {
-                Error::invalid("filter", "Must be one of 'in_progress', 'completed', 'failed', 'cancelled'.")
+                Error::invalid(
+                    "filter",
+                    "Must be one of 'in_progress', 'completed', 'failed', 'cancelled'.",
+                )
             })
     }
 }
@@ -136,11 +148,18 @@ pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFil
         return Err(not_found(store_id));
     }
     file::get(tx, new.file_id).await.map_err(|error| match error {
-        Error::NotFound { message, code, .. } => Error::NotFound { message, code, param: Some("file_id".into()) },
+        Error::NotFound { message, code, .. } => Error::NotFound {
+            message,
+            code,
+            param: Some("file_id".into()),
+        },
         other => other,
     })?;
     if file_store::upsert(tx, store_id, &new).await? {
-        let job = IngestFile { vector_store_id: store_id.uuid(), file_id: new.file_id.uuid() };
+        let job = IngestFile {
+            vector_store_id: store_id.uuid(),
+            file_id: new.file_id.uuid(),
+        };
         job::enqueue(tx, job.job()?).await?;
     }
     file_store::touch(tx, store_id).await?;
@@ -152,7 +171,9 @@ pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFil
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn get(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<StoreFile> {
-    file_store::find(tx, store_id, file_id).await?.ok_or_else(|| Error::not_found("file in this vector store", file_id))
+    file_store::find(tx, store_id, file_id)
+        .await?
+        .ok_or_else(|| Error::not_found("file in this vector store", file_id))
 }
 
 /// A part of the files of a store.
@@ -170,7 +191,10 @@ pub async fn list(
         if let Some(id) = cursor
             && file_store::find(tx, store_id, id.into()).await?.is_none()
         {
-            return Err(Error::invalid(param, "This cursor is not the id of a file of this vector store."));
+            return Err(Error::invalid(
+                param,
+                "This cursor is not the id of a file of this vector store.",
+            ));
         }
     }
     file_store::list(tx, store_id, status, page).await
@@ -234,7 +258,13 @@ mod tests {
 
     #[test]
     fn static_chunking_has_the_ranges_of_the_contract() {
-        let check = |max_tokens, overlap_tokens| Chunking::Static { max_tokens, overlap_tokens }.check();
+        let check = |max_tokens, overlap_tokens| {
+            Chunking::Static {
+                max_tokens,
+                overlap_tokens,
+            }
+            .check()
+        };
         assert!(check(100, 50).is_ok() && check(4096, 0).is_ok() && check(801, 400).is_ok());
         for (max, overlap) in [(99, 0), (4097, 0), (800, 401), (800, -1)] {
             assert!(check(max, overlap).is_err(), "{max} {overlap}");

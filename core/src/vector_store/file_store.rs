@@ -32,12 +32,16 @@ impl TryFrom<Row> for StoreFile {
             file_id: row.file_id,
             vector_store_id: row.vector_store_id,
             status: row.status.parse().map_err(Error::internal)?,
-            last_error: row
-                .error_code
-                .map(|code| LastError { code, message: row.error_message.unwrap_or_default() }),
+            last_error: row.error_code.map(|code| LastError {
+                code,
+                message: row.error_message.unwrap_or_default(),
+            }),
             attributes: row.attributes.0,
             chunking: match (row.max_chunk_tokens, row.chunk_overlap_tokens) {
-                (Some(max_tokens), Some(overlap_tokens)) => Chunking::Static { max_tokens, overlap_tokens },
+                (Some(max_tokens), Some(overlap_tokens)) => Chunking::Static {
+                    max_tokens,
+                    overlap_tokens,
+                },
                 _ => Chunking::Auto,
             },
             usage_bytes: row.usage_bytes,
@@ -59,7 +63,10 @@ const PAGES: (&str, &str) = paged!(
 pub(super) async fn upsert(tx: &mut TenantTx, store_id: VectorStoreId, new: &NewStoreFile) -> Result<bool> {
     let (max_tokens, overlap_tokens) = match new.chunking {
         Chunking::Auto => (None, None),
-        Chunking::Static { max_tokens, overlap_tokens } => (Some(max_tokens), Some(overlap_tokens)),
+        Chunking::Static {
+            max_tokens,
+            overlap_tokens,
+        } => (Some(max_tokens), Some(overlap_tokens)),
     };
     let present: Option<(String, bool)> = sqlx::query_as(
         "select status, max_chunk_tokens is not distinct from $3 and chunk_overlap_tokens is not distinct from $4
@@ -76,7 +83,8 @@ pub(super) async fn upsert(tx: &mut TenantTx, store_id: VectorStoreId, new: &New
         Some((status, same_chunking)) => match status.as_str() {
             "completed" => !same_chunking,
             "in_progress" if !same_chunking => {
-                let message = "The file is being read with another chunking_strategy; try again when it is done.";
+                let message =
+                    "The file is being read with another chunking_strategy; try again when it is done.";
                 return Err(Error::invalid("chunking_strategy", message));
             }
             "in_progress" => false,
@@ -146,7 +154,10 @@ pub(super) async fn list(
         .bind(scan.limit)
         .fetch_all(&mut **tx)
         .await?;
-    let files = rows.into_iter().map(StoreFile::try_from).collect::<Result<Vec<_>>>()?;
+    let files = rows
+        .into_iter()
+        .map(StoreFile::try_from)
+        .collect::<Result<Vec<_>>>()?;
     Ok(scan.finish(files))
 }
 
@@ -196,13 +207,19 @@ pub(super) async fn delete(tx: &mut TenantTx, store_id: VectorStoreId, file_id: 
 }
 
 pub(super) async fn stores_of(tx: &mut TenantTx, file_id: FileId) -> Result<Vec<VectorStoreId>> {
-    Ok(sqlx::query_scalar("select vector_store_id from vector_store_files where file_id = $1 order by 1")
-        .bind(file_id)
-        .fetch_all(&mut **tx)
-        .await?)
+    Ok(
+        sqlx::query_scalar("select vector_store_id from vector_store_files where file_id = $1 order by 1")
+            .bind(file_id)
+            .fetch_all(&mut **tx)
+            .await?,
+    )
 }
 
-pub(super) async fn contents(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<Vec<String>> {
+pub(super) async fn contents(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(
         "select content from chunks where vector_store_id = $1 and file_id = $2 order by ordinal",
     )

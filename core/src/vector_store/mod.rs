@@ -70,7 +70,8 @@ pub struct VectorStore {
 impl VectorStore {
     /// When it will expire unless it is used before.
     pub fn expires_at(&self) -> Option<DateTime<Utc>> {
-        self.expires_after_days.map(|days| self.last_active_at + Duration::days(i64::from(days)))
+        self.expires_after_days
+            .map(|days| self.last_active_at + Duration::days(i64::from(days)))
     }
 }
 
@@ -112,11 +113,17 @@ pub struct VectorStoreUpdate {
 /// [`Error::Invalid`] with param `metadata`.
 pub fn check_metadata(metadata: &Metadata) -> Result<()> {
     if metadata.len() > 16 {
-        return Err(Error::invalid("metadata", "At most 16 key-value pairs are allowed."));
+        return Err(Error::invalid(
+            "metadata",
+            "At most 16 key-value pairs are allowed.",
+        ));
     }
     for (key, value) in metadata {
         if key.is_empty() || key.chars().count() > 64 || key.contains('\0') {
-            return Err(Error::invalid("metadata", "Keys must have 1 to 64 characters and no NUL."));
+            return Err(Error::invalid(
+                "metadata",
+                "Keys must have 1 to 64 characters and no NUL.",
+            ));
         }
         if value.chars().count() > 512 || value.contains('\0') {
             let message = "Values must have at most 512 characters and no NUL.";
@@ -133,10 +140,17 @@ pub fn check_metadata(metadata: &Metadata) -> Result<()> {
 pub async fn create(services: &Services, cx: &TenantContext, new: NewVectorStore) -> Result<VectorStore> {
     check_metadata(&new.metadata)?;
     check_text("name", &new.name, 1024)?;
-    check_text("description", new.description.as_deref().unwrap_or_default(), 4096)?;
+    check_text(
+        "description",
+        new.description.as_deref().unwrap_or_default(),
+        4096,
+    )?;
     check_days(new.expires_after_days)?;
     if new.file_ids.len() > 500 {
-        return Err(Error::invalid("file_ids", "At most 500 files can be attached at once."));
+        return Err(Error::invalid(
+            "file_ids",
+            "At most 500 files can be attached at once.",
+        ));
     }
     let model_id = match &new.embedding_model {
         None => services.models.default_embedder()?.id,
@@ -159,12 +173,16 @@ pub async fn create(services: &Services, cx: &TenantContext, new: NewVectorStore
             attributes: Attributes::default(),
             chunking: new.chunking,
         };
-        file::attach(&mut tx, id, attached).await.map_err(|error| match error {
-            Error::NotFound { message, code, .. } => {
-                Error::NotFound { message, code, param: Some(format!("file_ids[{position}]")) }
-            }
-            other => other,
-        })?;
+        file::attach(&mut tx, id, attached)
+            .await
+            .map_err(|error| match error {
+                Error::NotFound { message, code, .. } => Error::NotFound {
+                    message,
+                    code,
+                    param: Some(format!("file_ids[{position}]")),
+                },
+                other => other,
+            })?;
     }
     let created = get(&mut tx, id).await?;
     tx.commit().await?;
@@ -188,7 +206,10 @@ pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<VectorStore>>
         if let Some(id) = cursor
             && store::find(tx, id.into()).await?.is_none()
         {
-            return Err(Error::invalid(param, "This cursor is not the id of one of your vector stores."));
+            return Err(Error::invalid(
+                param,
+                "This cursor is not the id of one of your vector stores.",
+            ));
         }
     }
     store::list(tx, page).await
@@ -218,7 +239,11 @@ pub async fn update(tx: &mut TenantTx, id: VectorStoreId, update: VectorStoreUpd
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn delete(tx: &mut TenantTx, id: VectorStoreId) -> Result<()> {
-    if store::delete(tx, id).await? { Ok(()) } else { Err(not_found(id)) }
+    if store::delete(tx, id).await? {
+        Ok(())
+    } else {
+        Err(not_found(id))
+    }
 }
 
 /// Takes a file out of every store that has it.
@@ -244,7 +269,10 @@ fn check_days(days: Option<i32>) -> Result<()> {
 
 fn check_text(param: &str, text: &str, most: usize) -> Result<()> {
     if text.chars().count() > most {
-        return Err(Error::invalid(param, format!("Must have at most {most} characters.")));
+        return Err(Error::invalid(
+            param,
+            format!("Must have at most {most} characters."),
+        ));
     }
     if text.contains('\0') {
         return Err(Error::invalid(param, "Must not contain NUL characters."));

@@ -106,7 +106,12 @@ pub(super) async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<Vector
 }
 
 pub(super) async fn update(tx: &mut TenantTx, id: VectorStoreId, update: VectorStoreUpdate) -> Result<()> {
-    let VectorStoreUpdate { name, description, metadata, expires_after_days } = update;
+    let VectorStoreUpdate {
+        name,
+        description,
+        metadata,
+        expires_after_days,
+    } = update;
     sqlx::query(
         "update vector_stores set
            name = case when $2 then coalesce($3, '') else name end,
@@ -131,7 +136,12 @@ pub(super) async fn update(tx: &mut TenantTx, id: VectorStoreId, update: VectorS
 }
 
 pub(super) async fn delete(tx: &mut TenantTx, id: VectorStoreId) -> Result<bool> {
-    Ok(sqlx::query("delete from vector_stores where id = $1").bind(id).execute(&mut **tx).await?.rows_affected() > 0)
+    Ok(sqlx::query("delete from vector_stores where id = $1")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected()
+        > 0)
 }
 
 /// What search and ingestion need to know of a store.
@@ -160,9 +170,10 @@ pub(crate) async fn locate(tx: &mut TenantTx, id: VectorStoreId) -> Result<Locat
 /// Serializes changes of a store's content, so that its statistics add up and two writers cannot deadlock over them.
 /// Readers are not held up. `false` if the store is gone.
 pub(crate) async fn lock(tx: &mut TenantTx, id: VectorStoreId) -> Result<bool> {
-    let locked: Option<i32> = sqlx::query_scalar("select 1 from vector_stores where id = $1 for no key update")
-        .bind(id)
-        .fetch_optional(&mut **tx)
-        .await?;
+    let locked: Option<i32> =
+        sqlx::query_scalar("select 1 from vector_stores where id = $1 for no key update")
+            .bind(id)
+            .fetch_optional(&mut **tx)
+            .await?;
     Ok(locked.is_some())
 }

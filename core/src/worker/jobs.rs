@@ -32,7 +32,11 @@ impl IngestFile {
         Ok(NewJob {
             kind: Self::KIND,
             payload: serde_json::to_value(self).map_err(Error::internal)?,
-            unique_key: Some(format!("{}:{}", self.vector_store_id.simple(), self.file_id.simple())),
+            unique_key: Some(format!(
+                "{}:{}",
+                self.vector_store_id.simple(),
+                self.file_id.simple()
+            )),
             priority: 0,
             max_attempts: 5,
         })
@@ -59,7 +63,13 @@ impl DeleteBlob {
     /// Never in practice: the payload is a name.
     pub fn job(self) -> Result<NewJob<'static>> {
         let payload = serde_json::to_value(self).map_err(Error::internal)?;
-        Ok(NewJob { kind: Self::KIND, payload, unique_key: None, priority: -10, max_attempts: 10 })
+        Ok(NewJob {
+            kind: Self::KIND,
+            payload,
+            unique_key: None,
+            priority: -10,
+            max_attempts: 10,
+        })
     }
 }
 
@@ -102,9 +112,18 @@ pub(super) async fn record_failure(services: &Services, lease: &Lease, failure: 
             let over = lease.exhausted || lease.is_last_attempt();
             let for_file = over.then(|| ParseError {
                 code: ParseErrorCode::ServerError,
-                message: "The file could not be processed after several attempts. The operator can see why.".into(),
+                message: "The file could not be processed after several attempts. The operator can see why."
+                    .into(),
             });
-            (if lease.exhausted { Retry::Never } else { Retry::Later }, for_file, reason)
+            (
+                if lease.exhausted {
+                    Retry::Never
+                } else {
+                    Retry::Later
+                },
+                for_file,
+                reason,
+            )
         }
     };
     let payload = payload(services, lease).await?;

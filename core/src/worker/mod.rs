@@ -49,7 +49,10 @@ pub async fn run(
     settings: WorkerSettings,
     shutdown: CancellationToken,
 ) {
-    let mut leaser = Leaser::new(services.db.clone(), format!("{}-{}", std::process::id(), new_uuid().simple()));
+    let mut leaser = Leaser::new(
+        services.db.clone(),
+        format!("{}-{}", std::process::id(), new_uuid().simple()),
+    );
     leaser.lease_for = settings.lease_for;
     leaser.tenant_cap = settings.tenant_cap;
     let worker = Worker { services, leaser };
@@ -58,11 +61,18 @@ pub async fn run(
     let give_back = CancellationToken::new();
     while !shutdown.is_cancelled() {
         let free = slots.available_permits();
-        let leased = if free == 0 { Vec::new() } else { worker.lease(free).await };
+        let leased = if free == 0 {
+            Vec::new()
+        } else {
+            worker.lease(free).await
+        };
         let found = !leased.is_empty();
         for lease in leased {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            let (worker, give_back, notifications) = (worker.clone(), give_back.clone(), notifications.clone());
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                return;
+            };
+            let (worker, give_back, notifications) =
+                (worker.clone(), give_back.clone(), notifications.clone());
             tasks.spawn(async move {
                 worker.carry_out(lease, give_back).await;
                 drop(slot);
@@ -78,7 +88,10 @@ pub async fn run(
         }
     }
     tasks.close();
-    if tokio::time::timeout(settings.drain_for, tasks.wait()).await.is_err() {
+    if tokio::time::timeout(settings.drain_for, tasks.wait())
+        .await
+        .is_err()
+    {
         give_back.cancel();
         tasks.wait().await;
     }
@@ -93,10 +106,13 @@ struct Worker {
 impl Worker {
     async fn lease(&self, free: usize) -> Vec<Lease> {
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        self.leaser.lease(jobs::KINDS, limit).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "could not lease jobs");
-            Vec::new()
-        })
+        self.leaser
+            .lease(jobs::KINDS, limit)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "could not lease jobs");
+                Vec::new()
+            })
     }
 
     /// Runs one job to an end that is on record: done, failed, or handed back.
