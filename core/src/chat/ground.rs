@@ -3,12 +3,11 @@
 use insula_tenancy::TenantContext;
 
 use super::Grounding;
+use super::asked::asked;
 use crate::model::{ChatMessage, Passage, Role};
 use crate::search::{self, Hit, SearchRequest};
 use crate::{Error, Result, Services};
 
-/// A question shorter than this (in characters) is probably a follow-up: the one before it is asked along.
-const SHORT_QUESTION: usize = 24;
 /// What is searched for is cut to this many characters, so that a pasted page fits the embedding model's window.
 const LONGEST_QUESTION: usize = 600;
 
@@ -66,21 +65,9 @@ fn passage(hit: Hit) -> Passage {
     }
 }
 
-/// The last thing that the user asked, with the question before it when it is too short to stand alone.
+/// What is searched for.
 fn question(messages: &[ChatMessage]) -> Option<String> {
-    let mut asked = messages
-        .iter()
-        .rev()
-        .filter(|message| message.role == Role::User)
-        .filter_map(|message| message.content.as_deref())
-        .map(str::trim)
-        .filter(|text| !text.is_empty());
-    let last = asked.next()?;
-    let question = match asked.next() {
-        Some(previous) if last.chars().count() < SHORT_QUESTION => format!("{previous}\n{last}"),
-        _ => last.to_owned(),
-    };
-    Some(question.chars().take(LONGEST_QUESTION).collect())
+    asked(messages).map(|asked| asked.text.chars().take(LONGEST_QUESTION).collect())
 }
 
 /// Puts the passages before the model as a system message: numbered, delimited, and marked as material that cannot give

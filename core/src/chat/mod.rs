@@ -5,6 +5,7 @@
 //! passages that match the question are put before the model, numbered, delimited and marked as material, and the
 //! markers `[n]` in its answer become citations.
 
+mod asked;
 mod cite;
 pub mod extractive;
 mod ground;

@@ -1,8 +1,8 @@
 //! What is asked, and the sentences of our own that an answer may consist of.
 
-use crate::model::{ChatMessage, Role};
+use crate::chat::asked::asked;
+use crate::model::ChatMessage;
 use crate::text::language::{self, Script};
-use crate::text::terms;
 
 /// The part of a conversation that is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,18 +16,7 @@ impl Question {
     /// Takes the question out of a conversation. Earlier turns are ignored, except for a follow-up such as `And in
     /// Germany?`, which is read together with the question before.
     pub(super) fn of(messages: &[ChatMessage]) -> Self {
-        let mut asked = messages
-            .iter()
-            .rev()
-            .filter(|message| message.role == Role::User)
-            .filter_map(|message| message.content.as_deref())
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        let last = asked.next().unwrap_or_default();
-        let text = match asked.next() {
-            Some(previous) if is_follow_up(last) => format!("{previous}\n{last}"),
-            _ => last.to_owned(),
-        };
+        let (text, last) = asked(messages).map_or_else(Default::default, |asked| (asked.text, asked.last));
         let detected = language::detect(last);
         let arabic =
             detected.script == Some(Script::Arabic) && (detected.code == "ara" || !detected.reliable);
@@ -55,17 +44,10 @@ impl Question {
     }
 }
 
-/// Whether a message means little without the one before: at most three words, or at most one that says something.
-fn is_follow_up(text: &str) -> bool {
-    let words = text.split_whitespace().count();
-    // A language without spaces has one long "word".
-    let is_short = words <= 3 && text.chars().count() <= 30;
-    is_short || (words <= 6 && terms::query_tokens(text, &[]).len() <= 1 && text.chars().count() <= 40)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Role;
 
     fn user(text: &str) -> ChatMessage {
         ChatMessage::text(Role::User, text)
