@@ -56,6 +56,55 @@ pub async fn enqueue(tx: &mut TenantTx, job: NewJob<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Enqueues jobs in one statement, each as [`enqueue`] would.
+///
+/// # Errors
+/// When the database is away.
+pub async fn enqueue_many(tx: &mut TenantTx, jobs: Vec<NewJob<'_>>) -> Result<()> {
+    let ids: Vec<JobId> = jobs.iter().map(|_| JobId::generate()).collect();
+    let kinds: Vec<&str> = jobs.iter().map(|job| job.kind).collect();
+    let payloads: Vec<Json<&Value>> = jobs.iter().map(|job| Json(&job.payload)).collect();
+    let unique_keys: Vec<Option<&str>> = jobs.iter().map(|job| job.unique_key.as_deref()).collect();
+    let priorities: Vec<i32> = jobs.iter().map(|job| job.priority).collect();
+    let max_attempts: Vec<i32> = jobs.iter().map(|job| job.max_attempts).collect();
+    let delays: Vec<f64> = jobs.iter().map(|job| job.delay.as_secs_f64()).collect();
+    sqlx::query(
+        "insert into jobs (id, kind, payload, unique_key, priority, max_attempts, run_at)
+         select u.id, u.kind, u.payload, u.unique_key, u.priority, u.max_attempts,
+                now() + make_interval(secs => u.delay)
+         from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::int[], $6::int[], $7::float8[])
+              as u (id, kind, payload, unique_key, priority, max_attempts, delay)
+         on conflict (tenant_id, kind, unique_key) where state in ('ready', 'running') do nothing",
+    )
+    .bind(ids)
+    .bind(kinds)
+    .bind(payloads)
+    .bind(unique_keys)
+    .bind(priorities)
+    .bind(max_attempts)
+    .bind(delays)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Cancels the jobs of a kind that wait or run under these unique keys. The lease of a running one is lost: whatever its
+/// worker does from here on is not written.
+///
+/// # Errors
+/// When the database is away.
+pub async fn cancel_keys(tx: &mut TenantTx, kind: &str, unique_keys: &[String]) -> Result<()> {
+    sqlx::query(
+        "update jobs set state = 'cancelled', finished_at = now(), lease_token = null, lease_until = null
+         where kind = $1 and unique_key = any ($2) and state in ('ready', 'running')",
+    )
+    .bind(kind)
+    .bind(unique_keys)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// The right to run a job now.
 #[derive(Debug, Clone)]
 pub struct Lease {

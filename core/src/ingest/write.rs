@@ -6,7 +6,7 @@ use insula_tenancy::{ChunkId, FileId, TenantTx, VectorStoreId};
 
 use crate::pg::{Halfvec, Sparsevec};
 use crate::text::chunk::ChunkDraft;
-use crate::vector_store::{lock, remove_chunks};
+use crate::vector_store::{file, lock, remove_chunks};
 use crate::{Result, sql};
 
 /// A chunk with everything that search needs.
@@ -78,7 +78,7 @@ pub(super) async fn replace_chunks(
     .bind(i32::try_from(chunks.len()).unwrap_or(i32::MAX))
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    file::completed(tx, store_id, file_id).await
 }
 
 async fn insert_chunks(

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use job::{Failure, Job, enqueue, enqueue_after};
+pub(crate) use job::{Failure, Job, cancel, enqueue, enqueue_after, enqueue_many};
 
 use crate::Services;
 
