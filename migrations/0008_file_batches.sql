@@ -18,9 +18,11 @@ select protect_tenant_table('file_batches');
 grant select, insert, update (cancelled_at, finished_at) on file_batches to insula_tenant;
 
 -- `replaces`: the file of the same store that leaves it when this one is completed. The old one may be gone by then.
+-- `by_hand`: its passages are not what reading the file gives; the client brought or changed them.
 -- `previous_*`: how a file that is being read again was cut; it goes back to that if reading it again fails.
 alter table vector_store_files
   add column replaces uuid,
+  add column by_hand boolean not null default false,
   add column previous_max_chunk_tokens int,
   add column previous_chunk_overlap_tokens int,
   add foreign key (tenant_id, vector_store_id, batch_id)

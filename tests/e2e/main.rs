@@ -15,6 +15,7 @@ mod models;
 mod openapi;
 mod pagination;
 mod provider;
+mod reuse;
 mod search;
 mod vector_store_files;
 mod vector_stores;

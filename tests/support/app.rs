@@ -281,7 +281,7 @@ impl TestApp {
             .await
             .expect("skipping backoff");
             let left: i64 = sqlx::query_scalar(
-                "select count(*) from jobs where state = 'running' or state = 'ready' and run_at <= now()",
+                "select count(*) from jobs where state = 'running' or state = 'ready' and (run_at <= now() or attempt > 0)",
             )
             .fetch_one(&self.owner)
             .await
