@@ -3,6 +3,7 @@
 pub mod assistant;
 pub mod blob;
 pub mod chat;
+pub mod chunk;
 mod error;
 pub mod file;
 pub mod idempotency;

@@ -31,9 +31,23 @@ pub(crate) async fn replace_chunks(
         return Ok(());
     }
     remove_chunks(tx, store_id, file_id).await?;
-    for part in chunks.chunks(ROWS) {
-        let ids: Vec<ChunkId> = part.iter().map(|_| ChunkId::generate()).collect();
-        insert_chunks(tx, store_id, file_id, &ids, part).await?;
+    let ids: Vec<ChunkId> = chunks.iter().map(|_| ChunkId::generate()).collect();
+    insert(tx, store_id, file_id, model_id, dimensions, &ids, chunks).await?;
+    complete(tx, store_id, file_id, dimensions).await
+}
+
+/// Adds chunks under these ids, with their vectors and statistics. The caller holds the store's lock.
+pub(crate) async fn insert(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    model_id: i32,
+    dimensions: usize,
+    ids: &[ChunkId],
+    chunks: &[ReadyChunk],
+) -> Result<()> {
+    for (ids, part) in ids.chunks(ROWS).zip(chunks.chunks(ROWS)) {
+        insert_chunks(tx, store_id, file_id, ids, part).await?;
         let vectors: Vec<&Halfvec> = part.iter().map(|chunk| &chunk.vector).collect();
         sqlx::query(sql::for_dimensions(
             "insert into embeddings_{dim} (vector_store_id, embedding_model_id, chunk_id, embedding)
@@ -42,13 +56,12 @@ pub(crate) async fn replace_chunks(
         ))
         .bind(store_id)
         .bind(model_id)
-        .bind(&ids)
+        .bind(ids)
         .bind(vectors)
         .execute(&mut **tx)
         .await?;
     }
-    add_statistics(tx, store_id, chunks).await?;
-    complete(tx, store_id, file_id, dimensions).await
+    add_statistics(tx, store_id, chunks).await
 }
 
 /// Makes a file searchable with the chunks of `twin`, which has the same bytes. `false` if `twin` has changed since it

@@ -1,7 +1,7 @@
 //! SQL of files of vector stores.
 
 use chrono::{DateTime, Utc};
-use insula_tenancy::{BatchId, FileId, TenantTx, VectorStoreId};
+use insula_tenancy::{BatchId, ChunkId, FileId, TenantTx, VectorStoreId};
 use sqlx::types::Json;
 
 use super::Attributes;
@@ -331,18 +331,39 @@ pub(super) async fn contents(
 /// Removes a file's chunks (their vectors go with them) and takes them out of the store's statistics. The caller holds
 /// the store's lock.
 pub(crate) async fn remove_chunks(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    remove_some(tx, store_id, file_id, None).await
+}
+
+/// Removes one chunk, as [`remove_chunks`] does.
+pub(crate) async fn remove_chunk(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    chunk_id: ChunkId,
+) -> Result<()> {
+    remove_some(tx, store_id, file_id, Some(chunk_id)).await
+}
+
+async fn remove_some(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    only: Option<ChunkId>,
+) -> Result<()> {
     // A sparsevec prints as {position:value,…}/dimensions, and positions are term ids.
     sqlx::query(
         "with gone as (
            select split_part(pair, ':', 1)::int as term, count(*)::int as n
            from chunks c, string_to_table(trim(both '{}' from split_part(c.terms::text, '/', 1)), ',') as pair
-           where c.vector_store_id = $1 and c.file_id = $2 and pair <> '' group by 1
+           where c.vector_store_id = $1 and c.file_id = $2 and ($3::uuid is null or c.id = $3) and pair <> ''
+           group by 1
          )
          update term_stats s set df = s.df - gone.n
          from gone where s.vector_store_id = $1 and s.term = gone.term",
     )
     .bind(store_id)
     .bind(file_id)
+    .bind(only)
     .execute(&mut **tx)
     .await?;
     sqlx::query("delete from term_stats where vector_store_id = $1 and df <= 0")
@@ -351,7 +372,8 @@ pub(crate) async fn remove_chunks(tx: &mut TenantTx, store_id: VectorStoreId, fi
         .await?;
     sqlx::query(
         "with gone as (
-           delete from chunks where vector_store_id = $1 and file_id = $2 returning term_count
+           delete from chunks where vector_store_id = $1 and file_id = $2 and ($3::uuid is null or id = $3)
+           returning term_count
          )
          update vector_stores set chunk_count = chunk_count - (select count(*) from gone),
                 term_count = term_count - (select coalesce(sum(term_count), 0) from gone)
@@ -359,6 +381,7 @@ pub(crate) async fn remove_chunks(tx: &mut TenantTx, store_id: VectorStoreId, fi
     )
     .bind(store_id)
     .bind(file_id)
+    .bind(only)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -18,7 +18,7 @@ use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 pub use attach::Named;
 pub use attributes::{AttributeValue, Attributes, check_attributes};
-pub(crate) use file_store::remove_chunks;
+pub(crate) use file_store::{remove_chunk, remove_chunks};
 pub(crate) use store::{Located, locate, lock};
 
 use crate::page::{Listing, Page};
