@@ -14,7 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, embeddings, files, health, models, search, vector_store_files, vector_stores,
+    assistants, chat, chunks, embeddings, file_batches, files, health, models, search, vector_store_files,
+    vector_stores,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -77,6 +78,11 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             vector_store_files::delete_vector_store_file
         ))
         .routes(routes!(vector_store_files::get_vector_store_file_content))
+        .routes(routes!(file_batches::get_vector_store_file_batch))
+        .routes(routes!(file_batches::cancel_vector_store_file_batch))
+        .routes(routes!(file_batches::list_vector_store_file_batch_files))
+        .routes(routes!(chunks::list_vector_store_file_chunks))
+        .routes(routes!(chunks::update_vector_store_chunk))
         .routes(routes!(assistants::create_assistant, assistants::list_assistants))
         .routes(routes!(
             assistants::get_assistant,
@@ -86,9 +92,12 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
         .route_layer(quick);
 
+    // Large bodies, and answers that take their time.
     let inference = OpenApiRouter::new()
         .routes(routes!(chat::create_chat_completion))
         .routes(routes!(embeddings::create_embedding))
+        .routes(routes!(file_batches::create_vector_store_file_batch))
+        .routes(routes!(chunks::create_vector_store_chunks))
         .route_layer(DefaultBodyLimit::max(LARGE_JSON_LIMIT))
         .route_layer(long.clone());
 

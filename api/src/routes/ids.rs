@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, FileId, VectorStoreId};
+use insula_tenancy::{AssistantId, BatchId, ChunkId, FileId, VectorStoreId};
 
 use crate::http::PathId;
 
@@ -11,6 +11,14 @@ impl PathId for FileId {
 
 impl PathId for VectorStoreId {
     const WHAT: &'static str = "vector store";
+}
+
+impl PathId for BatchId {
+    const WHAT: &'static str = "file batch in this vector store";
+}
+
+impl PathId for ChunkId {
+    const WHAT: &'static str = "chunk in this vector store";
 }
 
 impl PathId for AssistantId {
