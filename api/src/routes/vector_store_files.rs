@@ -16,7 +16,8 @@ use super::ids::body_id;
 use super::wire::{Deleted, List, seconds};
 use crate::app::App;
 use crate::http::{
-    ApiResult, Caller, FromQuery, IdempotencyHeader, Json, ListQuery, OnceJson, Path, PathId, Query, QueryParams,
+    ApiResult, Caller, FromQuery, IdempotencyHeader, Json, ListQuery, OnceJson, Path, PathId, Query,
+    QueryParams,
 };
 
 /// A file to be attached to a vector store.

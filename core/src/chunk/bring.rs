@@ -140,7 +140,15 @@ pub async fn create(tx: &mut TenantTx, prepared: &Prepared) -> Result<StoreFile>
         let message = "The vector store changed its embedding model in this moment. Send the request again.";
         return Err(Error::Conflict(message.into()));
     }
-    replace_chunks(tx, store_id, file_id, model_id, prepared.dimensions, &prepared.chunks).await?;
+    replace_chunks(
+        tx,
+        store_id,
+        file_id,
+        model_id,
+        prepared.dimensions,
+        &prepared.chunks,
+    )
+    .await?;
     store::note_by_hand(tx, store_id, file_id, 0).await?;
     vector_store::file::get(tx, store_id, file_id).await
 }
@@ -170,7 +178,9 @@ async fn embed_missing(
     drafts: &[ChunkDraft],
     vectors: Vec<Option<Halfvec>>,
 ) -> Result<Vec<Embedded>> {
-    let lacking: Vec<usize> = (0..drafts.len()).filter(|index| vectors[*index].is_none()).collect();
+    let lacking: Vec<usize> = (0..drafts.len())
+        .filter(|index| vectors[*index].is_none())
+        .collect();
     let texts: Vec<String> = lacking.iter().map(|index| drafts[*index].embed_text()).collect();
     let keys: Vec<_> = texts.iter().map(|text| embed_key(text)).collect();
     let computed = if texts.is_empty() {
@@ -199,10 +209,15 @@ async fn embed_missing(
 /// An embedder's error, which is about `input[n]` or `input`, in the words of the request. `lacking` are the chunks that it
 /// was given.
 fn in_chunks(error: Error, lacking: &[usize]) -> Error {
-    let Error::Invalid { param: Some(param), .. } = &error else {
+    let Error::Invalid {
+        param: Some(param), ..
+    } = &error
+    else {
         return error;
     };
-    let position = param.strip_prefix("input[").and_then(|rest| rest.strip_suffix(']'));
+    let position = param
+        .strip_prefix("input[")
+        .and_then(|rest| rest.strip_suffix(']'));
     let position: usize = position.and_then(|digits| digits.parse().ok()).unwrap_or(0);
     match lacking.get(position) {
         Some(index) => error.about(format!("chunks[{index}].text")),

@@ -32,7 +32,10 @@ pub struct NewChunk {
 /// Checks all but the vectors, and puts the chunks in their places.
 pub(super) fn places(chunks: &[NewChunk]) -> Result<Vec<Given>> {
     if chunks.is_empty() || chunks.len() > MOST_CHUNKS {
-        return Err(Error::invalid("chunks", format!("Bring 1 to {MOST_CHUNKS} chunks.")));
+        return Err(Error::invalid(
+            "chunks",
+            format!("Bring 1 to {MOST_CHUNKS} chunks."),
+        ));
     }
     let mut end = 0;
     let mut given = Vec::with_capacity(chunks.len());
@@ -91,13 +94,17 @@ pub(super) fn check_text(param: &str, text: &str) -> Result<()> {
 
 fn check_titles(titles: &[String]) -> Result<()> {
     if titles.len() > MOST_TITLES {
-        return Err(Error::invalid("heading_path", format!("At most {MOST_TITLES} titles are kept.")));
+        return Err(Error::invalid(
+            "heading_path",
+            format!("At most {MOST_TITLES} titles are kept."),
+        ));
     }
     for (position, title) in titles.iter().enumerate() {
         let plain = !title.trim().is_empty() && !title.chars().any(char::is_control);
         if !plain || title.chars().count() > LONGEST_TITLE {
-            let message =
-                format!("A title must have 1 to {LONGEST_TITLE} characters and no line breaks or other control characters.");
+            let message = format!(
+                "A title must have 1 to {LONGEST_TITLE} characters and no line breaks or other control characters."
+            );
             return Err(Error::invalid(format!("heading_path[{position}]"), message));
         }
     }
@@ -117,11 +124,20 @@ pub(super) fn unit(index: usize, vector: &[f32], dimensions: usize) -> Result<Ve
     if vector.iter().any(|value| !value.is_finite()) {
         return Err(invalid("Every number must be finite.".into()));
     }
-    let length = vector.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+    let length = vector
+        .iter()
+        .map(|value| f64::from(*value).powi(2))
+        .sum::<f64>()
+        .sqrt();
     if length < f64::from(f32::MIN_POSITIVE) {
-        return Err(invalid("A vector of zeros is like nothing and unlike nothing.".into()));
+        return Err(invalid(
+            "A vector of zeros is like nothing and unlike nothing.".into(),
+        ));
     }
-    Ok(vector.iter().map(|value| (f64::from(*value) / length) as f32).collect())
+    Ok(vector
+        .iter()
+        .map(|value| (f64::from(*value) / length) as f32)
+        .collect())
 }
 
 #[cfg(test)]
@@ -150,7 +166,10 @@ mod tests {
             ..chunk("abc")
         };
         let given = places(&[chunk("één"), chunk("b"), with_offsets, chunk("d")]).unwrap();
-        let spans: Vec<_> = given.iter().map(|chunk| (chunk.start_char, chunk.end_char)).collect();
+        let spans: Vec<_> = given
+            .iter()
+            .map(|chunk| (chunk.start_char, chunk.end_char))
+            .collect();
         assert_eq!(spans, [(0, 3), (4, 5), (100, 103), (104, 105)]);
         assert_eq!(given[3].ordinal, 3);
     }

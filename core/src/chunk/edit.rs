@@ -42,7 +42,9 @@ pub async fn update(
     let draft = ChunkDraft::given(given, embedder.counter(), card.max_tokens);
     let embedded_text = draft.embed_text();
     let key = embed_key(&embedded_text);
-    let computed = embedder.embed(vec![embedded_text], EmbedPurpose::Interactive).await;
+    let computed = embedder
+        .embed(vec![embedded_text], EmbedPurpose::Interactive)
+        .await;
     let vectors = computed.map_err(|error| error.about("text"))?.vectors;
     let embedded = vectors.iter().map(|vector| Embedded {
         vector: Halfvec::new(vector),
@@ -62,7 +64,16 @@ pub async fn update(
     // It may have been replaced, or corrected by somebody else, while this one was embedded.
     let replaced = get(&mut tx, store_id, id).await?;
     remove_chunk(&mut tx, store_id, old.file_id, id).await?;
-    insert_chunks(&mut tx, store_id, old.file_id, model_id, card.dimensions, &[id], &ready).await?;
+    insert_chunks(
+        &mut tx,
+        store_id,
+        old.file_id,
+        model_id,
+        card.dimensions,
+        &[id],
+        &ready,
+    )
+    .await?;
     let bytes = |text: &str| i64::try_from(text.len()).unwrap_or(i64::MAX);
     let chunk = get(&mut tx, store_id, id).await?;
     let more_bytes = bytes(&chunk.text) - bytes(&replaced.text);

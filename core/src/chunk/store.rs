@@ -72,14 +72,18 @@ pub(super) async fn list(
     page: Page,
 ) -> Result<Listing<Chunk>> {
     let scan = page.scan();
-    let rows: Vec<Row> = sqlx::query_as(if scan.ascending { FROM_THE_START } else { FROM_THE_END })
-        .bind(store_id)
-        .bind(file_id)
-        .bind(scan.from)
-        .bind(scan.to)
-        .bind(scan.limit)
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows: Vec<Row> = sqlx::query_as(if scan.ascending {
+        FROM_THE_START
+    } else {
+        FROM_THE_END
+    })
+    .bind(store_id)
+    .bind(file_id)
+    .bind(scan.from)
+    .bind(scan.to)
+    .bind(scan.limit)
+    .fetch_all(&mut **tx)
+    .await?;
     Ok(scan.finish(rows.into_iter().map(Chunk::from).collect()))
 }
 

@@ -100,7 +100,10 @@ async fn place(
     let mut placed = Vec::with_capacity(new.len());
     for (index, file) in new {
         let read = to_be_read(present.get(&file.file_id), file, reader);
-        let replaces = file.replaces.map(|old| versions.add(file.file_id, old)).transpose();
+        let replaces = file
+            .replaces
+            .map(|old| versions.add(file.file_id, old))
+            .transpose();
         let decided = read.and_then(|read| Ok((read, replaces?)));
         let (read, replaces) = decided.map_err(|error| named.place(index, error))?;
         placed.push(Placed { file, read, replaces });
@@ -122,7 +125,9 @@ async fn place(
         Reader::Caller => worker::cancel(tx, &to_read).await?,
     }
     for placed in again.iter().filter(|placed| placed.replaces.is_some()) {
-        let status = present.get(&placed.file.file_id).map(|present| present.status.as_str());
+        let status = present
+            .get(&placed.file.file_id)
+            .map(|present| present.status.as_str());
         if !placed.read && status == Some("completed") {
             ending::completed(tx, store_id, placed.file.file_id).await?;
         }

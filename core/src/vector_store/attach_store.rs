@@ -104,7 +104,10 @@ impl<'a> Columns<'a> {
         let (max_tokens, overlap_tokens) = placed.iter().map(|placed| placed.file.chunking.columns()).unzip();
         Self {
             ids: placed.iter().map(|placed| placed.file.file_id).collect(),
-            attributes: placed.iter().map(|placed| Json(&placed.file.attributes)).collect(),
+            attributes: placed
+                .iter()
+                .map(|placed| Json(&placed.file.attributes))
+                .collect(),
             max_tokens,
             overlap_tokens,
             replaces: placed.iter().map(|placed| placed.replaces).collect(),

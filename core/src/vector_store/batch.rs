@@ -55,7 +55,11 @@ pub async fn create(
     named: Named,
 ) -> Result<Batch> {
     if files.is_empty() || files.len() > MOST_FILES {
-        let param = if named == Named::Files { "files" } else { "file_ids" };
+        let param = if named == Named::Files {
+            "files"
+        } else {
+            "file_ids"
+        };
         return Err(Error::invalid(param, format!("Name 1 to {MOST_FILES} files.")));
     }
     if !lock(tx, store_id).await? {

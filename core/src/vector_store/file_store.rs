@@ -225,13 +225,13 @@ pub(super) async fn newer_version(
     store_id: VectorStoreId,
     file_id: FileId,
 ) -> Result<Option<FileId>> {
-    Ok(
-        sqlx::query_scalar("select file_id from vector_store_files where vector_store_id = $1 and replaces = $2")
-            .bind(store_id)
-            .bind(file_id)
-            .fetch_optional(&mut **tx)
-            .await?,
+    Ok(sqlx::query_scalar(
+        "select file_id from vector_store_files where vector_store_id = $1 and replaces = $2",
     )
+    .bind(store_id)
+    .bind(file_id)
+    .fetch_optional(&mut **tx)
+    .await?)
 }
 
 pub(super) async fn set_replaces(

@@ -40,7 +40,14 @@ pub(crate) struct Document {
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
-pub(crate) const KINDS: &[&str] = &["assistant_id", "file_id", "model", "vector_store_id"];
+pub(crate) const KINDS: &[&str] = &[
+    "assistant_id",
+    "batch_id",
+    "chunk_id",
+    "file_id",
+    "model",
+    "vector_store_id",
+];
 
 /// A call, ready to be sent.
 #[derive(Debug, Clone)]
@@ -264,9 +271,9 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .upload(&format!("{canary}.txt"), format!("The word is {canary}."))
         .await;
     let store = client.store(canary, &[]).await;
-    let attach = json!({"file_id": file, "attributes": {"word": canary}});
-    client
-        .post(&format!("/v1/vector_stores/{store}/files"), attach)
+    let attach = json!({"file_ids": [file], "attributes": {"word": canary}});
+    let batch = client
+        .post(&format!("/v1/vector_stores/{store}/file_batches"), attach)
         .await
         .ok();
     client.ready(&store).await;
@@ -277,10 +284,19 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
     Ids::from([
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
+        ("batch_id", batch["id"].as_str().unwrap().to_owned()),
+        ("chunk_id", chunk_of(client, &store, &file).await),
         ("file_id", file),
         ("model", format!("{canary}-assistant")),
         ("vector_store_id", store),
     ])
+}
+
+/// The first chunk of a file of a store.
+pub(crate) async fn chunk_of(client: &Client, store: &str, file: &str) -> String {
+    let path = format!("/v1/insula/vector_stores/{store}/files/{file}/chunks");
+    let chunks = client.get(&path).await.ok();
+    chunks["data"][0]["id"].as_str().unwrap().to_owned()
 }
 
 /// Ids of the right form that belong to nobody.
@@ -290,6 +306,8 @@ pub(crate) fn nobodys() -> Ids {
             "assistant_id",
             insula_tenancy::AssistantId::generate().to_string(),
         ),
+        ("batch_id", insula_tenancy::BatchId::generate().to_string()),
+        ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
         ("model", "nobodys-assistant".to_owned()),
         (

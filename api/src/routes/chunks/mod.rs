@@ -110,7 +110,13 @@ impl IntoParams for ChunksQuery {
             .build();
         let common = <ListQuery as IntoParams>::into_params(parameter_in).into_iter();
         common
-            .map(|parameter| if parameter.name == "order" { order.clone() } else { parameter })
+            .map(|parameter| {
+                if parameter.name == "order" {
+                    order.clone()
+                } else {
+                    parameter
+                }
+            })
             .collect()
     }
 }
@@ -211,7 +217,12 @@ mod tests {
 
     #[test]
     fn chunks_come_in_reading_order_unless_asked_otherwise() {
-        let order = |query| ChunksQuery::from_query(&QueryParams::parse(query)).unwrap().0.order;
+        let order = |query| {
+            ChunksQuery::from_query(&QueryParams::parse(query))
+                .unwrap()
+                .0
+                .order
+        };
         assert_eq!(order(""), Order::Asc);
         assert_eq!(order("order=desc"), Order::Desc);
     }

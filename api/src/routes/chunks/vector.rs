@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use insula_core::Error;
 use serde::Deserialize;
-use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 /// Numbers, or base64 of packed little-endian 32-bit floats.
@@ -47,8 +46,13 @@ impl<'de> Deserialize<'de> for VectorParam {
                 Ok(VectorParam::Packed(text.to_owned()))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<VectorParam, A::Error> {
-                Deserialize::deserialize(SeqAccessDeserializer::new(items)).map(VectorParam::Numbers)
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<VectorParam, A::Error> {
+                let mut numbers = Vec::new();
+                // One that is too large for 32 bits becomes infinite, which the domain refuses with its place.
+                while let Some(number) = items.next_element::<f64>()? {
+                    numbers.push(number as f32);
+                }
+                Ok(VectorParam::Numbers(numbers))
             }
         }
 
@@ -74,9 +78,12 @@ mod tests {
     fn what_is_not_packed_floats_is_refused() {
         for bad in [r#""AACAPwA=""#, r#""not base64""#] {
             let error = read(bad).unwrap_err();
-            assert!(matches!(error, Error::Invalid { param: Some(param), .. } if param == "embedding"), "{bad}");
+            assert!(
+                matches!(error, Error::Invalid { param: Some(param), .. } if param == "embedding"),
+                "{bad}"
+            );
         }
         let error = serde_json::from_str::<VectorParam>(r#"[1, "x"]"#).unwrap_err();
-        assert!(error.to_string().contains("expected f32"), "{error}");
+        assert!(error.to_string().contains("expected f64"), "{error}");
     }
 }

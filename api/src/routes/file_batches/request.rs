@@ -65,7 +65,10 @@ impl ToSchema for CreateFileBatch {
     }
 
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        for (name, schema) in [(OfIds::name(), OfIds::schema()), (OfFiles::name(), OfFiles::schema())] {
+        for (name, schema) in [
+            (OfIds::name(), OfIds::schema()),
+            (OfFiles::name(), OfFiles::schema()),
+        ] {
             schemas.push((name.into(), schema));
         }
         OfIds::schemas(schemas);
@@ -134,7 +137,10 @@ mod tests {
             (json!({"file_ids": [id, "file-x"]}), "file_ids[1]"),
             (json!({"files": [{"file_id": id}, {}]}), "files[1].file_id"),
             (json!({"files": [{"file_id": "x"}]}), "files[0].file_id"),
-            (json!({"files": [{"file_id": id, "replaces": "x"}]}), "files[0].replaces"),
+            (
+                json!({"files": [{"file_id": id, "replaces": "x"}]}),
+                "files[0].replaces",
+            ),
             (
                 json!({"files": [{"file_id": id, "attributes": {"k": []}}]}),
                 "files[0].attributes.k",
