@@ -9,6 +9,7 @@ mod embeddings;
 mod errors;
 mod files;
 mod health;
+mod ingest_command;
 mod ingestion;
 mod library;
 mod models;
