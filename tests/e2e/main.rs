@@ -16,6 +16,7 @@ mod models;
 mod openapi;
 mod pagination;
 mod provider;
+mod reuse;
 mod search;
 mod vector_store_files;
 mod vector_stores;
