@@ -221,6 +221,11 @@ async fn a_folder_is_ingested_once_and_then_only_what_changes() {
     );
     assert_eq!(uploads(&ada).await, 2);
 
+    // As it was: the server remembers that upload, but its file is gone.
+    folder.write("docs/light.md", LIGHTHOUSE);
+    assert_eq!(folder.ingest(&ada, &["--json"]).await.json(0)["ready"], 1);
+    assert_eq!(uploads(&ada).await, 2);
+
     // What is Ada's is not there for Bob, whose store of the same name is another.
     let theirs = folder.ingest(&bob, &["--json", "--all"]).await.json(0);
     assert_eq!(theirs["ready"], 5);

@@ -4,6 +4,7 @@
 //! What was done before is read from the store itself, from the attributes of its files: nothing is kept on this side, and
 //! stopping at any moment costs nothing but what was under way.
 
+mod client;
 mod disk;
 mod error;
 mod plan;
@@ -12,6 +13,7 @@ mod remote;
 mod report;
 mod run;
 mod server;
+mod upload;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -24,11 +26,12 @@ use futures::{StreamExt, stream};
 use insula_tenancy::VectorStoreId;
 use tokio_util::sync::CancellationToken;
 
+use self::client::Api;
 use self::disk::{Found, LocalFile};
 use self::error::ApiError;
 use self::plan::Plan;
 use self::progress::{Progress, narrate};
-use self::remote::{Api, Order, Store, StoreFile};
+use self::remote::{Order, Store, StoreFile};
 use self::report::{DryRun, FailedFile, Report};
 use self::run::Run;
 use self::server::ServerArgs;

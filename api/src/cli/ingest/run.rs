@@ -5,12 +5,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 
+use super::client::Api;
 use super::disk::{LocalFile, hex};
 use super::error::ApiError;
 use super::plan::{Action, Plan, Step};
 use super::progress::Progress;
-use super::remote::{Api, Store, StoreFile, fresh_key};
+use super::remote::{Store, StoreFile, fresh_key};
 use super::report::FailedFile;
+use super::upload::Upload;
 use super::watch::{Pending, Watch};
 
 /// What a plan is carried out with.
@@ -118,7 +120,9 @@ impl Run<'_> {
             Err(error) => Err(error),
         };
         match attached {
-            Err(error) if self.may_be_remembered(&error) => {
+            // The server remembers an upload of an earlier run: one whose file was deleted since, or one under
+            // whose key other bytes came, because the file was written to meanwhile.
+            Err(error) if error.blames("file_id") || error.code() == "idempotency_key_in_use" => {
                 let Some(uploaded) = self.upload(file, &fresh_key()).await else {
                     return Ok(None);
                 };
@@ -128,15 +132,15 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the server may have answered from its memory of an upload in an earlier run: one whose file was deleted
-    /// since, or whose bytes were others because the file was written to meanwhile.
-    fn may_be_remembered(&self, error: &ApiError) -> bool {
-        matches!(error.status(), Some(400 | 409 | 422)) || error.blames("file_id")
-    }
-
     async fn upload(&self, file: &LocalFile, key: &str) -> Option<Result<String, ApiError>> {
+        let upload = Upload {
+            api: self.api,
+            file,
+            part_size: self.part_size,
+            progress: self.progress,
+        };
         tokio::select! {
-            uploaded = self.api.upload(file, key, self.part_size, self.progress) => Some(uploaded),
+            uploaded = upload.send(key) => Some(uploaded),
             () = self.stop.cancelled() => None,
         }
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use secrecy::SecretString;
 
-use super::remote::Api;
+use super::client::Api;
 
 /// Variable of the key. There is no flag for it: what is typed stays in the shell's history.
 const KEY_VARIABLE: &str = "INSULA_API_KEY";

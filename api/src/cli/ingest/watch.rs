@@ -7,9 +7,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
+use super::client::Api;
 use super::error::ApiError;
 use super::progress::Progress;
-use super::remote::{Api, LastError, Order, Page, Status, Store, StoreFile};
+use super::remote::{LastError, Order, Page, Status, Store, StoreFile};
 use super::report::FailedFile;
 
 /// A file that the server is to read.
