@@ -162,7 +162,7 @@ async fn two_workers_on_one_database_share_the_work_and_repeat_none() {
     eventually("two workers listen", async || {
         let listening: i64 = sqlx::query_scalar(
             "select count(*) from pg_stat_activity
-             where datname = current_database() and application_name = 'insula' and query ilike 'listen%'",
+             where datname = current_database() and query ilike 'listen%'",
         )
         .fetch_one(app.owner())
         .await
