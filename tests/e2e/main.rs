@@ -7,6 +7,7 @@ mod chat_stream;
 mod crash;
 mod embeddings;
 mod errors;
+mod faults;
 mod files;
 mod health;
 mod ingest_command;
