@@ -371,6 +371,7 @@ async fn a_run_that_is_interrupted_while_files_are_sent_sends_the_others_next_ti
     app.run_jobs().await;
     assert_eq!(ended(again).await.json(0)["ready"], 100);
     assert_eq!(files(&ada, &store).await.len(), 100);
+    assert_eq!(uploads(&ada).await, 100, "an upload was left lying about");
 }
 
 #[tokio::test]
@@ -414,6 +415,26 @@ async fn a_server_that_dies_and_comes_back_costs_nothing_but_time() {
     assert_eq!(ended(run).await.json(0)["ready"], 60);
     assert_eq!(files(&ada, &store).await.len(), 60);
     server.kill().await;
+}
+
+#[tokio::test]
+async fn a_file_of_many_parts_arrives_as_it_is() {
+    let app = TestApp::start().await;
+    let ada = app.tenant("ada").await;
+    let text: String = (0..500).map(|n| format!("Line {n} of a long text.\n")).collect();
+    let folder = Folder::with(&[("docs/long.txt", &text)]).await;
+    let run = folder
+        .ingest(&ada, &["--json", "--part-size", "1000"])
+        .await
+        .json(0);
+    assert_eq!((&run["ready"], &run["bytes"]), (&json!(1), &json!(text.len())));
+    let store = run["store"]["id"].as_str().unwrap();
+    let (_, id, _) = &files(&ada, store).await[0];
+    assert_eq!(ada.get(&format!("/v1/files/{id}/content")).await.bytes, text);
+    assert_eq!(
+        ada.get(&format!("/v1/files/{id}")).await.ok()["filename"],
+        "long.txt"
+    );
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ pub(super) struct IngestArgs {
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
     /// Files of more than four parts are sent in parts of this many bytes
-    #[arg(long, default_value_t = 64 << 20, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 64 << 20, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=64 << 20))]
     part_size: u64,
     /// Print the result as one JSON object
     #[arg(long)]

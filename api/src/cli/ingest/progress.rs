@@ -1,14 +1,15 @@
 //! How far it is: two bars where a person looks on, a line every few seconds elsewhere. Always on standard error.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, HumanDuration, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::plan::Plan;
-use super::report::{FailedFile, Line, Report};
+use super::report::{FailedFile, Line, Rate, Report};
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
@@ -37,19 +38,13 @@ impl Progress {
         let files = plan.steps.len() as u64 - plan.skipped();
         // Draws nothing where standard error is no terminal.
         let bars = MultiProgress::new();
-        let bar = |length, template| {
-            let style = ProgressStyle::with_template(template)?.progress_chars("━╸─");
-            let bar = ProgressBar::new(length).with_style(style);
-            anyhow::Ok(bars.add(bar))
-        };
+        let bar =
+            |length, template| anyhow::Ok(bars.add(ProgressBar::new(length).with_style(style(template)?)));
         let sent = bar(
             plan.upload_bytes(),
-            "  sent   {bar:28} {msg} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}",
+            "  sent   {bar:20} {msg}, {decimal_bytes}/{decimal_total_bytes} {speed}",
         )?;
-        let read = bar(
-            files,
-            "  ready  {bar:28} {pos}/{len} files {per_sec} {eta} left {msg}",
-        )?;
+        let read = bar(files, "  ready  {bar:20} {pos}/{len} files, {rate} {msg}")?;
         for bar in [&sent, &read] {
             bar.enable_steady_tick(REDRAW_EVERY);
         }
@@ -169,8 +164,35 @@ impl Drop for Transfer {
 
 /// A bar for what is done before anything is sent.
 pub(super) fn checking(files: u64) -> anyhow::Result<ProgressBar> {
-    let style = ProgressStyle::with_template("  reading {bar:28} {pos}/{len} files {eta} left")?;
-    Ok(ProgressBar::new(files).with_style(style.progress_chars("━╸─")))
+    Ok(ProgressBar::new(files).with_style(style("  read   {bar:20} {pos}/{len} files, {rate}")?))
+}
+
+/// Rates are means since the beginning: files differ so much that the last few seconds tell nothing.
+fn style(template: &str) -> anyhow::Result<ProgressStyle> {
+    let rate = |state: &ProgressState, out: &mut dyn Write| {
+        // A bar that cannot be drawn is nothing to fail for.
+        let _ = match Rate::of(state) {
+            Some(Rate { per_second, left }) => write!(out, "{per_second:.1}/s, {} left", HumanDuration(left)),
+            None => Ok(()),
+        };
+    };
+    let speed = |state: &ProgressState, out: &mut dyn Write| {
+        let _ = match Rate::of(state) {
+            Some(Rate { per_second, .. }) => write!(out, "{}/s", DecimalBytes(per_second as u64)),
+            None => Ok(()),
+        };
+    };
+    let style = ProgressStyle::with_template(template)?;
+    Ok(style
+        .progress_chars("━╸─")
+        .with_key("rate", rate)
+        .with_key("speed", speed))
+}
+
+impl Rate {
+    fn of(state: &ProgressState) -> Option<Self> {
+        Self::new(state.pos(), state.len()?, state.elapsed())
+    }
 }
 
 /// Says a line every few seconds while `work` goes on, unless somebody watches bars.

@@ -231,25 +231,41 @@ pub(super) struct Line {
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ((sent, files), (bytes, all)) = (self.sent, self.bytes);
-        let seconds = self.elapsed.as_secs_f64().max(1e-9);
-        let done = self.ready + self.failed;
-        let rate = done as f64 / seconds;
-        let (sent_bytes, all_bytes) = (DecimalBytes(bytes), DecimalBytes(all));
-        let speed = DecimalBytes((bytes as f64 / seconds) as u64);
         write!(
             f,
-            "sent {sent}/{files} files, {sent_bytes}/{all_bytes}, {speed}/s; "
+            "sent {sent}/{files} files, {}/{}",
+            DecimalBytes(bytes),
+            DecimalBytes(all)
         )?;
-        write!(
-            f,
-            "ready {}/{files}, {rate:.1} files/s, {} failed",
-            self.ready, self.failed
-        )?;
-        if done > 0 && done < files {
-            let left = Duration::from_secs_f64(files.saturating_sub(done) as f64 / rate);
-            write!(f, ", {} left", HumanDuration(left))?;
+        if let Some(rate) = Rate::new(bytes, all, self.elapsed) {
+            write!(f, ", {}/s", DecimalBytes(rate.per_second as u64))?;
+        }
+        write!(f, "; ready {}/{files}, {} failed", self.ready, self.failed)?;
+        if let Some(Rate { per_second, left }) = Rate::new(self.ready + self.failed, files, self.elapsed) {
+            write!(f, ", {per_second:.1} files/s, {} left", HumanDuration(left))?;
         }
         Ok(())
+    }
+}
+
+/// How fast something goes that has begun and not ended.
+#[derive(Debug, PartialEq)]
+pub(super) struct Rate {
+    /// The mean.
+    pub(super) per_second: f64,
+    /// What it will take at that, in whole seconds.
+    pub(super) left: Duration,
+}
+
+impl Rate {
+    /// Of `done` out of `all`. `None` before the first and after the last.
+    pub(super) fn new(done: u64, all: u64, elapsed: Duration) -> Option<Self> {
+        let per_second = done as f64 / elapsed.as_secs_f64().max(1e-3);
+        let left = all.checked_sub(done).filter(|left| *left > 0 && done > 0)? as f64 / per_second;
+        Some(Self {
+            per_second,
+            left: Duration::try_from_secs_f64(left.ceil()).ok()?,
+        })
     }
 }
 
@@ -306,7 +322,7 @@ mod tests {
         };
         assert_eq!(
             line.to_string(),
-            "sent 40/100 files, 4.00 MB/10.00 MB, 400.00 kB/s; ready 19/100, 2.0 files/s, 1 failed, 40 seconds left"
+            "sent 40/100 files, 4.00 MB/10.00 MB, 400.00 kB/s; ready 19/100, 1 failed, 2.0 files/s, 40 seconds left"
         );
         let fresh = Line {
             sent: (0, 5),
@@ -315,6 +331,6 @@ mod tests {
             failed: 0,
             elapsed: Duration::ZERO,
         };
-        assert!(!fresh.to_string().contains("left"), "{fresh}");
+        assert_eq!(fresh.to_string(), "sent 0/5 files, 0 B/9 B; ready 0/5, 0 failed");
     }
 }

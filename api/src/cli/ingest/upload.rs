@@ -128,11 +128,9 @@ impl Upload<'_> {
         let path = format!("/v1/uploads/{}/complete", upload.id);
         let (body, key) = (json!({ "part_ids": part_ids }), format!("{key}-complete"));
         let request = async || {
-            Ok(self
-                .api
-                .request(Method::POST, &path)
-                .header(ONCE, &key)
-                .json(&body))
+            let request = self.api.request(Method::POST, &path).header(ONCE, &key);
+            // The server puts the parts together meanwhile.
+            Ok(request.timeout(timeout(self.file.bytes)).json(&body))
         };
         let completed: Completed = self.api.call(TRIES, request).await?;
         Ok(completed.file.id)
@@ -147,7 +145,6 @@ impl Upload<'_> {
         form: impl Fn(Part) -> Form,
     ) -> Result<T, ApiError> {
         let length = bytes.end - bytes.start;
-        let timeout = TIMEOUT + Duration::from_secs(length / SLOWEST_BYTES_PER_SECOND);
         // The bytes of a try are counted as they go, and taken back when the next one begins.
         let transfer: RefCell<Option<Arc<Transfer>>> = RefCell::new(None);
         let request = async || {
@@ -162,7 +159,7 @@ impl Upload<'_> {
                 .inspect_ok(move |chunk| this.add(chunk.len() as u64));
             let body = Part::stream_with_length(Body::wrap_stream(stream), length);
             let request = self.api.request(Method::POST, path).header(ONCE, key);
-            Ok(request.timeout(timeout).multipart(form(body)))
+            Ok(request.timeout(timeout(length)).multipart(form(body)))
         };
         let answer = self.api.call(TRIES, request).await?;
         if let Some(transfer) = transfer.take() {
@@ -170,4 +167,8 @@ impl Upload<'_> {
         }
         Ok(answer)
     }
+}
+
+fn timeout(bytes: u64) -> Duration {
+    TIMEOUT + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND)
 }
