@@ -6,8 +6,8 @@ use insula_tenancy::{ChunkId, FileId, TenantTx, VectorStoreId};
 
 use crate::pg::{Halfvec, Sparsevec};
 use crate::text::chunk::ChunkDraft;
-use crate::vector_store::{lock, remove_chunks};
-use crate::{Result, sql};
+use crate::vector_store::{locate, lock, remove_chunks};
+use crate::{Error, Result, sql};
 
 /// A chunk with everything that search needs.
 pub(super) struct ReadyChunk {
@@ -35,6 +35,10 @@ pub(super) async fn replace_chunks(
     if !lock(tx, store_id).await? {
         // Deleted meanwhile; the job completes with nothing to show.
         return Ok(());
+    }
+    if locate(tx, store_id).await?.embedding_model_id != model_id {
+        let message = "The vector store changed its embedding model while the file was read.";
+        return Err(Error::Conflict(message.into()));
     }
     let attached: Option<i32> = sqlx::query_scalar(
         "select 1 from vector_store_files where vector_store_id = $1 and file_id = $2 and status <> 'cancelled'

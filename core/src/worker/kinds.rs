@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::job::{Failure, Job};
 use crate::file::DeleteBlob;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
+use crate::migration::{MigrateStore, RemoveVectors};
 use crate::{Error, Result, Services};
 
 macro_rules! kinds {
@@ -34,6 +35,8 @@ macro_rules! kinds {
 kinds! {
     IngestFile,
     DeleteBlob,
+    MigrateStore,
+    RemoveVectors,
 }
 
 pub(super) async fn dispatch(services: &Services, lease: &Lease) -> Result<(), Failure> {

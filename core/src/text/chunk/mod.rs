@@ -2,12 +2,14 @@
 
 mod measure;
 mod section;
+mod stored;
 
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
 use crate::ingest::{Heading, ParsedDocument};
 use crate::model::TokenCounter;
 use measure::Measure;
+pub(crate) use stored::embed_texts;
 
 /// Tokens of the model's window that are kept for its special tokens (two for BERT; some have more).
 const SPECIAL_TOKENS: usize = 4;
@@ -200,7 +202,13 @@ impl<'a> Drafts<'a> {
             page: page.map(|at| self.document.pages[at].page),
             tokens,
             above,
-            context: self.context(&heading_path[..above], text, tokens),
+            context: context(
+                &heading_path[..above],
+                text,
+                tokens,
+                self.counter,
+                self.settings.window_tokens,
+            ),
             heading_path,
             text: text.to_owned(),
         });
@@ -219,25 +227,30 @@ impl<'a> Drafts<'a> {
         self.at = (byte, chars);
         chars
     }
+}
 
-    /// The heading path, cut from the outside in until path and text fit the window.
-    fn context(&self, titles: &[String], text: &str, tokens: usize) -> String {
-        let window = self.settings.window_tokens;
-        let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
-        for from in 0..titles.len() {
-            let path = titles[from..].join(" > ");
-            let path_tokens = self.counter.count(&path);
-            if path_tokens > room {
-                continue;
-            }
-            let fits = path_tokens + tokens + SEAM_TOKENS <= window
-                || self.counter.count(&format!("{path}\n{text}")) <= window;
-            if fits {
-                return path;
-            }
+/// The heading path, cut from the outside in until path and text (of `tokens` tokens) fit the window.
+fn context(
+    titles: &[String],
+    text: &str,
+    tokens: usize,
+    counter: &dyn TokenCounter,
+    window: usize,
+) -> String {
+    let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
+    for from in 0..titles.len() {
+        let path = titles[from..].join(" > ");
+        let path_tokens = counter.count(&path);
+        if path_tokens > room {
+            continue;
         }
-        String::new()
+        let fits = path_tokens + tokens + SEAM_TOKENS <= window
+            || counter.count(&format!("{path}\n{text}")) <= window;
+        if fits {
+            return path;
+        }
     }
+    String::new()
 }
 
 fn shorten(title: &str) -> String {
