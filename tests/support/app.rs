@@ -11,6 +11,7 @@ use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use reqwest::Url;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -33,6 +34,8 @@ pub struct Setup {
     pub models: Vec<BagOfWords>,
     /// Whether the server reaches Postgres through a [`FaultProxy`].
     pub proxy: bool,
+    /// The superuser's URL of a cluster of the test's own.
+    pub cluster: Option<Url>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
 }
@@ -45,6 +48,7 @@ impl Default for Setup {
             routes: None,
             models: Vec::new(),
             proxy: false,
+            cluster: None,
             serve: ServeArgs::default(),
         }
     }
@@ -109,7 +113,10 @@ impl TestApp {
     pub async fn with(setup: Setup) -> Self {
         start_logging();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let database = Database::create().await;
+        let database = match setup.cluster {
+            Some(cluster) => Database::create_in(cluster).await,
+            None => Database::create().await,
+        };
         let owner = database.owner().await;
         let mut url = database.app_url();
         let proxy = if setup.proxy {
@@ -293,7 +300,7 @@ impl TestApp {
             .await
             .expect("skipping backoff");
             let left: i64 = sqlx::query_scalar(
-                "select count(*) from jobs where state = 'running' or state = 'ready' and run_at <= now()",
+                "select count(*) from jobs where state = 'running' or state = 'ready' and (run_at <= now() or attempt > 0)",
             )
             .fetch_one(&self.owner)
             .await

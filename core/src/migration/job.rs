@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use insula_tenancy::job::Lease;
-use insula_tenancy::{MigrationId, TenantTx, VectorStoreId};
+use insula_tenancy::{ChunkId, MigrationId, TenantTx, VectorStoreId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::vectors::Place;
+use super::vectors::{Place, StoredChunk};
 use super::{Migration, Side, Status, compare, complete, embed, remove, store, vectors};
 use crate::ingest::ParseError;
 use crate::model::Embedder;
@@ -103,6 +103,12 @@ enum Walk {
     Later(Duration),
 }
 
+/// Chunks to embed, and where the walk is behind them; nowhere at its end.
+struct Batch {
+    chunks: Vec<StoredChunk>,
+    last: Option<Place>,
+}
+
 struct Run<'a> {
     services: &'a Services,
     lease: &'a Lease,
@@ -161,28 +167,46 @@ impl Run<'_> {
             if self.started.elapsed() > SLICE {
                 return Ok(Walk::Later(Duration::ZERO));
             }
-            let mut tx = self.services.db.tenant(&self.lease.cx).await?;
-            let chunks = vectors::lacking(&mut tx, store_id, side, after, BATCH).await?;
-            tx.commit().await?;
-            let Some(last) = chunks.last() else {
+            let Some(found) = self.next_batch(side, after).await? else {
+                return Ok(Walk::Over);
+            };
+            let Some(last) = found.last else {
                 return Ok(Walk::Through);
             };
-            after = Some(last.place());
-            let (ids, new) = match embed::embed(embedder, chunks).await {
+            after = Some(last);
+            let (ids, new) = match embed::embed(embedder, found.chunks).await {
                 // Others need the model more.
                 Err(Error::Overloaded { retry_after, .. }) => return Ok(Walk::Later(retry_after)),
                 embedded => embedded?,
             };
-            let mut tx = self.services.db.tenant(&self.lease.cx).await?;
-            let Some(migration) = under_way(&mut tx, self.job).await? else {
-                self.lease.complete(&mut tx).await?;
-                tx.commit().await?;
+            let written = self.note(async |tx| {
+                let more = vectors::insert(tx, store_id, side, &ids, &new).await?;
+                store::add_done(tx, store_id, self.job.migration_id.into(), more).await
+            });
+            if !written.await? {
                 return Ok(Walk::Over);
-            };
-            let more = vectors::insert(&mut tx, store_id, side, &ids, &new).await?;
-            store::add_done(&mut tx, store_id, migration.id, more).await?;
-            tx.commit().await?;
+            }
         }
+    }
+
+    /// The next chunks that have to be embedded, once those are served whose texts are embedded elsewhere; `None` if
+    /// the migration is over, and so is the job.
+    async fn next_batch(&self, side: Side, after: Option<Place>) -> Result<Option<Batch>> {
+        let store_id = self.job.vector_store_id.into();
+        let mut batch = None;
+        self.note(async |tx| {
+            let mut chunks = vectors::lacking(tx, store_id, side, after, BATCH).await?;
+            let last = chunks.last().map(StoredChunk::place);
+            let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).collect();
+            let served = vectors::take_over(tx, store_id, side, &ids).await?;
+            chunks.retain(|chunk| !served.contains(&chunk.id));
+            let more = i64::try_from(served.len()).unwrap_or(i64::MAX);
+            store::add_done(tx, store_id, self.job.migration_id.into(), more).await?;
+            batch = Some(Batch { chunks, last });
+            Ok(())
+        })
+        .await?;
+        Ok(batch)
     }
 
     /// Compares the models' answers; `false` if the migration is over, and so is the job.

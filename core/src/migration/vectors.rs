@@ -59,6 +59,33 @@ pub(super) async fn lacking(
     .await?)
 }
 
+/// Gives chunks the vectors that the tenant has for the same texts elsewhere. Which chunks.
+pub(super) async fn take_over(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    side: Side,
+    ids: &[ChunkId],
+) -> Result<Vec<ChunkId>> {
+    Ok(sqlx::query_scalar(sql::for_dimensions(
+        "insert into embeddings_{dim} (vector_store_id, embedding_model_id, chunk_id, embedding)
+         select $1, $2, c.id, known.embedding from chunks c
+         cross join lateral (
+           select e.embedding from chunks o
+           join embeddings_{dim} e on e.tenant_id = o.tenant_id and e.chunk_id = o.id and e.embedding_model_id = $2
+           where o.embed_key = c.embed_key limit 1
+         ) known
+         where c.id = any ($3)
+         on conflict (tenant_id, chunk_id, embedding_model_id) do nothing
+         returning chunk_id",
+        side.dimensions,
+    ))
+    .bind(store_id)
+    .bind(side.model_id)
+    .bind(ids)
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
 /// Whether some chunk lacks a vector.
 pub(super) async fn any_lacking(tx: &mut TenantTx, store_id: VectorStoreId, side: Side) -> Result<bool> {
     Ok(sqlx::query_scalar(sql::for_dimensions(

@@ -28,7 +28,8 @@ pub(crate) fn embed_texts(
         }
         return pieces;
     }
-    let path = context(above(heading_path, text), text, tokens, counter, window);
+    let above = above(heading_path, text).iter().map(String::as_str);
+    let path = context(above, text, tokens, counter, window);
     vec![if path.is_empty() {
         text.to_owned()
     } else {
