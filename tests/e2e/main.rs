@@ -12,6 +12,7 @@ mod files;
 mod health;
 mod ingestion;
 mod library;
+mod migrations;
 mod models;
 mod openapi;
 mod pagination;
