@@ -13,6 +13,7 @@ mod health;
 mod ingest_command;
 mod ingestion;
 mod library;
+mod migrations;
 mod models;
 mod openapi;
 mod pagination;
