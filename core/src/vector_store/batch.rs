@@ -94,7 +94,7 @@ pub async fn cancel(tx: &mut TenantTx, store_id: VectorStoreId, id: BatchId) -> 
     }
     batch_store::set_cancelled(tx, store_id, id).await?;
     let files = file_store::in_progress_of(tx, store_id, id).await?;
-    ending::mark_cancelled(tx, store_id, &files).await?;
+    ending::cancel(tx, store_id, &files).await?;
     get(tx, store_id, id).await
 }
 

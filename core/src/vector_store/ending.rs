@@ -30,31 +30,38 @@ pub(crate) async fn mark_failed(
     Ok(())
 }
 
-/// Records that files that are in progress will not be read after all, and cancels their jobs. One that was read before
-/// is completed as it was.
+/// Records that a file that is in progress will not be read after all; its job is the caller's to cancel. One that was
+/// read before is completed as it was.
 pub(crate) async fn mark_cancelled(
-    tx: &mut TenantTx,
-    store_id: VectorStoreId,
-    file_ids: &[FileId],
-) -> Result<()> {
-    if !lock(tx, store_id).await? {
-        return Ok(());
-    }
-    cancel_reading(tx, store_id, file_ids).await?;
-    let batches = file_store::set_unread(tx, store_id, file_ids, "cancelled", None).await?;
-    batch::settle(tx, store_id, batches).await
-}
-
-/// Records that a file that failed or was cancelled is being read after all. Its batch goes on with it.
-pub(crate) async fn mark_in_progress(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     file_id: FileId,
 ) -> Result<()> {
     if lock(tx, store_id).await? {
-        file_store::set_in_progress(tx, store_id, file_id).await?;
+        give_up(tx, store_id, &[file_id]).await?;
     }
     Ok(())
+}
+
+/// Records that a file that failed or was cancelled is being read after all, and its batch goes on with it. `false` if it
+/// did not, or is gone.
+pub(crate) async fn mark_in_progress(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<bool> {
+    Ok(lock(tx, store_id).await? && file_store::set_in_progress(tx, store_id, file_id).await?)
+}
+
+/// Gives files up that are in progress, and cancels their jobs. The caller holds the store's lock.
+pub(super) async fn cancel(tx: &mut TenantTx, store_id: VectorStoreId, file_ids: &[FileId]) -> Result<()> {
+    cancel_reading(tx, store_id, file_ids).await?;
+    give_up(tx, store_id, file_ids).await
+}
+
+async fn give_up(tx: &mut TenantTx, store_id: VectorStoreId, file_ids: &[FileId]) -> Result<()> {
+    let batches = file_store::set_unread(tx, store_id, file_ids, "cancelled", None).await?;
+    batch::settle(tx, store_id, batches).await
 }
 
 /// Takes files out of a store with their passages, and stops whatever reads them. Those that were to replace one of them

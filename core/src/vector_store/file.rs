@@ -5,7 +5,7 @@ use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 pub use super::attach::attach;
 pub(crate) use super::attach::make_room;
-pub(crate) use super::ending::{completed, mark_failed, mark_in_progress};
+pub(crate) use super::ending::{completed, mark_cancelled, mark_failed, mark_in_progress};
 use super::{Attributes, check_attributes, ending, file_store, lock, not_found};
 use crate::page::{Listing, Page};
 use crate::{Error, Result};

@@ -154,26 +154,32 @@ pub(super) async fn set_unread(
     Ok(batches.into_iter().flatten().collect())
 }
 
-/// Lets a file that failed or was cancelled be in progress again, and its batch with it.
+/// Lets a file that failed or was cancelled be in progress again, and its batch with it. `false` if it did neither.
 pub(super) async fn set_in_progress(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     file_id: FileId,
-) -> Result<()> {
-    sqlx::query(
-        "with again as (
-           update vector_store_files set status = 'in_progress', error_code = null, error_message = null
-           where vector_store_id = $1 and file_id = $2 and status in ('failed', 'cancelled')
-           returning batch_id
-         )
-         update file_batches set finished_at = null, cancelled_at = null
-         where vector_store_id = $1 and id in (select batch_id from again)",
+) -> Result<bool> {
+    let again: Option<Option<BatchId>> = sqlx::query_scalar(
+        "update vector_store_files set status = 'in_progress', error_code = null, error_message = null
+         where vector_store_id = $1 and file_id = $2 and status in ('failed', 'cancelled')
+         returning batch_id",
     )
     .bind(store_id)
     .bind(file_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(batch_id) = again else {
+        return Ok(false);
+    };
+    sqlx::query(
+        "update file_batches set finished_at = null, cancelled_at = null where vector_store_id = $1 and id = $2",
+    )
+    .bind(store_id)
+    .bind(batch_id)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// What the row of a file that left its store said.

@@ -7,7 +7,7 @@ mod isolation;
 
 use std::collections::BTreeMap;
 
-use insula_tests::Client;
+use insula_tests::{BagOfWords, Client, Setup, TestApp};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
@@ -45,9 +45,22 @@ pub(crate) const KINDS: &[&str] = &[
     "batch_id",
     "chunk_id",
     "file_id",
+    "migration_id",
     "model",
     "vector_store_id",
 ];
+
+/// The model of the furnished stores; the document's example is another one.
+const MODEL: &str = "bag-of-words";
+
+/// A server with a worker, that knows [`MODEL`] besides the bootstrap's.
+pub(crate) async fn two_models() -> TestApp {
+    TestApp::with(Setup {
+        models: vec![BagOfWords::new(MODEL)],
+        ..Setup::default()
+    })
+    .await
+}
 
 /// A call, ready to be sent.
 #[derive(Debug, Clone)]
@@ -270,13 +283,22 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let file = client
         .upload(&format!("{canary}.txt"), format!("The word is {canary}."))
         .await;
-    let store = client.store(canary, &[]).await;
+    let store = json!({"name": canary, "embedding_model": MODEL});
+    let store = client.post("/v1/vector_stores", store).await.ok()["id"].clone();
+    let store = store.as_str().unwrap().to_owned();
     let attach = json!({"file_ids": [file], "attributes": {"word": canary}});
     let batch = client
         .post(&format!("/v1/vector_stores/{store}/file_batches"), attach)
         .await
         .ok();
     client.ready(&store).await;
+    // One that is over, so that another can begin.
+    let path = format!("/v1/insula/vector_stores/{store}");
+    let migrate = json!({"model": "all-MiniLM-L6-v2", "auto_switch": false});
+    let migration = client.post(&format!("{path}/migrate"), migrate).await.ok();
+    let migration = migration["id"].as_str().unwrap().to_owned();
+    let cancel = format!("{path}/migrations/{migration}/cancel");
+    client.post(&cancel, json!({})).await.ok();
     let assistant = json!({
         "name": format!("{canary}-assistant"), "model": "insula/extractive", "instructions": canary,
         "vector_store_ids": [store],
@@ -287,6 +309,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("batch_id", batch["id"].as_str().unwrap().to_owned()),
         ("chunk_id", chunk_of(client, &store, &file).await),
         ("file_id", file),
+        ("migration_id", migration),
         ("model", format!("{canary}-assistant")),
         ("vector_store_id", store),
     ])
@@ -309,6 +332,10 @@ pub(crate) fn nobodys() -> Ids {
         ("batch_id", insula_tenancy::BatchId::generate().to_string()),
         ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        (
+            "migration_id",
+            insula_tenancy::MigrationId::generate().to_string(),
+        ),
         ("model", "nobodys-assistant".to_owned()),
         (
             "vector_store_id",

@@ -1,7 +1,7 @@
 //! Chunks that were cut elsewhere: by a client, or by hand.
 
-use super::{ChunkDraft, ChunkSettings, Drafts, shorten};
-use crate::ingest::ParsedDocument;
+use super::stored::above;
+use super::{ChunkDraft, context, shorten, window};
 use crate::model::TokenCounter;
 
 /// A passage as it was given.
@@ -22,29 +22,19 @@ impl ChunkDraft {
         let heading_path: Vec<String> = given.heading_path.iter().map(|title| shorten(title)).collect();
         let tokens = counter.count(&given.text);
         let above = above(&heading_path, &given.text);
-        let document = ParsedDocument::default();
-        let drafts = Drafts::new(&document, counter, ChunkSettings::auto(model_max));
+        let titles = above.iter().map(String::as_str);
         Self {
             ordinal: given.ordinal,
             start_char: given.start_char,
             end_char: given.end_char,
             page: given.page,
             tokens,
-            above,
+            above: above.len(),
             columns: None,
-            context: drafts.context(&heading_path[..above], None, &given.text, tokens),
+            context: context(titles, &given.text, tokens, counter, window(model_max)),
             heading_path,
             text: given.text,
         }
-    }
-}
-
-/// How many titles are not in the text itself: a passage at the start of a section begins with its heading.
-fn above(heading_path: &[String], text: &str) -> usize {
-    let first_line = text.lines().next().unwrap_or_default();
-    match heading_path.last() {
-        Some(title) if first_line.contains(title.as_str()) => heading_path.len() - 1,
-        _ => heading_path.len(),
     }
 }
 
