@@ -57,7 +57,8 @@ impl<'a> Shelf<'a> {
 async fn postpone(app: &TestApp, file: &str) {
     let file = file.parse::<insula_tenancy::FileId>().unwrap().uuid().to_string();
     sqlx::query(
-        "update jobs set run_at = now() + interval '1 hour' where state = 'ready' and payload ->> 'file_id' = $1",
+        "update jobs set run_at = now() + interval '1 hour', due = false
+         where state = 'ready' and payload ->> 'file_id' = $1",
     )
     .bind(file)
     .execute(app.owner())
