@@ -16,6 +16,9 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<()> {
+    if cli.is_parse_worker() {
+        return cli::run_parse_worker();
+    }
     cli.start_logging()?;
     insula::tls::install()?;
     tokio::runtime::Builder::new_multi_thread()

@@ -10,6 +10,7 @@ use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
 use secrecy::ExposeSecret;
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Client, Database, FaultProxy, eventually, runtime};
+use crate::{Client, Database, FaultProxy, eventually, insula_binary, runtime};
 
 /// What a test may choose.
 pub struct Setup {
@@ -33,6 +34,8 @@ pub struct Setup {
     pub proxy: bool,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
+    /// Limits of the processes that read documents; their program is the real one.
+    pub parser: PoolOptions,
 }
 
 impl Default for Setup {
@@ -43,6 +46,7 @@ impl Default for Setup {
             routes: None,
             proxy: false,
             serve: ServeArgs::default(),
+            parser: PoolOptions::default(),
         }
     }
 }
@@ -132,6 +136,11 @@ impl TestApp {
             blobs: folder.path().join("blobs"),
             models: vec![model()],
             routes,
+            parser: PoolOptions {
+                program: insula_binary().await,
+                pdfium: pdfium(),
+                ..setup.parser
+            },
         };
         let assembly = assemble(options).await.expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
@@ -288,6 +297,11 @@ impl TestApp {
         stop.cancel();
         worker.await.expect("the worker");
     }
+}
+
+/// The bootstrap's library for PDF.
+fn pdfium() -> Option<PathBuf> {
+    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
 }
 
 /// The bootstrap's model. One thread: tests run beside each other.

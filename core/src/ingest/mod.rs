@@ -6,12 +6,15 @@
 mod parsed;
 mod write;
 
+use async_trait::async_trait;
 use insula_tenancy::job::Lease;
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
+use tokio::io::AsyncRead;
 
-pub use parsed::{Heading, PageStart, ParseError, ParseErrorCode, ParsedDocument, Parser};
+pub use parsed::{DocumentSource, Heading, PageStart, ParseError, ParseErrorCode, ParsedDocument, Parser};
 use write::ReadyChunk;
 
+use crate::blob::BlobStore;
 use crate::model::{EmbedPurpose, Embedder};
 use crate::pg::{Halfvec, Sparsevec};
 use crate::text::chunk::{self, ChunkDraft, ChunkSettings};
@@ -45,6 +48,28 @@ impl From<insula_tenancy::Error> for Failure {
     }
 }
 
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        match error.code {
+            ParseErrorCode::ServerError => Self::Ours(Error::internal(error.message)),
+            ParseErrorCode::InvalidFile | ParseErrorCode::UnsupportedFile => Self::Document(error),
+        }
+    }
+}
+
+/// A document in the blob store.
+struct StoredDocument<'a> {
+    blobs: &'a dyn BlobStore,
+    name: &'a str,
+}
+
+#[async_trait]
+impl DocumentSource for StoredDocument<'_> {
+    async fn open(&self) -> std::io::Result<(Box<dyn AsyncRead + Send + Unpin>, u64)> {
+        self.blobs.open(self.name).await
+    }
+}
+
 /// Reads a file into a store and completes the job.
 pub(crate) async fn run(
     services: &Services,
@@ -71,16 +96,11 @@ pub(crate) async fn run(
             ))
         })?
         .embedder;
-    let bytes = services
-        .blobs
-        .read(file::blob_name(&file))
-        .await
-        .map_err(Error::internal)?;
-    let document = services
-        .parser
-        .parse(bytes, &file.filename)
-        .await
-        .map_err(Failure::Document)?;
+    let stored = StoredDocument {
+        blobs: services.blobs.as_ref(),
+        name: file::blob_name(&file),
+    };
+    let document = services.parser.parse(&stored, &file.filename).await?;
     let drafts = cut(std::sync::Arc::clone(embedder), document, store_file.chunking).await?;
     if drafts.is_empty() {
         return Err(Failure::Document(ParseError {
