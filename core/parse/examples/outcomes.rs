@@ -58,7 +58,11 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         if let Ok(entries) = std::fs::read_dir(&path) {
             waiting.extend(entries.flatten().map(|entry| entry.path()));
         } else {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if !name.ends_with(".gt.txt") && name != "SOURCE.txt" && name != "MANIFEST.json" {
                 found.push(path);
             }
@@ -75,7 +79,12 @@ fn read(path: &Path, tools: &Tools) -> Option<Result<ParsedDocument, ParseError>
     catch_unwind(|| parse(&bytes, &name, tools)).ok()
 }
 
-fn row(path: &Path, name: &str, outcome: &Option<Result<ParsedDocument, ParseError>>, seconds: f64) -> String {
+fn row(
+    path: &Path,
+    name: &str,
+    outcome: &Option<Result<ParsedDocument, ParseError>>,
+    seconds: f64,
+) -> String {
     let cells = match outcome {
         None => " | PANIC | | | | {s} | | ".to_owned(),
         Some(Err(why)) => format!(" | {} | | | | {{s}} | | {}", why.code.as_str(), why.message),
@@ -96,7 +105,11 @@ fn write(path: &Path, document: &ParsedDocument) {
     let Ok(mut file) = std::fs::File::create(format!("{}.txt", path.display())) else {
         return;
     };
-    let headings: Vec<_> = document.headings.iter().map(|h| (h.offset, h.level, &h.title)).collect();
+    let headings: Vec<_> = document
+        .headings
+        .iter()
+        .map(|h| (h.offset, h.level, &h.title))
+        .collect();
     let pages: Vec<_> = document.pages.iter().map(|page| page.offset).collect();
     let _ = writeln!(file, "{headings:?}\n{pages:?}\n--------\n{}", document.text);
 }
@@ -110,7 +123,10 @@ fn word_f1(path: &Path, text: &str) -> Option<f64> {
         .iter()
         .find_map(|name| std::fs::read_to_string(path.with_file_name(name)).ok())?;
     let (known, found) = (words(&known), words(text));
-    let common: usize = known.iter().map(|(word, n)| *n.min(found.get(word).unwrap_or(&0))).sum();
+    let common: usize = known
+        .iter()
+        .map(|(word, n)| *n.min(found.get(word).unwrap_or(&0)))
+        .sum();
     let all = known.values().sum::<usize>() + found.values().sum::<usize>();
     Some(2.0 * common as f64 / all.max(1) as f64)
 }
@@ -121,7 +137,10 @@ fn words(text: &str) -> HashMap<String, usize> {
         .filter(|c| !matches!(c, '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}'))
         .collect();
     let mut counts = HashMap::new();
-    for word in plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in plain
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+    {
         *counts.entry(word.to_lowercase()).or_default() += 1;
     }
     counts

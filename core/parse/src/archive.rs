@@ -28,7 +28,9 @@ pub(crate) fn zip(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Draft, ParseE
     let mut archive =
         ZipArchive::new(Cursor::new(bytes)).map_err(|why| error::damaged(ZIP, &why.to_string()))?;
     if archive.len() > MAX_ENTRIES {
-        return Err(error::invalid(format!("The ZIP archive has more than {MAX_ENTRIES} entries.")));
+        return Err(error::invalid(format!(
+            "The ZIP archive has more than {MAX_ENTRIES} entries."
+        )));
     }
     let mut draft = Draft::new("application/zip");
     let mut refused: Vec<String> = Vec::new();
@@ -85,6 +87,10 @@ fn entry(
             error::damaged("a file", &why)
         })
     })?;
+    // A film beside documents does not count against what they may unpack to.
+    if entry.size() > MAX_ENTRY {
+        return Err(Stop::Entry(error::too_large_unpacked("a file")));
+    }
     let content = unpack(reader, entry, "an archive").map_err(Stop::Archive)?;
     match content {
         Ok(content) => reader.inside(&content, name).map_err(Stop::Entry),
@@ -171,7 +177,10 @@ mod tests {
 
     #[test]
     fn an_archive_without_a_readable_file_says_why() {
-        assert!(message(&zip_of(&[("a.bin", "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}")])).contains("a.bin: This is a binary"));
+        assert!(
+            message(&zip_of(&[("a.bin", "\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}")]))
+                .contains("a.bin: This is a binary")
+        );
         assert_eq!(message(&zip_of(&[])), "The ZIP archive is empty.");
         assert!(message(&gzipped(b"")).contains("empty"));
         assert!(message(&gzipped(b"some text")[..15]).contains("damaged"));

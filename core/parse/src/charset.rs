@@ -65,7 +65,9 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
 
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(DECLARATION)]).to_ascii_lowercase();
-    let (_, after) = head.split_once("charset=").or_else(|| head.split_once("encoding="))?;
+    let (_, after) = head
+        .split_once("charset=")
+        .or_else(|| head.split_once("encoding="))?;
     let label: String = after
         .trim_start_matches(['"', '\'', ' '])
         .chars()

@@ -52,7 +52,9 @@ fn reader(text: &str, separator: u8, quoting: bool) -> Reader<&[u8]> {
 
 /// The separator that cuts most rows into the same number of fields.
 fn separator(text: &str, is_named: bool) -> Option<u8> {
-    let end = text[floor(text, SAMPLE)..].find('\n').map_or(text.len(), |at| floor(text, SAMPLE) + at);
+    let end = text[floor(text, SAMPLE)..]
+        .find('\n')
+        .map_or(text.len(), |at| floor(text, SAMPLE) + at);
     let sample = &text[..end];
     let scored = SEPARATORS.into_iter().filter_map(|separator| {
         let widths = widths(sample, separator);
@@ -63,11 +65,16 @@ fn separator(text: &str, is_named: bool) -> Option<u8> {
         } else {
             // A text may have a comma in each of its few lines; hardly one bar, semicolon or tab.
             let enough = if separator == b',' && usual == 2 { 5 } else { 3 };
-            usual >= 2 && widths.len() >= enough && alike * 10 >= widths.len() * 9 && is_terse(sample, separator)
+            usual >= 2
+                && widths.len() >= enough
+                && alike * 10 >= widths.len() * 9
+                && is_terse(sample, separator)
         };
         is_table.then_some((alike * usual, separator))
     });
-    scored.max_by_key(|(score, _)| *score).map(|(_, separator)| separator)
+    scored
+        .max_by_key(|(score, _)| *score)
+        .map(|(_, separator)| separator)
 }
 
 /// How many fields the rows of a sample have.
@@ -84,7 +91,11 @@ fn usual(widths: &[usize]) -> Option<usize> {
 
 /// Fields of tables are short; sentences between commas are not.
 fn is_terse(sample: &str, separator: u8) -> bool {
-    let fields = sample.bytes().filter(|byte| *byte == separator || *byte == b'\n').count() + 1;
+    let fields = sample
+        .bytes()
+        .filter(|byte| *byte == separator || *byte == b'\n')
+        .count()
+        + 1;
     sample.chars().count() / fields < 40
 }
 
@@ -93,7 +104,10 @@ fn has_endless_field(text: &str, separator: u8) -> bool {
     let mut reader = reader(text, separator, true);
     let mut record = csv::StringRecord::new();
     while let Ok(true) = reader.read_record(&mut record) {
-        if record.iter().any(|field| field.len() > LONGEST_FIELD_LINES && field.lines().count() > LONGEST_FIELD_LINES) {
+        if record
+            .iter()
+            .any(|field| field.len() > LONGEST_FIELD_LINES && field.lines().count() > LONGEST_FIELD_LINES)
+        {
             return true;
         }
     }
@@ -135,7 +149,13 @@ mod tests {
     #[test]
     fn prose_is_no_table() {
         assert_eq!(text("Dear Ali,\nthank you, and greetings,\nSara\n", "x"), None);
-        assert_eq!(text("One line, with a comma.\nAnother line, with one.\nA third, too.\n", "x"), None);
+        assert_eq!(
+            text(
+                "One line, with a comma.\nAnother line, with one.\nA third, too.\n",
+                "x"
+            ),
+            None
+        );
         assert_eq!(text("just words\n", "x.csv"), None);
         assert_eq!(text("", "x.csv"), None);
     }

@@ -140,11 +140,12 @@ impl Draft {
         let start = self.text.len();
         self.push(&inner.text)?;
         self.markdown |= inner.markdown;
-        self.headings.extend(inner.headings.into_iter().map(|heading| Heading {
-            offset: start + heading.offset,
-            level: (heading.level + levels).min(6),
-            title: heading.title,
-        }));
+        self.headings
+            .extend(inner.headings.into_iter().map(|heading| Heading {
+                offset: start + heading.offset,
+                level: (heading.level + levels).min(6),
+                title: heading.title,
+            }));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Messages: what the header says, the body, what is attached.
 
 use insula_core::ingest::ParseError;
-use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use crate::draft::Draft;
 use crate::{Reader, error, html};
@@ -26,13 +26,13 @@ pub(crate) fn read(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Draft, Parse
     for (n, part) in message.attachments().take(MAX_ATTACHMENTS).enumerate() {
         let name = part.attachment_name().unwrap_or_default();
         // Pictures in the body are attachments without names.
-        let name = if name.is_empty() { format!("attachment {}", n + 1) } else { name.to_owned() };
-        let inner = match &part.body {
-            PartType::Message(inner) => reader.inside(inner.raw_message(), &name),
-            _ => reader.inside(part.contents(), &name),
+        let name = if name.is_empty() {
+            format!("attachment {}", n + 1)
+        } else {
+            name.to_owned()
         };
-        match inner {
-            Ok(inner) if inner.has_text() => {
+        match attachment(reader, part, &name) {
+            Some(inner) if inner.has_text() => {
                 draft.heading(2, &format!("Attachment: {name}"))?;
                 draft.append(inner, 2)?;
             }
@@ -40,6 +40,22 @@ pub(crate) fn read(reader: &mut Reader<'_>, bytes: &[u8]) -> Result<Draft, Parse
         }
     }
     Ok(draft)
+}
+
+/// The text of an attachment, if it is of a kind that has any.
+fn attachment(reader: &mut Reader<'_>, part: &MessagePart<'_>, name: &str) -> Option<Draft> {
+    let media = part.content_type().map_or("", |media| media.ctype());
+    if ["image", "audio", "video"]
+        .iter()
+        .any(|other| media.eq_ignore_ascii_case(other))
+    {
+        return None;
+    }
+    let content = match &part.body {
+        PartType::Message(inner) => inner.raw_message(),
+        _ => part.contents(),
+    };
+    reader.inside(content, name).ok()
 }
 
 fn write(draft: &mut Draft, message: &Message<'_>) -> Result<(), ParseError> {
@@ -81,7 +97,11 @@ fn names(addresses: &Address<'_>) -> String {
         (Some(only), None) | (None, Some(only)) => only.to_owned(),
         (None, None) => String::new(),
     };
-    let all: Vec<String> = addresses.iter().map(one).filter(|name| !name.is_empty()).collect();
+    let all: Vec<String> = addresses
+        .iter()
+        .map(one)
+        .filter(|name| !name.is_empty())
+        .collect();
     let list = all.join(", ").split_whitespace().collect::<Vec<_>>().join(" ");
     list.chars().take(LONGEST_LIST).collect()
 }

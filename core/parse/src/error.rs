@@ -42,10 +42,14 @@ pub(crate) fn encrypted(what: &str) -> ParseError {
 /// `what` (with an article) is broken; `why` is a library's reason, which may be empty.
 pub(crate) fn damaged(what: &str, why: &str) -> ParseError {
     let line = why.lines().next().unwrap_or_default().trim();
-    let why: String = line.chars().take(LONGEST_REASON).filter(|c| !c.is_control()).collect();
+    let why: String = line
+        .chars()
+        .take(LONGEST_REASON)
+        .filter(|c| !c.is_control())
+        .collect();
     invalid(match why.as_str() {
         "" => format!("This is {what} that is damaged."),
-        why => format!("This is {what} that is damaged: {why}"),
+        why => format!("This is {what} that is damaged: {}.", why.trim_end_matches('.')),
     })
 }
 
@@ -57,6 +61,11 @@ pub(crate) fn too_much_text() -> ParseError {
 /// A small file that becomes a very large one.
 pub(crate) fn too_large_unpacked(what: &str) -> ParseError {
     invalid(format!("This is {what} that is too large when it is unpacked."))
+}
+
+/// Structure that would take more levels than are followed.
+pub(crate) fn too_deep(what: &str) -> ParseError {
+    invalid(format!("This is {what} that is nested too deeply."))
 }
 
 /// Nothing to search in.

@@ -2,10 +2,12 @@
 //!
 //! This module is all that knows xberg, so that another library can take its place.
 
+use std::borrow::Cow;
+
 use insula_core::ingest::ParseError;
 use xberg::{
-    ConcurrencyConfig, ExtractInput, ExtractedDocument, ExtractionConfig, ImageExtractionConfig, OutputFormat,
-    PageConfig, PageContent, PostProcessorConfig, SecurityLimits, XbergError,
+    ConcurrencyConfig, ExtractInput, ExtractedDocument, ExtractionConfig, ImageExtractionConfig,
+    OutputFormat, PageConfig, PageContent, PostProcessorConfig, SecurityLimits, XbergError,
 };
 
 use crate::draft::Draft;
@@ -39,25 +41,83 @@ pub(crate) fn read(bytes: &[u8], office: Office) -> Result<Draft, ParseError> {
         .ok_or_else(|| error::damaged(office.name(), ""))?;
     let mut draft = Draft::new(office.media_type());
     match slides(office, &document) {
-        Some(slides) => {
+        Slides::None => draft.push(&tidy::tidy(&content(office, &document)))?,
+        Slides::Apart(slides) => {
+            for (n, slide) in slides.iter().enumerate() {
+                draft.page(i32::try_from(n + 1).unwrap_or(i32::MAX));
+                draft.push(&tidy::tidy(slide))?;
+            }
+        }
+        Slides::Pages(slides) => {
             for slide in slides {
                 draft.page(i32::try_from(slide.page_number).unwrap_or(i32::MAX));
                 draft.push(&tidy::tidy(&slide.content))?;
-                if let Some(notes) = slide.speaker_notes.as_deref().filter(|notes| !notes.trim().is_empty()) {
+                if let Some(notes) = slide
+                    .speaker_notes
+                    .as_deref()
+                    .filter(|notes| !notes.trim().is_empty())
+                {
                     draft.paragraph(&format!("Notes: {}", notes.trim()))?;
                 }
             }
         }
-        None => draft.push(&tidy::tidy(&document.content))?,
     }
     draft.find_headings();
     Ok(draft)
 }
 
 /// The slides of a presentation.
-fn slides(office: Office, document: &ExtractedDocument) -> Option<&[PageContent]> {
-    let pages = document.pages.as_deref().filter(|pages| !pages.is_empty())?;
-    office.has_slides().then_some(pages)
+enum Slides<'a> {
+    None,
+    /// As the library gives them, with notes.
+    Pages(&'a [PageContent]),
+    /// What stands between the rules that begin each slide.
+    Apart(Vec<String>),
+}
+
+fn slides(office: Office, document: &ExtractedDocument) -> Slides<'_> {
+    if !matches!(office, Office::Pptx | Office::Ppt | Office::Odp) {
+        return Slides::None;
+    }
+    match document.pages.as_deref() {
+        Some(pages) if !pages.is_empty() => Slides::Pages(pages),
+        _ => {
+            let lines: Vec<&str> = document.content.lines().collect();
+            let slides = lines
+                .split(|line| tidy::is_rule(line))
+                .map(|slide| slide.join("\n"));
+            // Nothing stands before the first rule.
+            Slides::Apart(slides.skip_while(|slide| slide.trim().is_empty()).collect())
+        }
+    }
+}
+
+/// The content, with what only this kind of document has put right.
+fn content(office: Office, document: &ExtractedDocument) -> Cow<'_, str> {
+    match office {
+        // How RTF writes a no-break space.
+        Office::Rtf => Cow::Owned(document.content.replace("\\~", "\u{a0}")),
+        Office::Msg => Cow::Owned(
+            document
+                .content
+                .lines()
+                .filter_map(message_line)
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+        _ => Cow::Borrowed(&document.content),
+    }
+}
+
+/// A line of a message as `email` writes it: the subject as heading, fields without marks, none for machines.
+fn message_line(line: &str) -> Option<String> {
+    let field = line.strip_prefix("**").and_then(|line| line.split_once("**: "));
+    match field {
+        None => Some(line.to_owned()),
+        Some(("Subject", value)) => Some(format!("# {value}")),
+        Some((name @ ("From" | "To" | "CC" | "BCC" | "Date"), value)) => Some(format!("{name}: {value}")),
+        Some(_) => None,
+    }
 }
 
 /// Nothing but text: no images, no attachments, no cache on disk, no threads of its own, no looking things up.
@@ -77,7 +137,7 @@ fn config(office: Office) -> ExtractionConfig {
             inject_placeholders: false,
             ..ImageExtractionConfig::default()
         }),
-        pages: office.has_slides().then(|| PageConfig {
+        pages: matches!(office, Office::Pptx).then(|| PageConfig {
             extract_pages: true,
             ..PageConfig::default()
         }),
@@ -105,7 +165,9 @@ fn config(office: Office) -> ExtractionConfig {
 fn refusal(office: Office, why: &XbergError) -> ParseError {
     let reason = why.to_string();
     let lower = reason.to_lowercase();
-    if matches!(why, XbergError::Security { .. }) || lower.contains("security limit") {
+    if lower.contains("depth") || lower.contains("nest") {
+        error::too_deep(office.name())
+    } else if matches!(why, XbergError::Security { .. }) || lower.contains("security limit") {
         error::too_large_unpacked(office.name())
     } else if lower.contains("encrypt") || lower.contains("password") {
         error::encrypted(office.name())
@@ -116,10 +178,6 @@ fn refusal(office: Office, why: &XbergError) -> ParseError {
 }
 
 impl Office {
-    fn has_slides(self) -> bool {
-        matches!(self, Self::Pptx | Self::Ppt | Self::Odp)
-    }
-
     /// What it is called in a reason, with an article.
     fn name(self) -> &'static str {
         match self {

@@ -29,14 +29,16 @@ pub(crate) fn read(bytes: &[u8], sheet: Sheet) -> Result<Draft, ParseError> {
         check_unpacked(bytes, sheet)?;
     }
     // Names of columns that are repeated in every row can make a text many times as long.
-    rows(bytes, sheet, true).or_else(|why| match why {
-        Failure::Text(_) => rows(bytes, sheet, false),
-        other => Err(other),
-    }).map_err(|why| match why {
-        Failure::Text(why) => why,
-        Failure::File(why) if why.to_lowercase().contains("password") => error::encrypted(name),
-        Failure::File(why) => error::damaged(name, &why),
-    })
+    rows(bytes, sheet, true)
+        .or_else(|why| match why {
+            Failure::Text(_) => rows(bytes, sheet, false),
+            other => Err(other),
+        })
+        .map_err(|why| match why {
+            Failure::Text(why) => why,
+            Failure::File(why) if why.to_lowercase().contains("password") => error::encrypted(name),
+            Failure::File(why) => error::damaged(name, &why),
+        })
 }
 
 enum Failure {
@@ -62,7 +64,9 @@ fn rows(bytes: &[u8], sheet: Sheet, named: bool) -> Result<Draft, Failure> {
             let mut workbook = Xlsx::new(input).map_err(file)?;
             for name in workbook.sheet_names() {
                 // Sheets of charts have no cells.
-                let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else { continue };
+                let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
+                    continue;
+                };
                 let mut rows = Rows::new(&mut draft, &name, named)?;
                 while let Some(cell) = cells.next_cell().map_err(file)? {
                     rows.cell(cell.get_position(), text(cell.get_value()))?;
@@ -73,7 +77,9 @@ fn rows(bytes: &[u8], sheet: Sheet, named: bool) -> Result<Draft, Failure> {
         Sheet::Xlsb => {
             let mut workbook = Xlsb::new(input).map_err(file)?;
             for name in workbook.sheet_names() {
-                let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else { continue };
+                let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
+                    continue;
+                };
                 let mut rows = Rows::new(&mut draft, &name, named)?;
                 while let Some(cell) = cells.next_cell().map_err(file)? {
                     rows.cell(cell.get_position(), text(cell.get_value()))?;
@@ -91,7 +97,10 @@ fn ranges(draft: &mut Draft, sheets: Vec<(String, Range<Data>)>, named: bool) ->
     for (name, range) in sheets {
         let mut rows = Rows::new(draft, &name, named)?;
         for (row, column, value) in range.used_cells() {
-            let position = (u32::try_from(row).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX));
+            let position = (
+                u32::try_from(row).unwrap_or(u32::MAX),
+                u32::try_from(column).unwrap_or(u32::MAX),
+            );
             rows.cell(position, text(value))?;
         }
         rows.finish()?;
@@ -148,7 +157,11 @@ fn text<T: DataType + Cell>(value: &T) -> String {
         Some(number) => number.to_string(),
         None => match value.get_bool() {
             Some(value) => value.to_string(),
-            None => value.get_string().map(str::to_owned).or_else(|| value.as_string()).unwrap_or_default(),
+            None => value
+                .get_string()
+                .map(str::to_owned)
+                .or_else(|| value.as_string())
+                .unwrap_or_default(),
         },
     }
 }
@@ -182,7 +195,12 @@ fn iso(date: &calamine::ExcelDateTime) -> String {
     let days = date.as_f64();
     let Some(time) = date.as_datetime().filter(|_| !date.is_duration()) else {
         let seconds = (days * 86_400.0).round();
-        return format!("{}:{:02}:{:02}", (seconds / 3600.0).floor(), (seconds / 60.0).floor() % 60.0, seconds % 60.0);
+        return format!(
+            "{}:{:02}:{:02}",
+            (seconds / 3600.0).floor(),
+            (seconds / 60.0).floor() % 60.0,
+            seconds % 60.0
+        );
     };
     let format = if days < 1.0 {
         "%H:%M:%S"
@@ -265,7 +283,10 @@ mod tests {
                 "<Relationships><Relationship Id=\"rId1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/\
                  relationships/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>",
             ),
-            ("xl/worksheets/sheet1.xml", &format!("<worksheet><sheetData>{cells}</sheetData></worksheet>")),
+            (
+                "xl/worksheets/sheet1.xml",
+                &format!("<worksheet><sheetData>{cells}</sheetData></worksheet>"),
+            ),
         ])
     }
 

@@ -77,7 +77,10 @@ impl<'a> Table<'a> {
         let mut names = Vec::new();
         for (n, row) in rows.into_iter().enumerate() {
             if header == Some(n) {
-                names = row.iter().map(|name| name.chars().take(LONGEST_NAME).collect()).collect();
+                names = row
+                    .iter()
+                    .map(|name| name.chars().take(LONGEST_NAME).collect())
+                    .collect();
             } else {
                 write(self.draft, &names, &row)?;
             }
@@ -113,20 +116,22 @@ fn tidy(cell: &mut String) {
     }
 }
 
-/// Which of the first rows names the columns: distinct labels in most of them, with a row below.
+/// Which of the first rows names the columns: the first that fills most of them, if it has distinct labels and a row
+/// below. What stands above it is a title.
 fn header(rows: &[Vec<String>]) -> Option<usize> {
     let used = |row: &Vec<String>| row.iter().filter(|cell| !cell.is_empty()).count();
     let width = rows.iter().map(used).max()?;
-    let candidates = rows.len().saturating_sub(1).min(HEADER_WITHIN);
-    (0..candidates).find(|n| {
-        let mut labels: Vec<&String> = rows[*n].iter().filter(|cell| !cell.is_empty()).collect();
-        let count = labels.len();
-        let names_most = count >= 2 && count * 100 >= width * NAMED_PERCENT;
-        let reads_as_labels = labels.iter().all(|label| is_label(label)) && labels.iter().any(|label| !is_value(label));
-        labels.sort_unstable();
-        labels.dedup();
-        names_most && reads_as_labels && labels.len() == count
-    })
+    let candidates = &rows[..rows.len().saturating_sub(1).min(HEADER_WITHIN)];
+    let first = candidates
+        .iter()
+        .position(|row| used(row) >= 2 && used(row) * 100 >= width * NAMED_PERCENT)?;
+    let mut labels: Vec<&String> = candidates[first].iter().filter(|cell| !cell.is_empty()).collect();
+    let count = labels.len();
+    let reads_as_labels =
+        labels.iter().all(|label| is_label(label)) && labels.iter().any(|label| !is_value(label));
+    labels.sort_unstable();
+    labels.dedup();
+    (reads_as_labels && labels.len() == count).then_some(first)
 }
 
 /// Text that may name a column; years do as well.
@@ -140,7 +145,26 @@ fn is_value(cell: &str) -> bool {
     let has_digit = cell.chars().any(char::is_numeric);
     has_digit
         && cell.chars().all(|c| {
-            c.is_numeric() || matches!(c, '.' | ',' | '-' | '+' | ':' | '/' | '%' | ' ' | '$' | '€' | '£' | '٫' | '٬' | 'T' | 'Z' | 'e' | 'E')
+            c.is_numeric()
+                || matches!(
+                    c,
+                    '.' | ','
+                        | '-'
+                        | '+'
+                        | ':'
+                        | '/'
+                        | '%'
+                        | ' '
+                        | '$'
+                        | '€'
+                        | '£'
+                        | '٫'
+                        | '٬'
+                        | 'T'
+                        | 'Z'
+                        | 'e'
+                        | 'E'
+                )
         })
 }
 
@@ -152,7 +176,9 @@ mod tests {
         let mut draft = Draft::new("text/csv");
         let mut table = Table::new(&mut draft, true);
         for row in rows {
-            table.row(row.iter().map(|cell| (*cell).to_owned()).collect()).unwrap();
+            table
+                .row(row.iter().map(|cell| (*cell).to_owned()).collect())
+                .unwrap();
         }
         table.finish().unwrap();
         draft.text().to_owned()
@@ -169,7 +195,12 @@ mod tests {
     #[test]
     fn a_title_above_the_header_stays_a_line() {
         assert_eq!(
-            written(&[&["Ducks per year"], &[""], &["Country", "2019", "2020"], &["Chile", "120", "135"]]),
+            written(&[
+                &["Ducks per year"],
+                &[""],
+                &["Country", "2019", "2020"],
+                &["Chile", "120", "135"]
+            ]),
             "Ducks per year\nCountry: Chile; 2019: 120; 2020: 135"
         );
     }
@@ -178,6 +209,10 @@ mod tests {
     fn without_a_header_values_stand_alone() {
         assert_eq!(written(&[&["1", "2"], &["3", "4"]]), "1 | 2\n3 | 4");
         assert_eq!(written(&[&["x", "x"], &["y", "z"]]), "x | x\ny | z");
+        assert_eq!(
+            written(&[&["sum", "2"], &["of", "two"], &["y", "z"]]),
+            "sum | 2\nof | two\ny | z"
+        );
         assert_eq!(written(&[&["only", "labels"]]), "only | labels");
     }
 

@@ -8,7 +8,16 @@ pub(crate) fn tidy(markdown: &str) -> String {
     let mut tidied = String::with_capacity(markdown.len());
     for block in markdown.split("\n\n") {
         let block = whole_emphasis(block);
-        let mut lines = block.lines().filter_map(line).peekable();
+        let is_table = block.trim_start().starts_with('|');
+        if is_table && !block.contains(char::is_alphanumeric) {
+            continue;
+        }
+        // The first row of a table stays, since what makes it one is the line below.
+        let lines = block
+            .lines()
+            .enumerate()
+            .filter(|(n, line)| !(is_table && *n > 0 && is_empty_row(line)));
+        let mut lines = lines.filter_map(|(_, text)| line(text)).peekable();
         if lines.peek().is_none() {
             continue;
         }
@@ -35,7 +44,7 @@ fn whole_emphasis(block: &str) -> Cow<'_, str> {
 }
 
 fn line(line: &str) -> Option<Cow<'_, str>> {
-    if is_rule(line) || is_empty_row(line) {
+    if line.trim().is_empty() || is_rule(line) {
         return None;
     }
     if !line.contains(['\\', '&', '!', '[']) {
@@ -48,7 +57,7 @@ fn line(line: &str) -> Option<Cow<'_, str>> {
 }
 
 /// A line across the page, between slides or chapters.
-fn is_rule(line: &str) -> bool {
+pub(crate) fn is_rule(line: &str) -> bool {
     let line = line.trim();
     line.len() >= 3 && (line.bytes().all(|b| b == b'-') || line.bytes().all(|b| b == b'*'))
 }
@@ -86,7 +95,10 @@ fn picture(text: &str) -> Option<(&str, &str)> {
     let (_, after) = after.split_once(')')?;
     let is_name = matches!(description, "image" | "Cover" | "cover" | "img")
         || description.rsplit_once('.').is_some_and(|(_, extension)| {
-            matches!(extension, "jpg" | "jpeg" | "png" | "gif" | "svg" | "wmf" | "emf" | "bmp" | "webp")
+            matches!(
+                extension,
+                "jpg" | "jpeg" | "png" | "gif" | "svg" | "wmf" | "emf" | "bmp" | "webp"
+            )
         });
     Some((if is_name { "" } else { description }, after))
 }
@@ -102,13 +114,24 @@ fn unescape(line: &str) -> String {
     let mut plain = String::with_capacity(line.len());
     let mut characters = line.chars().peekable();
     while let Some(character) = characters.next() {
-        let escaped = |c: &char| matches!(c, '!' | '<' | '>' | '~' | '.' | '[' | ']' | '(' | ')' | '&' | '"' | '\'' | '\\');
+        let escaped = |c: &char| {
+            matches!(
+                c,
+                '!' | '<' | '>' | '~' | '.' | '[' | ']' | '(' | ')' | '&' | '"' | '\'' | '\\'
+            )
+        };
         match character {
             '\\' => plain.push(characters.next_if(escaped).unwrap_or('\\')),
             other => plain.push(other),
         }
     }
-    for (entity, character) in [("&#32;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")] {
+    for (entity, character) in [
+        ("&#32;", " "),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&amp;", "&"),
+    ] {
         if plain.contains(entity) {
             plain = plain.replace(entity, character);
         }
@@ -123,7 +146,8 @@ mod tests {
     #[test]
     fn what_only_a_renderer_needs_goes() {
         let markdown = "-----\n\n## A & B\\!\n\n![](image_0.png)\n\n![A chart of rents](x.png) shows\\[1\\]\n\n\
-                        | A | B |\n| --- | --- |\n|  |  |\n| 1 | a \\| b |\n\nWord&#32;one[cmt:0] \\<b\\>";
+                        | A | B |\n| --- | --- |\n|  |  |\n| 1 | a \\| b |\n\n|  |  |\n| --- | --- |\n|  |  |\n\n\
+                        Word&#32;one[cmt:0] \\<b\\>";
         assert_eq!(
             tidy(markdown),
             "## A & B!\n\nA chart of rents shows[1]\n\n| A | B |\n| --- | --- |\n| 1 | a \\| b |\n\nWord one <b>"
@@ -132,7 +156,10 @@ mod tests {
 
     #[test]
     fn broken_emphasis_goes_and_whole_emphasis_stays() {
-        assert_eq!(tidy("**Key:\n\n** text\n\n**bold** x"), "Key:\n\n text\n\n**bold** x");
+        assert_eq!(
+            tidy("**Key:\n\n** text\n\n**bold** x"),
+            "Key:\n\n text\n\n**bold** x"
+        );
         assert_eq!(tidy("![not a picture\n\n!"), "![not a picture\n\n!");
     }
 }

@@ -14,8 +14,24 @@ const MAX_DEPTH: usize = 10_000;
 const LONGEST_VALUE: usize = 100;
 /// Names that say nothing about what is in them.
 const MARKUP: [&str; 18] = [
-    "p", "para", "paragraph", "text", "t", "span", "div", "li", "item", "td", "th", "cell", "entry", "line", "s", "b",
-    "i", "value",
+    "p",
+    "para",
+    "paragraph",
+    "text",
+    "t",
+    "span",
+    "div",
+    "li",
+    "item",
+    "td",
+    "th",
+    "cell",
+    "entry",
+    "line",
+    "s",
+    "b",
+    "i",
+    "value",
 ];
 
 /// The text of a document. Elements that hold other elements start lines; those inside of running text do not. A short
@@ -25,7 +41,11 @@ const MARKUP: [&str; 18] = [
 /// `invalid_file` for XML that is not well-formed, with the position, or nested too deeply.
 pub(crate) fn read(source: &str) -> Result<Draft, ParseError> {
     let draft = text(source, false)?;
-    if draft.has_text() { Ok(draft) } else { text(source, true) }
+    if draft.has_text() {
+        Ok(draft)
+    } else {
+        text(source, true)
+    }
 }
 
 fn text(source: &str, attributes: bool) -> Result<Draft, ParseError> {
@@ -196,12 +216,19 @@ mod tests {
     fn entities_are_not_expanded() {
         let source = "<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\"><!ENTITY y \"bomb\">]><a>one &x; &y; two</a>";
         let text = read_text(source);
-        assert!(text.contains("one") && text.contains("two") && !text.contains("bomb") && !text.contains("root"));
+        assert!(
+            text.contains("one") && text.contains("two") && !text.contains("bomb") && !text.contains("root")
+        );
     }
 
     #[test]
     fn depth_is_survived_and_damage_is_named() {
-        assert!(read(&"<a>".repeat(1_000_000)).unwrap_err().message.contains("nested"));
+        assert!(
+            read(&"<a>".repeat(1_000_000))
+                .unwrap_err()
+                .message
+                .contains("nested")
+        );
         assert!(read("<a>text <").unwrap_err().message.contains("damaged"));
         assert_eq!(read_text("<a>never <b>closed"), "never closed");
         assert_eq!(read_text("</a></b>text"), "text");

@@ -116,7 +116,11 @@ fn values(text: &str) -> Result<Draft, Stop> {
     if !frames.is_empty() {
         return Err(Stop::NotJson);
     }
-    let media_type = if documents > 1 { "application/x-ndjson" } else { "application/json" };
+    let media_type = if documents > 1 {
+        "application/x-ndjson"
+    } else {
+        "application/json"
+    };
     Ok(writer.finish().with_media_type(media_type))
 }
 
@@ -147,7 +151,9 @@ mod tests {
     #[test]
     fn values_have_their_paths() {
         assert_eq!(
-            lines(r#"{"name": "Tea", "price": 3.50, "tags": ["green", "hot", 7], "by": {"city": "Uji", "none": null}}"#),
+            lines(
+                r#"{"name": "Tea", "price": 3.50, "tags": ["green", "hot", 7], "by": {"city": "Uji", "none": null}}"#
+            ),
             "name: Tea\nprice: 3.50\ntags: green, hot, 7\nby.city: Uji"
         );
     }
@@ -155,8 +161,14 @@ mod tests {
     #[test]
     fn records_are_paragraphs() {
         let expected = "id: 1\nname: Ali\n\nid: 2\nname: Sara";
-        assert_eq!(lines(r#"[{"id":1,"name":"Ali"},{"id":2,"name":"Sara"}]"#), expected);
-        assert_eq!(lines("{\"id\":1,\"name\":\"Ali\"}\n{\"id\":2,\"name\":\"Sara\"}\n"), expected);
+        assert_eq!(
+            lines(r#"[{"id":1,"name":"Ali"},{"id":2,"name":"Sara"}]"#),
+            expected
+        );
+        assert_eq!(
+            lines("{\"id\":1,\"name\":\"Ali\"}\n{\"id\":2,\"name\":\"Sara\"}\n"),
+            expected
+        );
         assert_eq!(
             lines(r#"{"rows":[{"id":1,"at":[1,2]},{"id":2}]}"#),
             "rows[0].id: 1\nrows[0].at: 1, 2\n\nrows[1].id: 2"
@@ -169,7 +181,10 @@ mod tests {
             lines(r#"{"model":"a","model":"b","n":12345678901234567890123,"t":NaN,"m":1e999}"#),
             "model: a\nmodel: b\nn: 12345678901234567890123\nt: NaN\nm: 1e999"
         );
-        assert_eq!(lines(r#"{"x":"\ud800","y":"a\u0000b\n\u0645\ud83d\ude00"}"#), "x: \u{fffd}\ny: ab\nم😀");
+        assert_eq!(
+            lines(r#"{"x":"\ud800","y":"a\u0000b\n\u0645\ud83d\ude00"}"#),
+            "x: \u{fffd}\ny: ab\nم😀"
+        );
     }
 
     #[test]
@@ -182,7 +197,17 @@ mod tests {
 
     #[test]
     fn other_text_is_not_json() {
-        for text in ["[Note] read", "{x}", "{\"a\" 1}", "{\"a\":1", "[1] first\n[2] second", "[1,}", "[1 2]", "plain", "{\"a\":}"] {
+        for text in [
+            "[Note] read",
+            "{x}",
+            "{\"a\" 1}",
+            "{\"a\":1",
+            "[1] first\n[2] second",
+            "[1,}",
+            "[1 2]",
+            "plain",
+            "{\"a\":}",
+        ] {
             assert!(read(text).is_none(), "{text}");
         }
     }

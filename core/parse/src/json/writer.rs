@@ -41,7 +41,11 @@ impl Writer {
             return Ok(());
         }
         let in_array = matches!(frames.last(), Some(Frame::Array { .. }));
-        let path = path(if in_array { &frames[..frames.len() - 1] } else { frames });
+        let path = path(if in_array {
+            &frames[..frames.len() - 1]
+        } else {
+            frames
+        });
         let is_short = value.len() < LONGEST_LIST / 2 && !value.contains('\n');
         if let Some((open, length)) = &mut self.open
             && in_array

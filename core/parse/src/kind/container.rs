@@ -32,7 +32,10 @@ const UNREAD: [(&str, &str); 4] = [
 
 pub(super) fn kind(bytes: &[u8]) -> Result<Kind, ParseError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|why| {
-        error::damaged(foreign::office(bytes).unwrap_or("a ZIP archive"), &why.to_string())
+        error::damaged(
+            foreign::office(bytes).unwrap_or("a ZIP archive"),
+            &why.to_string(),
+        )
     })?;
     let media_type = head(&mut archive, "mimetype", MIMETYPE).unwrap_or_default();
     if let Some((kind, name)) = by_media_type(media_type.trim()) {
@@ -97,7 +100,10 @@ mod tests {
             (vec![types, ("word/document.xml", "")], Kind::Office(Office::Docx)),
             (vec![types, ("xl/workbook.xml", "")], Kind::Sheet(Sheet::Xlsx)),
             (vec![types, ("xl/workbook.bin", "")], Kind::Sheet(Sheet::Xlsb)),
-            (vec![("mimetype", "application/epub+zip")], Kind::Office(Office::Epub)),
+            (
+                vec![("mimetype", "application/epub+zip")],
+                Kind::Office(Office::Epub),
+            ),
             (
                 vec![("mimetype", "application/vnd.oasis.opendocument.spreadsheet")],
                 Kind::Sheet(Sheet::Ods),
@@ -115,10 +121,16 @@ mod tests {
             ("META-INF/manifest.xml", "<manifest:encryption-data/>"),
         ]);
         let message = kind(&encrypted).unwrap_err().message;
-        assert!(message.contains("OpenDocument text that is encrypted"), "{message}");
+        assert!(
+            message.contains("OpenDocument text that is encrypted"),
+            "{message}"
+        );
         let book = zip_of(&[("[Content_Types].xml", ""), ("word/document.xml", "")]);
         let message = kind(&book[..book.len() - 10]).unwrap_err().message;
-        assert!(message.starts_with("This is a Word document that is damaged"), "{message}");
+        assert!(
+            message.starts_with("This is a Word document that is damaged"),
+            "{message}"
+        );
         let drawing = zip_of(&[("[Content_Types].xml", ""), ("visio/document.xml", "")]);
         assert!(kind(&drawing).unwrap_err().message.contains("Visio"));
     }

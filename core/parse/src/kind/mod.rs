@@ -87,19 +87,21 @@ pub(crate) fn detect(bytes: &[u8], filename: &str) -> Result<Kind, ParseError> {
 fn by_signature(bytes: &[u8]) -> Result<Option<Kind>, ParseError> {
     let head = &bytes[..bytes.len().min(PDF_SIGNATURE_WITHIN)];
     let has_pdf_signature = memmem::find(head, b"%PDF-").is_some();
-    Ok(if bytes.starts_with(b"%PDF-") || (has_pdf_signature && !reads_as_text(head)) {
-        Some(Kind::Pdf)
-    } else if bytes.starts_with(b"{\\rtf") {
-        Some(Kind::Office(Office::Rtf))
-    } else if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        Some(container::kind(bytes)?)
-    } else if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-        Some(ole::kind(bytes)?)
-    } else if bytes.starts_with(b"\x1f\x8b\x08") {
-        Some(Kind::Gzip)
-    } else {
-        None
-    })
+    Ok(
+        if bytes.starts_with(b"%PDF-") || (has_pdf_signature && !reads_as_text(head)) {
+            Some(Kind::Pdf)
+        } else if bytes.starts_with(b"{\\rtf") {
+            Some(Kind::Office(Office::Rtf))
+        } else if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+            Some(container::kind(bytes)?)
+        } else if bytes.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
+            Some(ole::kind(bytes)?)
+        } else if bytes.starts_with(b"\x1f\x8b\x08") {
+            Some(Kind::Gzip)
+        } else {
+            None
+        },
+    )
 }
 
 fn reads_as_text(head: &[u8]) -> bool {

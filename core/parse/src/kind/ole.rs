@@ -77,7 +77,9 @@ fn is_encrypted_workbook(file: &mut Compound<'_>, stream: &str) -> Option<bool> 
             return Some(true);
         }
         stream
-            .seek(SeekFrom::Current(i64::from(u16::from_le_bytes([record[2], record[3]]))))
+            .seek(SeekFrom::Current(i64::from(u16::from_le_bytes([
+                record[2], record[3],
+            ]))))
             .ok()?;
     }
     Some(false)
@@ -108,7 +110,12 @@ mod tests {
         ] {
             assert_eq!(kind(&compound(&[(stream, &[0; 32])])).unwrap(), expected);
         }
-        assert!(kind(&compound(&[("/Contents", b"")])).unwrap_err().message.contains("unknown"));
+        assert!(
+            kind(&compound(&[("/Contents", b"")]))
+                .unwrap_err()
+                .message
+                .contains("unknown")
+        );
     }
 
     #[test]

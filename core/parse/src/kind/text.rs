@@ -22,7 +22,14 @@ const FIELDS: [&str; 14] = [
     "x-mailer",
 ];
 /// One of these is needed: a text may begin with a subject and a date.
-const SENDER_FIELDS: [&str; 6] = ["from", "received", "return-path", "delivered-to", "message-id", "mime-version"];
+const SENDER_FIELDS: [&str; 6] = [
+    "from",
+    "received",
+    "return-path",
+    "delivered-to",
+    "message-id",
+    "mime-version",
+];
 
 /// `start` is the decoded beginning of `bytes`.
 pub(super) fn kind(bytes: &[u8], start: &str, filename: &str) -> Kind {
@@ -174,7 +181,10 @@ mod tests {
             Kind::Email
         );
         assert_eq!(of("Subject: Hello\nDate: today\n\nText"), Kind::Text);
-        assert_eq!(of("From: here on it is text\nand more: of it\n\nText"), Kind::Text);
+        assert_eq!(
+            of("From: here on it is text\nand more: of it\n\nText"),
+            Kind::Text
+        );
         assert_eq!(of("Note: one\nTo: two lines with colons\n\nText"), Kind::Text);
     }
 

@@ -32,7 +32,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ParseError> {
         let dictionary = dictionary(&bytes[..keyword]);
         let layers = dictionary.matches("FlateDecode").count() + dictionary.matches("/Fl ").count();
         let is_suspect = length >= SHORTEST_SUSPECT || layers > 1;
-        if layers > 0 && is_suspect && !dictionary.contains("/Image") && unpacks_to_too_much(&data[..length], layers) {
+        if layers > 0
+            && is_suspect
+            && !dictionary.contains("/Image")
+            && unpacks_to_too_much(&data[..length], layers)
+        {
             return Err(error::too_large_unpacked("a PDF document with a stream"));
         }
         from += length;
@@ -43,12 +47,18 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), ParseError> {
 /// The dictionary that ends before `stream`, as text.
 fn dictionary(before: &[u8]) -> String {
     let near = &before[before.len().saturating_sub(DICTIONARY)..];
-    let start = near.windows(4).rposition(|window| window == b" obj").unwrap_or_default();
+    let start = near
+        .windows(4)
+        .rposition(|window| window == b" obj")
+        .unwrap_or_default();
     String::from_utf8_lossy(&near[start..]).into_owned()
 }
 
 fn unpacks_to_too_much(data: &[u8], layers: usize) -> bool {
-    let start = data.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or_default();
+    let start = data
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'))
+        .unwrap_or_default();
     let mut reader: Box<dyn Read + '_> = Box::new(&data[start..]);
     for _ in 0..layers.min(3) {
         reader = Box::new(ZlibDecoder::new(reader));

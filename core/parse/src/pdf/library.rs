@@ -18,7 +18,9 @@ static LIBRARY: OnceLock<Result<Pdfium, String>> = OnceLock::new();
 pub(super) fn load(tools: &Tools) -> Result<&'static Pdfium, ParseError> {
     let not_installed = || ParseError {
         code: ParseErrorCode::UnsupportedFile,
-        message: "This is a PDF document. Reading PDF is not installed on this server (libpdfium is missing).".into(),
+        message:
+            "This is a PDF document. Reading PDF is not installed on this server (libpdfium is missing)."
+                .into(),
     };
     let Some(path) = &tools.pdfium else {
         return Err(not_installed());

@@ -53,7 +53,10 @@ fn decode(codes: impl Iterator<Item = u32>) -> String {
         if let Some(first) = high.take()
             && (0xdc00..0xe000).contains(&code)
         {
-            push(&mut text, char::from_u32(0x10000 + ((first - 0xd800) << 10) + (code - 0xdc00)));
+            push(
+                &mut text,
+                char::from_u32(0x10000 + ((first - 0xd800) << 10) + (code - 0xdc00)),
+            );
             continue;
         }
         match code {
@@ -110,7 +113,9 @@ fn continues(above: &str, line: &str, full: usize) -> bool {
 }
 
 fn is_ideographic(character: Option<char>) -> bool {
-    character.is_some_and(|c| matches!(c, '\u{3001}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '，'))
+    character.is_some_and(
+        |c| matches!(c, '\u{3001}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '，'),
+    )
 }
 
 #[cfg(test)]
@@ -123,7 +128,10 @@ mod tests {
 
     #[test]
     fn split_words_are_whole_again() {
-        assert_eq!(tidied("the docu\u{2}\r\nments are here"), "the documents are here");
+        assert_eq!(
+            tidied("the docu\u{2}\r\nments are here"),
+            "the documents are here"
+        );
         assert_eq!(tidied("a well-\r\nknown fact"), "a well-\nknown fact");
     }
 
@@ -139,7 +147,10 @@ mod tests {
         // Cells, and a new sentence.
         assert_eq!(tidied("apple\r\nbanana"), "apple\nbanana");
         let sentence = "The tenant shall give notice three months before the end.";
-        assert_eq!(tidied(&format!("{sentence}\r\nthen")), format!("{sentence}\nthen"));
+        assert_eq!(
+            tidied(&format!("{sentence}\r\nthen")),
+            format!("{sentence}\nthen")
+        );
     }
 
     #[test]

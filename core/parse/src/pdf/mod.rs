@@ -37,7 +37,9 @@ pub(crate) fn read(bytes: &[u8], tools: &Tools) -> Result<Draft, ParseError> {
     let document = pdfium.load_pdf_from_byte_slice(bytes, None).map_err(refusal)?;
     let count = document.pages().len();
     if count > MAX_PAGES {
-        return Err(error::invalid(format!("The PDF document has more than {MAX_PAGES} pages.")));
+        return Err(error::invalid(format!(
+            "The PDF document has more than {MAX_PAGES} pages."
+        )));
     }
     let mut draft = Draft::new("application/pdf");
     let mut layer = Layer::default();

@@ -38,7 +38,12 @@ pub(super) fn headings(document: &PdfDocument<'_>, draft: &mut Draft) {
 
 fn entries(document: &PdfDocument<'_>) -> Vec<Entry> {
     let mut entries = Vec::new();
-    let mut waiting: Vec<(PdfBookmark<'_>, u8)> = document.bookmarks().root().map(|root| (root, 1)).into_iter().collect();
+    let mut waiting: Vec<(PdfBookmark<'_>, u8)> = document
+        .bookmarks()
+        .root()
+        .map(|root| (root, 1))
+        .into_iter()
+        .collect();
     for _ in 0..MAX_BOOKMARKS {
         let Some((bookmark, level)) = waiting.pop() else {
             break;
@@ -49,7 +54,9 @@ fn entries(document: &PdfDocument<'_>) -> Vec<Entry> {
         }
         let title = bookmark.title().unwrap_or_default();
         let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        let page = bookmark.destination().and_then(|destination| destination.page_index().ok());
+        let page = bookmark
+            .destination()
+            .and_then(|destination| destination.page_index().ok());
         if let Some(page) = page
             && !title.is_empty()
             && title.chars().count() <= LONGEST_TITLE
@@ -78,7 +85,10 @@ fn position(page: &str, title: &str) -> Option<usize> {
 }
 
 fn letters(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()
+    text.chars()
+        .filter(|c| c.is_alphabetic())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]

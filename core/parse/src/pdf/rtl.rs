@@ -61,7 +61,9 @@ fn word(glyphs: &[Glyph]) -> usize {
     while let Some(next) = glyphs.get(length) {
         let is_false_space = next.code == 0x20
             && glyphs.get(length + 1).is_some_and(|sign| is_tanwin(sign.code))
-            && glyphs.get(length + 2).is_some_and(|letter| is_letter(letter.code));
+            && glyphs
+                .get(length + 2)
+                .is_some_and(|letter| is_letter(letter.code));
         if !is_false_space && (!is_letter(next.code) || (next.y - line).abs() > SAME_LINE) {
             break;
         }
@@ -74,7 +76,11 @@ fn word(glyphs: &[Glyph]) -> usize {
 }
 
 fn write(word: &[Glyph], codes: &mut Vec<u32>) {
-    let mut letters: Vec<Glyph> = word.iter().copied().filter(|g| g.code != 0x20 && !is_sign(g.code)).collect();
+    let mut letters: Vec<Glyph> = word
+        .iter()
+        .copied()
+        .filter(|g| g.code != 0x20 && !is_sign(g.code))
+        .collect();
     let signs: Vec<Glyph> = word.iter().copied().filter(|g| is_sign(g.code)).collect();
     let (Some(first), Some(last)) = (letters.first(), letters.last()) else {
         codes.extend(word.iter().map(|glyph| glyph.code));
@@ -85,7 +91,8 @@ fn write(word: &[Glyph], codes: &mut Vec<u32>) {
     let mut from = 0;
     while from < letters.len() {
         let glyph = letters[from];
-        let same = |other: &Glyph| (other.x - glyph.x).abs() < SAME_PLACE && (other.y - glyph.y).abs() < SAME_PLACE;
+        let same =
+            |other: &Glyph| (other.x - glyph.x).abs() < SAME_PLACE && (other.y - glyph.y).abs() < SAME_PLACE;
         let length = letters[from..].iter().take_while(|other| same(other)).count();
         let cluster = &mut letters[from..from + length];
         if was_turned {
@@ -93,9 +100,17 @@ fn write(word: &[Glyph], codes: &mut Vec<u32>) {
         }
         codes.extend(cluster.iter().map(|letter| letter.code));
         // A sign stands above the letter that begins at its place or left of it.
-        let right = from.checked_sub(1).map_or(f32::INFINITY, |before| letters[before].x);
-        let left = if from + length == letters.len() { f32::NEG_INFINITY } else { glyph.x };
-        let above = signs.iter().filter(|sign| (left..right).contains(&(sign.x + SAME_PLACE)));
+        let right = from
+            .checked_sub(1)
+            .map_or(f32::INFINITY, |before| letters[before].x);
+        let left = if from + length == letters.len() {
+            f32::NEG_INFINITY
+        } else {
+            glyph.x
+        };
+        let above = signs
+            .iter()
+            .filter(|sign| (left..right).contains(&(sign.x + SAME_PLACE)));
         codes.extend(above.map(|sign| sign.code));
         from += length;
     }
@@ -104,7 +119,8 @@ fn write(word: &[Glyph], codes: &mut Vec<u32>) {
 /// Turns brackets around in lines that balance only then: pdfium gives the glyphs' shapes, which are mirrored in words
 /// from right to left.
 pub(super) fn mirror_brackets(line: &str) -> Option<String> {
-    if !line.contains(['(', '[', '{']) || !line.chars().any(|c| is_letter(u32::from(c))) || is_balanced(line) {
+    if !line.contains(['(', '[', '{']) || !line.chars().any(|c| is_letter(u32::from(c))) || is_balanced(line)
+    {
         return None;
     }
     let mirrored: String = line.chars().map(mirror).collect();
@@ -143,20 +159,37 @@ mod tests {
     fn glyphs(places: &[(&str, f32)]) -> Vec<Glyph> {
         let at = |(letters, x): &(&str, f32)| {
             let x = *x;
-            letters.chars().map(move |c| Glyph { code: u32::from(c), x, y: 700.0 }).collect::<Vec<_>>()
+            letters
+                .chars()
+                .map(move |c| Glyph {
+                    code: u32::from(c),
+                    x,
+                    y: 700.0,
+                })
+                .collect::<Vec<_>>()
         };
         places.iter().flat_map(at).collect()
     }
 
     fn repaired(places: &[(&str, f32)]) -> String {
-        repair(&glyphs(places)).into_iter().filter_map(char::from_u32).collect()
+        repair(&glyphs(places))
+            .into_iter()
+            .filter_map(char::from_u32)
+            .collect()
     }
 
     #[test]
     fn letters_of_one_glyph_keep_their_order() {
         // As in a file made by Word: the glyph of lam and alef at one place.
         assert_eq!(
-            repaired(&[("ا", 485.71), ("إل", 479.23), ("ن", 475.53), ("ت", 471.82), (" ", 468.0), ("R", 460.0)]),
+            repaired(&[
+                ("ا", 485.71),
+                ("إل", 479.23),
+                ("ن", 475.53),
+                ("ت", 471.82),
+                (" ", 468.0),
+                ("R", 460.0)
+            ]),
             "الإنت R"
         );
         assert_eq!(repaired(&[("ال", 100.0)]), "لا");
@@ -166,7 +199,13 @@ mod tests {
     fn words_that_were_not_turned_are_turned() {
         // As in a file made by Typst.
         assert_eq!(
-            repaired(&[("ة", 452.38), ("د", 457.3), ("ا", 462.25), ("ع", 464.77), ("ً", 452.38)]),
+            repaired(&[
+                ("ة", 452.38),
+                ("د", 457.3),
+                ("ا", 462.25),
+                ("ع", 464.77),
+                ("ً", 452.38)
+            ]),
             "عادةً"
         );
     }
@@ -174,10 +213,21 @@ mod tests {
     #[test]
     fn signs_stand_behind_their_letters() {
         assert_eq!(
-            repaired(&[("أ", 220.58), ("ي", 217.7), (" ", 210.11), ("ً", 208.1), ("ض", 207.5), ("ا", 204.74), (" ", 201.7)]),
+            repaired(&[
+                ("أ", 220.58),
+                ("ي", 217.7),
+                (" ", 210.11),
+                ("ً", 208.1),
+                ("ض", 207.5),
+                ("ا", 204.74),
+                (" ", 201.7)
+            ]),
             "أيضًا "
         );
-        assert_eq!(repaired(&[("ك", 30.0), ("ت", 20.0), (" ", 15.0), ("ب", 10.0)]), "كت ب");
+        assert_eq!(
+            repaired(&[("ك", 30.0), ("ت", 20.0), (" ", 15.0), ("ب", 10.0)]),
+            "كت ب"
+        );
     }
 
     #[test]
@@ -190,7 +240,10 @@ mod tests {
 
     #[test]
     fn brackets_are_mirrored_where_that_makes_pairs() {
-        assert_eq!(mirror_brackets(")أي، المجموعة }0,1{(").as_deref(), Some("(أي، المجموعة {0,1})"));
+        assert_eq!(
+            mirror_brackets(")أي، المجموعة }0,1{(").as_deref(),
+            Some("(أي، المجموعة {0,1})")
+        );
         assert_eq!(mirror_brackets("(أي)"), None);
         assert_eq!(mirror_brackets("1) أولا"), None);
         assert_eq!(mirror_brackets("f)x("), None);
