@@ -9,6 +9,7 @@ mod embeddings;
 mod errors;
 mod files;
 mod health;
+mod hostile;
 mod ingestion;
 mod library;
 mod models;
