@@ -10,6 +10,7 @@ use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
@@ -138,7 +139,7 @@ impl TestApp {
             routes,
             parser: PoolOptions {
                 program: insula_binary().await,
-                pdfium: pdfium(),
+                tools: tools(),
                 ..setup.parser
             },
         };
@@ -299,9 +300,11 @@ impl TestApp {
     }
 }
 
-/// The bootstrap's library for PDF.
-fn pdfium() -> Option<PathBuf> {
-    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
+/// What the bootstrap fetched for reading documents.
+fn tools() -> Tools {
+    Tools {
+        pdfium: runtime().join("pdfium/libpdfium.so").canonicalize().ok(),
+    }
 }
 
 /// The bootstrap's model. One thread: tests run beside each other.

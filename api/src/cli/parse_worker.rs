@@ -5,5 +5,5 @@ use insula_parse::sandbox::run_worker;
 
 /// Reads documents for the server at the other end of standard input.
 pub(super) fn run() -> anyhow::Result<()> {
-    run_worker(|bytes, filename, _pdfium| insula_parse::parse(bytes, filename)).context("parse-worker")
+    run_worker(insula_parse::parse).context("parse-worker")
 }
