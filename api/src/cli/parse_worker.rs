@@ -1,9 +1,10 @@
 //! `insula parse-worker`: what the server starts to read documents in. Not for people.
 
 use anyhow::Context;
+use insula_parse::parse;
 use insula_parse::sandbox::run_worker;
 
 /// Reads documents for the server at the other end of standard input.
 pub(super) fn run() -> anyhow::Result<()> {
-    run_worker(insula_parse::parse).context("parse-worker")
+    run_worker(parse).context("parse-worker")
 }

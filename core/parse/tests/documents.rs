@@ -3,6 +3,8 @@
 //! The files lie in `shared/data` beside the repository, or where `INSULA_SHARED_DATA` says; without them these tests say
 //! that they skip. libpdfium is what the bootstrap put into `INSULA_RUNTIME` (`.runtime`).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

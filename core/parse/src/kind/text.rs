@@ -35,7 +35,7 @@ const SENDER_FIELDS: [&str; 6] = [
 pub(super) fn kind(bytes: &[u8], start: &str, filename: &str) -> Kind {
     if looks_like_html(start) {
         Kind::Html
-    } else if looks_like_xml(start) {
+    } else if looks_like_xml(bytes, start) {
         Kind::Xml
     } else if looks_like_email(start) {
         Kind::Email
@@ -93,8 +93,8 @@ fn looks_like_html(start: &str) -> bool {
     STARTS.iter().any(|start| lower.starts_with(start))
 }
 
-/// An XML declaration or a document type, or an element that declares a namespace.
-fn looks_like_xml(start: &str) -> bool {
+/// An XML declaration, a document type, an element that declares a namespace, or one that the document ends with.
+fn looks_like_xml(bytes: &[u8], start: &str) -> bool {
     let rest = start.trim_start_matches('\u{feff}').trim_start();
     if rest.starts_with("<?xml") {
         return true;
@@ -103,8 +103,15 @@ fn looks_like_xml(start: &str) -> bool {
     if rest.starts_with("<!DOCTYPE") {
         return true;
     }
-    let tag = rest.split_once('>').map_or("", |(tag, _)| tag);
-    tag.starts_with('<') && tag.contains("xmlns")
+    let Some((tag, _)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
+        return false;
+    };
+    let name = tag.split(char::is_whitespace).next().unwrap_or_default();
+    let ends_with_it = || {
+        let end = format!("</{name}>");
+        name.starts_with(char::is_alphabetic) && bytes.trim_ascii_end().ends_with(end.as_bytes())
+    };
+    tag.contains("xmlns") || ends_with_it()
 }
 
 /// Header fields from the first line on.
@@ -168,6 +175,7 @@ mod tests {
         assert_eq!(of("<!-- a -->\n<?xml version=\"1.0\"?><html>"), Kind::Html);
         assert_eq!(of("<?xml version=\"1.0\"?>\n<note><to>x</to></note>"), Kind::Xml);
         assert_eq!(of("<feed xmlns=\"http://www.w3.org/2005/Atom\">"), Kind::Xml);
+        assert_eq!(of("<rows><row>1</row>\n</rows>\n"), Kind::Xml);
         assert_eq!(of("<b>bold</b> words"), Kind::Text);
         assert_eq!(of("# One\n\ntext\n\n## Two\n\ntext"), Kind::Markdown);
         assert_eq!(of("#!/bin/sh\n# a comment\necho\n# another\nls"), Kind::Text);

@@ -21,6 +21,8 @@ use crate::{Tools, error};
 const PDF: &str = "a PDF document";
 /// Most pages that are read. The count that a document states may be any number.
 const MAX_PAGES: i32 = 20_000;
+/// pdfium keeps what it has parsed until the document is closed: after so many pages it is opened anew.
+const REOPEN_AFTER: i32 = 250;
 /// Pages that are looked at for images, to say that a document was scanned.
 const LOOK_FOR_IMAGES: i32 = 3;
 /// A text layer with fewer known characters than one in so many says nothing.
@@ -34,7 +36,8 @@ const UNKNOWN_SHARE: usize = 2;
 pub(crate) fn read(bytes: &[u8], tools: &Tools) -> Result<Draft, ParseError> {
     bomb::check(bytes)?;
     let pdfium = library::load(tools)?;
-    let document = pdfium.load_pdf_from_byte_slice(bytes, None).map_err(refusal)?;
+    let open = || pdfium.load_pdf_from_byte_slice(bytes, None).map_err(refusal);
+    let mut document = open()?;
     let count = document.pages().len();
     if count > MAX_PAGES {
         return Err(error::invalid(format!(
@@ -44,24 +47,35 @@ pub(crate) fn read(bytes: &[u8], tools: &Tools) -> Result<Draft, ParseError> {
     let mut draft = Draft::new("application/pdf");
     let mut layer = Layer::default();
     for index in 0..count {
-        // A page that is broken does not cost the others.
-        let Ok(page) = document.pages().get(index) else {
-            layer.broken += 1;
-            continue;
-        };
-        draft.page(index + 1);
-        if let Ok(text) = page.text() {
-            let text = lines::tidy(codes(&text).into_iter());
-            layer.count(&text);
-            draft.push(&text)?;
+        if index > 0 && index % REOPEN_AFTER == 0 {
+            document = open()?;
         }
-        let written = fields::lines(&page);
-        layer.count(&written);
-        draft.line(&written)?;
+        // A page that is broken does not cost the others.
+        match document.pages().get(index) {
+            Ok(page) => read_page(&page, index + 1, &mut draft, &mut layer)?,
+            Err(_) => layer.broken += 1,
+        }
     }
     layer.check(&document, count)?;
     outline::headings(&document, &mut draft);
     Ok(draft)
+}
+
+fn read_page(
+    page: &PdfPage<'_>,
+    number: i32,
+    draft: &mut Draft,
+    layer: &mut Layer,
+) -> Result<(), ParseError> {
+    draft.page(number);
+    if let Ok(text) = page.text() {
+        let text = lines::tidy(codes(&text).into_iter());
+        layer.count(&text);
+        draft.push(&text)?;
+    }
+    let written = fields::lines(page);
+    layer.count(&written);
+    draft.line(&written)
 }
 
 /// The characters of a page in reading order.
