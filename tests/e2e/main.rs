@@ -12,6 +12,7 @@ mod faults;
 mod file_batches;
 mod files;
 mod health;
+mod hostile;
 mod ingest_command;
 mod ingestion;
 mod library;

@@ -9,6 +9,7 @@ use insula::assembly::{AssemblyOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
+use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
@@ -156,7 +157,7 @@ impl TestApp {
             routes,
             parser: PoolOptions {
                 program: insula_binary().await,
-                pdfium: pdfium(),
+                tools: tools(),
                 ..setup.parser
             },
         };
@@ -322,9 +323,11 @@ impl TestApp {
     }
 }
 
-/// The bootstrap's library for PDF.
-fn pdfium() -> Option<PathBuf> {
-    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
+/// What the bootstrap fetched for reading documents.
+fn tools() -> Tools {
+    Tools {
+        pdfium: runtime().join("pdfium/libpdfium.so").canonicalize().ok(),
+    }
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.
