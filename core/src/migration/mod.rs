@@ -270,8 +270,8 @@ pub async fn cancel(tx: &mut TenantTx, store_id: VectorStoreId, id: MigrationId)
         Status::Queued | Status::Embedding | Status::Comparing | Status::Ready => {}
         _ => return Err(refused("cancelled", &migration)),
     }
-    store::finish(tx, id, Status::Cancelled, None).await?;
-    remove::enqueue(tx, &migration).await?;
+    job::give_up(tx, &migration, Status::Cancelled, None).await?;
+    MigrateStore::new(store_id, id).cancel(tx).await?;
     get(tx, store_id, id).await
 }
 

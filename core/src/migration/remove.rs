@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use insula_tenancy::TenantTx;
-use insula_tenancy::job::Lease;
+use insula_tenancy::job::{Lease, Subject};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Migration, Side, Status, store, vectors};
 use crate::vector_store::{self, lock};
-use crate::worker::{self, Failure, Job};
+use crate::worker::{self, Class, Failure, Job};
 use crate::{Result, Services};
 
 /// Vectors that are removed between two transactions, each of which holds up ingestion.
@@ -48,6 +48,14 @@ impl Job for RemoveVectors {
     const KIND: &'static str = "remove_vectors";
     const MAX_ATTEMPTS: i32 = 10;
     const PRIORITY: i32 = -20;
+    const CLASS: Class = Class::Light;
+
+    fn subject(&self) -> Subject {
+        Subject {
+            vector_store_id: Some(self.vector_store_id.into()),
+            file_id: None,
+        }
+    }
 
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
         loop {

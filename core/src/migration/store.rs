@@ -218,23 +218,23 @@ pub(super) async fn set_done(
     Ok(())
 }
 
-/// Adds to the progress.
+/// Adds to the progress. How much is done now, of how much.
 pub(super) async fn add_done(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     id: MigrationId,
     more: i64,
-) -> Result<()> {
-    sqlx::query(
+) -> Result<(i64, i64)> {
+    Ok(sqlx::query_as(
         "update store_migrations m set done = least(done + $3, s.chunk_count), total = s.chunk_count
-         from vector_stores s where s.id = $1 and m.id = $2",
+         from vector_stores s where s.id = $1 and m.id = $2
+         returning m.done, m.total",
     )
     .bind(store_id)
     .bind(id)
     .bind(more)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 pub(super) async fn set_overlap(tx: &mut TenantTx, id: MigrationId, overlap: f64) -> Result<()> {
