@@ -10,6 +10,7 @@ mod errors;
 mod faults;
 mod files;
 mod health;
+mod ingest_command;
 mod ingestion;
 mod library;
 mod migrations;
