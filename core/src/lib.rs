@@ -5,15 +5,18 @@ pub mod blob;
 pub mod chat;
 mod error;
 pub mod file;
+mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
 pub mod model;
 pub mod page;
 mod pg;
+pub mod quota;
 pub mod search;
 mod services;
 mod sql;
 pub mod text;
+pub mod upload;
 pub mod vector_store;
 pub mod worker;
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
-use super::{Attributes, check_attributes, file_store, lock, not_found};
+use super::{Attributes, check_attributes, expired, file_store, locate, lock, not_found};
 use crate::ingest::{IngestFile, ParseError};
 use crate::page::{Listing, Page};
 use crate::{Error, Result, file, worker};
@@ -139,12 +139,16 @@ pub struct NewStoreFile {
 /// again only if it failed, was cancelled, or is to be cut differently.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown store or (param `file_id`) file; [`Error::Invalid`] for values out of range.
+/// [`Error::NotFound`] for an unknown store or (param `file_id`) file; [`Error::Invalid`] for values out of range, or a
+/// store that has expired.
 pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFile) -> Result<StoreFile> {
     check_attributes(&new.attributes)?;
     new.chunking.check()?;
     if !lock(tx, store_id).await? {
         return Err(not_found(store_id));
+    }
+    if locate(tx, store_id).await?.expired {
+        return Err(expired());
     }
     file::get(tx, new.file_id).await.map_err(|error| match error {
         Error::NotFound { message, code, .. } => Error::NotFound {

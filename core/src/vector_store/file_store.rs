@@ -114,7 +114,11 @@ pub(super) async fn upsert(tx: &mut TenantTx, store_id: VectorStoreId, new: &New
 }
 
 pub(super) async fn touch(tx: &mut TenantTx, store_id: VectorStoreId) -> Result<()> {
-    sqlx::query("update vector_stores set last_active_at = now() where id = $1")
+    sqlx::query(
+        "update vector_stores set last_active_at = now()
+         where id = $1 and expired_at is null
+           and coalesce(last_active_at + make_interval(days => expires_after_days) >= now(), true)",
+    )
         .bind(store_id)
         .execute(&mut **tx)
         .await?;

@@ -8,7 +8,7 @@ use insula_tenancy::job::{self, Lease, NewJob};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ingest::ParseError;
+use crate::ingest::{ParseError, ParseErrorCode};
 use crate::{Error, Result, Services};
 
 /// A kind of background work; its fields are the arguments. The tenant is not one of them: the lease says for whom it
@@ -50,7 +50,14 @@ pub(crate) enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Ours(error)
+        match error {
+            // Trying again is pointless before somebody makes room, and then the tenant asks again.
+            Error::QuotaExceeded(message) => Self::Document(ParseError {
+                code: ParseErrorCode::ServerError,
+                message,
+            }),
+            error => Self::Ours(error),
+        }
     }
 }
 

@@ -6,8 +6,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::job::{Failure, Job};
-use crate::file::DeleteBlob;
+use crate::file::{DeleteBlob, DeleteBlobs, ExpireFile};
+use crate::housekeeping::Housekeeping;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
+use crate::upload::ExpireUpload;
+use crate::vector_store::ExpireStore;
 use crate::{Error, Result, Services};
 
 macro_rules! kinds {
@@ -34,6 +37,11 @@ macro_rules! kinds {
 kinds! {
     IngestFile,
     DeleteBlob,
+    DeleteBlobs,
+    ExpireFile,
+    ExpireStore,
+    ExpireUpload,
+    Housekeeping,
 }
 
 pub(super) async fn dispatch(services: &Services, lease: &Lease) -> Result<(), Failure> {
