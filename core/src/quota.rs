@@ -156,7 +156,11 @@ async fn stored(tx: &mut TenantTx) -> Result<Stored> {
 }
 
 fn exceeded(what: &str, usage: Usage, more: i64) -> Error {
-    let (quota, used, left) = (usage.quota.unwrap_or(i64::MAX), usage.used, usage.left().unwrap_or(i64::MAX));
+    let (quota, used, left) = (
+        usage.quota.unwrap_or(i64::MAX),
+        usage.used,
+        usage.left().unwrap_or(i64::MAX),
+    );
     Error::QuotaExceeded(format!(
         "Your quota of {quota} {what} is not enough: {used} are in use, {left} are left, and this needs {more}. \
          Delete what you no longer need, or ask the operator of this server for a larger quota."

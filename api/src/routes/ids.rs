@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, FileId, VectorStoreId};
+use insula_tenancy::{AssistantId, FileId, PartId, UploadId, VectorStoreId};
 
 use crate::http::PathId;
 
@@ -15,6 +15,14 @@ impl PathId for VectorStoreId {
 
 impl PathId for AssistantId {
     const WHAT: &'static str = "assistant";
+}
+
+impl PathId for UploadId {
+    const WHAT: &'static str = "upload";
+}
+
+impl PathId for PartId {
+    const WHAT: &'static str = "part in this upload";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

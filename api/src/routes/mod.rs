@@ -12,6 +12,8 @@ pub mod health;
 mod ids;
 pub mod models;
 pub mod search;
+pub mod storage_usage;
+pub mod uploads;
 pub mod vector_store_files;
 pub mod vector_stores;
 mod wire;

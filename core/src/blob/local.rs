@@ -103,7 +103,9 @@ impl BlobStore for LocalBlobs {
             let found = match tokio::fs::read_dir(folder).await {
                 Ok(entries) => entries_of(entries).left_stream(),
                 // A tenant without blobs has no folder.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => futures::stream::empty().right_stream(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    futures::stream::empty().right_stream()
+                }
                 Err(error) => return Err(error),
             };
             Ok(found)
@@ -118,7 +120,10 @@ impl BlobStore for LocalBlobs {
                     Err(error) => return Err(error),
                 };
                 let name = entry.file_name();
-                Ok(name.to_str().filter(|_| old).map(|name| format!("{tenant}/{name}")))
+                Ok(name
+                    .to_str()
+                    .filter(|_| old)
+                    .map(|name| format!("{tenant}/{name}")))
             });
         old.boxed()
     }
@@ -193,7 +198,10 @@ mod tests {
         );
 
         let listed = async |tenant, age| blobs.list(tenant, age).try_collect::<Vec<_>>().await.unwrap();
-        assert_eq!(listed(tenant, Duration::ZERO).await, std::slice::from_ref(&stored.name));
+        assert_eq!(
+            listed(tenant, Duration::ZERO).await,
+            std::slice::from_ref(&stored.name)
+        );
         assert!(listed(tenant, ABANDONED_AFTER).await.is_empty());
         assert!(listed(TenantId::generate(), Duration::ZERO).await.is_empty());
 

@@ -65,7 +65,10 @@ pub(super) async fn find(tx: &mut TenantTx, id: FileId) -> Result<Option<File>> 
 
 /// A file whose time is over but which is there still. Also tells for how many seconds longer it may live: not above 0
 /// when its time is over, and `None` if it lives for ever.
-pub(super) async fn find_with_time_left(tx: &mut TenantTx, id: FileId) -> Result<Option<(File, Option<f64>)>> {
+pub(super) async fn find_with_time_left(
+    tx: &mut TenantTx,
+    id: FileId,
+) -> Result<Option<(File, Option<f64>)>> {
     #[derive(sqlx::FromRow)]
     struct Timed {
         #[sqlx(flatten)]

@@ -68,8 +68,14 @@ impl Job for Housekeeping {
 /// Removes blobs that no row names. Only old ones: a blob is stored before its row is committed.
 async fn remove_orphans(services: &Services, lease: &Lease) -> Result<()> {
     let blobs = &services.blobs;
-    let mut batches = blobs.list(lease.cx.tenant_id(), ABANDONED_AFTER).try_chunks(BATCH);
-    while let Some(names) = batches.try_next().await.map_err(|error| Error::internal(error.1))? {
+    let mut batches = blobs
+        .list(lease.cx.tenant_id(), ABANDONED_AFTER)
+        .try_chunks(BATCH);
+    while let Some(names) = batches
+        .try_next()
+        .await
+        .map_err(|error| Error::internal(error.1))?
+    {
         let mut tx = services.db.tenant(&lease.cx).await?;
         let orphans = store::unknown_blobs(&mut tx, &names).await?;
         tx.commit().await?;

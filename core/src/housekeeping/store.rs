@@ -25,12 +25,12 @@ pub(super) async fn delete_some(tx: &mut TenantTx, statement: &'static str, most
 
 /// Whether a job of that kind waits or runs.
 pub(super) async fn is_planned(tx: &mut TenantTx, kind: &str) -> Result<bool> {
-    Ok(
-        sqlx::query_scalar("select exists (select from jobs where kind = $1 and state in ('ready', 'running'))")
-            .bind(kind)
-            .fetch_one(&mut **tx)
-            .await?,
+    Ok(sqlx::query_scalar(
+        "select exists (select from jobs where kind = $1 and state in ('ready', 'running'))",
     )
+    .bind(kind)
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 /// Which of the blobs no row names. A table that names blobs has to be asked here.

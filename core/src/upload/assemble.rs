@@ -127,14 +127,16 @@ fn named(stored: Vec<StoredPart>, wanted: &[PartId]) -> Result<Vec<StoredPart>> 
             if !seen.insert(*id) {
                 return Err(Error::invalid(place(n), "This part is named twice."));
             }
-            stored.remove(id).ok_or_else(|| match Error::not_found("part in this upload", id) {
-                Error::NotFound { message, code, .. } => Error::NotFound {
-                    message,
-                    code,
-                    param: Some(place(n)),
-                },
-                other => other,
-            })
+            stored
+                .remove(id)
+                .ok_or_else(|| match Error::not_found("part in this upload", id) {
+                    Error::NotFound { message, code, .. } => Error::NotFound {
+                        message,
+                        code,
+                        param: Some(place(n)),
+                    },
+                    other => other,
+                })
         })
         .collect()
 }
@@ -156,7 +158,10 @@ async fn copy(
             digest.update(bytes);
         }
     });
-    let blob = blobs.put(cx.tenant_id(), &mut whole).await.map_err(storage_error)?;
+    let blob = blobs
+        .put(cx.tenant_id(), &mut whole)
+        .await
+        .map_err(storage_error)?;
     drop(whole);
     let unclaimed = Unclaimed::new(blobs, &blob);
     if md5.is_some_and(|expected| digest.finalize().as_slice() != expected) {
@@ -183,14 +188,22 @@ async fn keep_alive(services: &Services, cx: &TenantContext, id: UploadId, token
             Ok(true) => {}
             Ok(false) => return being_completed(),
             // The database is away. The right may hold; whether it did is asked again when the file is recorded.
-            Err(error) => tracing::warn!(%error, upload = %id, "could not keep an upload that is being assembled"),
+            Err(error) => {
+                tracing::warn!(%error, upload = %id, "could not keep an upload that is being assembled")
+            }
         }
     }
 }
 
 /// Gives the right back after a failure. What is to be told: that the upload was ended meanwhile (which removes its
 /// parts under the assembler's feet), or else the failure.
-async fn abandon(services: &Services, cx: &TenantContext, id: UploadId, token: Uuid, failure: Error) -> Error {
+async fn abandon(
+    services: &Services,
+    cx: &TenantContext,
+    id: UploadId,
+    token: Uuid,
+    failure: Error,
+) -> Error {
     let ended = async {
         let mut tx = services.db.tenant(cx).await?;
         store::give_back(&mut tx, id, token).await?;

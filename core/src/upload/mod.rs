@@ -146,11 +146,17 @@ pub async fn add_part(tx: &mut TenantTx, id: UploadId, blob: &StoredBlob) -> Res
     }
     let bytes = i64::try_from(blob.bytes).map_err(Error::internal)?;
     if blob.bytes > MAX_PART_BYTES {
-        return Err(Error::TooLarge(format!("A part must have at most {MAX_PART_BYTES} bytes.")));
+        return Err(Error::TooLarge(format!(
+            "A part must have at most {MAX_PART_BYTES} bytes."
+        )));
     }
     let (parts, stored) = store::count_parts(tx, id).await?;
     // Room for parts that are sent again because their answer was lost; not for a second disk.
-    if stored.saturating_add(bytes) > upload.bytes.saturating_mul(2).saturating_add(MAX_PART_BYTES as i64)
+    if stored.saturating_add(bytes)
+        > upload
+            .bytes
+            .saturating_mul(2)
+            .saturating_add(MAX_PART_BYTES as i64)
         || parts >= MAX_PARTS as i64
     {
         return Err(Error::TooLarge(format!(
@@ -219,7 +225,13 @@ async fn lock(tx: &mut TenantTx, id: UploadId) -> Result<Upload> {
 async fn remove_parts(tx: &mut TenantTx, id: UploadId) -> Result<()> {
     const AT_ONCE: usize = 1000;
     for blobs in store::delete_parts(tx, id).await?.chunks(AT_ONCE) {
-        worker::enqueue(tx, &DeleteBlobs { blobs: blobs.to_vec() }).await?;
+        worker::enqueue(
+            tx,
+            &DeleteBlobs {
+                blobs: blobs.to_vec(),
+            },
+        )
+        .await?;
     }
     Ok(())
 }

@@ -100,12 +100,12 @@ pub(super) async fn lock(tx: &mut TenantTx, id: UploadId) -> Result<bool> {
 
 /// Number and bytes of an upload's parts.
 pub(super) async fn count_parts(tx: &mut TenantTx, id: UploadId) -> Result<(i64, i64)> {
-    Ok(
-        sqlx::query_as("select count(*), coalesce(sum(bytes), 0)::bigint from upload_parts where upload_id = $1")
-            .bind(id)
-            .fetch_one(&mut **tx)
-            .await?,
+    Ok(sqlx::query_as(
+        "select count(*), coalesce(sum(bytes), 0)::bigint from upload_parts where upload_id = $1",
     )
+    .bind(id)
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 pub(super) async fn insert_part(tx: &mut TenantTx, id: UploadId, bytes: i64, blob: &str) -> Result<Part> {
@@ -182,11 +182,13 @@ pub(super) async fn keep(tx: &mut TenantTx, id: UploadId, token: Uuid) -> Result
 
 /// Gives the right back, if it is still there.
 pub(super) async fn give_back(tx: &mut TenantTx, id: UploadId, token: Uuid) -> Result<()> {
-    sqlx::query("update uploads set assembler = null, assembler_until = null where id = $1 and assembler = $2")
-        .bind(id)
-        .bind(token)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "update uploads set assembler = null, assembler_until = null where id = $1 and assembler = $2",
+    )
+    .bind(id)
+    .bind(token)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

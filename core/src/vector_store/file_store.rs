@@ -119,9 +119,9 @@ pub(super) async fn touch(tx: &mut TenantTx, store_id: VectorStoreId) -> Result<
          where id = $1 and expired_at is null
            and coalesce(last_active_at + make_interval(days => expires_after_days) >= now(), true)",
     )
-        .bind(store_id)
-        .execute(&mut **tx)
-        .await?;
+    .bind(store_id)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
