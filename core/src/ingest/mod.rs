@@ -21,7 +21,7 @@ use crate::text::terms::DocumentTerms;
 use crate::vector_store::file::{Chunking, Status, StoreFile};
 use crate::vector_store::{self, Located};
 use crate::worker::Failure;
-use crate::{Error, Result, Services, file};
+use crate::{Error, Result, Services, file, quota};
 
 /// How many chunks are handed to the embedder at once: enough for full batches, few enough that a lost lease is noticed
 /// and that memory stays bounded.
@@ -73,6 +73,8 @@ async fn run(
     let chunks = embed(embedder.as_ref(), &store, drafts).await?;
 
     let mut tx = services.db.tenant(&lease.cx).await?;
+    let more = i64::try_from(chunks.len()).unwrap_or(i64::MAX) - i64::from(store_file.chunk_count);
+    quota::check_chunks(&mut tx, more).await?;
     write::replace_chunks(
         &mut tx,
         store_id,
