@@ -135,6 +135,33 @@ async fn an_upload_that_cannot_fit_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_creation_that_used_the_quota_up_can_be_repeated() {
+    let app = TestApp::without_worker().await;
+    let ada = app.tenant("ada").await;
+    let quotas = Quotas {
+        files: Some(1),
+        ..Quotas::default()
+    };
+    limit(&app, &ada, quotas).await;
+    let create = |key: &'static str| {
+        let body = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
+                    content-disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nx\r\n--b--\r\n";
+        let request = ada
+            .request(reqwest::Method::POST, "/v1/files")
+            .header("content-type", "multipart/form-data; boundary=b")
+            .header("idempotency-key", key);
+        ada.send(request.body(body))
+    };
+    let first = create("k").await.ok();
+    assert_eq!(create("k").await.ok(), first);
+    create("another").await.refused(429);
+    eventually("what was refused is removed", async || {
+        (app.blob_names().len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn parts_count_by_their_bytes_until_they_are_a_file_or_given_up() {
     let app = TestApp::without_worker().await;
     let ada = app.tenant("ada").await;

@@ -125,7 +125,7 @@ pub async fn create_file(
         if let Some(earlier) = once.earlier(&mut tx).await? {
             return Ok(earlier);
         }
-        let file = file::create(&mut tx, received.new()).await?;
+        let file = file::create(&mut tx, received.file()).await?;
         // From here on the row may exist, even if the commit is not confirmed: the bytes must stay.
         received.claim();
         once.answer(tx, &FileObject::from(file)).await

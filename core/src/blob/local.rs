@@ -222,9 +222,9 @@ mod tests {
         let root = std::env::temp_dir().join(format!("insula-sweep-{}", new_uuid().simple()));
         let blobs = LocalBlobs::open(&root).unwrap();
         let long_ago = std::time::SystemTime::now() - ABANDONED_AFTER - Duration::from_secs(60);
-        for (name, written) in [("old", Some(long_ago)), ("new", None)] {
+        for (name, written) in [("old", long_ago), ("new", std::time::SystemTime::now())] {
             let file = std::fs::File::create(root.join("tmp").join(name)).unwrap();
-            written.map(|time| file.set_modified(time).unwrap());
+            file.set_modified(written).unwrap();
         }
         blobs.sweep_unfinished().await.unwrap();
         assert!(!root.join("tmp/old").exists() && root.join("tmp/new").exists());

@@ -38,19 +38,19 @@ pub(super) struct CreateFile {
 
 /// A file that has arrived whole. Unless it is claimed, dropping it removes its bytes again.
 pub(super) struct Received {
-    new: NewFile,
+    file: NewFile,
     unclaimed: Unclaimed,
 }
 
 impl Received {
     /// What is to be recorded.
-    pub(super) fn new(&self) -> &NewFile {
-        &self.new
+    pub(super) fn file(&self) -> &NewFile {
+        &self.file
     }
 
     /// What tells this file from another one: name, purpose, lifetime, and the digest of the bytes.
     pub(super) fn fingerprint(&self) -> [Vec<u8>; 4] {
-        let new = &self.new;
+        let new = &self.file;
         let lifetime = new.expires_after.map_or(0, |lifetime| lifetime.as_secs());
         [
             new.filename.clone().into_bytes(),
@@ -98,7 +98,7 @@ pub(super) async fn receive(
     let expires_after = lifetime(&fields)?;
     let (filename, blob, unclaimed) = required("file", stored)?;
     Ok(Received {
-        new: NewFile {
+        file: NewFile {
             filename,
             purpose,
             blob,
@@ -179,7 +179,7 @@ mod tests {
         let (_folder, blobs) = Folder::new();
         for parts in [[FILE, PURPOSE], [PURPOSE, FILE]] {
             let received = send(&blobs, &parts).await.unwrap();
-            let new = received.new().clone();
+            let new = received.file().clone();
             received.claim();
             assert_eq!(
                 (new.filename.as_str(), new.purpose),
