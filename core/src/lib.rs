@@ -8,6 +8,7 @@ pub mod file;
 mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
+pub mod migration;
 pub mod model;
 pub mod page;
 mod pg;

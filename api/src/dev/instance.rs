@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::address::PublishedAddress;
 use super::credentials::FirstTenant;
 use super::database::{self, Database};
 use super::demo::{self, Demo};
@@ -111,6 +112,7 @@ async fn serve_until_stopped(
     ));
 
     let root = format!("http://{address}");
+    let _published = PublishedAddress::new(data, &root)?;
     let shown = show(options, &first, &root, app_url, started, &shutdown).await;
     if shown.is_err() || options.once {
         shutdown.cancel();

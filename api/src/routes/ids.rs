@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, FileId, PartId, UploadId, VectorStoreId};
+use insula_tenancy::{AssistantId, FileId, MigrationId, PartId, UploadId, VectorStoreId};
 
 use crate::http::PathId;
 
@@ -23,6 +23,10 @@ impl PathId for UploadId {
 
 impl PathId for PartId {
     const WHAT: &'static str = "part in this upload";
+}
+
+impl PathId for MigrationId {
+    const WHAT: &'static str = "migration of this vector store";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

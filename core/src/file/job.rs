@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{remove, store};
-use crate::worker::{Failure, Job, enqueue_after};
+use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services};
 
 /// Removes the bytes of a deleted file.
@@ -24,6 +24,7 @@ impl Job for DeleteBlob {
     const KIND: &'static str = "delete_blob";
     const MAX_ATTEMPTS: i32 = 10;
     const PRIORITY: i32 = -10;
+    const CLASS: Class = Class::Light;
 
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
         delete_blobs(services, lease, std::slice::from_ref(&self.blob)).await
@@ -42,6 +43,7 @@ impl Job for DeleteBlobs {
     const KIND: &'static str = "delete_blobs";
     const MAX_ATTEMPTS: i32 = 10;
     const PRIORITY: i32 = -10;
+    const CLASS: Class = Class::Light;
 
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
         delete_blobs(services, lease, &self.blobs).await
@@ -84,6 +86,7 @@ impl ExpireFile {
 impl Job for ExpireFile {
     const KIND: &'static str = "expire_file";
     const MAX_ATTEMPTS: i32 = 10;
+    const CLASS: Class = Class::Light;
 
     fn unique_key(&self) -> Option<String> {
         Some(self.file_id.simple().to_string())

@@ -12,7 +12,7 @@ use insula_tenancy::job::Lease;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::ABANDONED_AFTER;
-use crate::worker::{Failure, Job, enqueue_after};
+use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services};
 
 const EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -37,6 +37,7 @@ impl Job for Housekeeping {
     const KIND: &'static str = "housekeeping";
     const MAX_ATTEMPTS: i32 = 10;
     const PRIORITY: i32 = -20;
+    const CLASS: Class = Class::Light;
 
     fn unique_key(&self) -> Option<String> {
         Some("tenant".into())
@@ -45,7 +46,11 @@ impl Job for Housekeeping {
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
         remove_orphans(services, lease).await?;
         services.blobs.sweep_unfinished().await.map_err(Error::internal)?;
-        for delete in [store::OLD_IDEMPOTENCY_KEYS, store::ENDED_UPLOADS] {
+        for delete in [
+            store::OLD_IDEMPOTENCY_KEYS,
+            store::ENDED_UPLOADS,
+            store::STAGED_EMBEDDINGS,
+        ] {
             in_batches(services, lease, delete).await?;
         }
         let mut tx = services.db.tenant(&lease.cx).await?;

@@ -13,6 +13,12 @@ pub(super) const OLD_IDEMPOTENCY_KEYS: &str = "delete from idempotency_keys wher
 pub(super) const ENDED_UPLOADS: &str = "delete from uploads where id in (
    select id from uploads where status <> 'pending' and created_at < now() - $2::text::interval limit $1)";
 
+/// Vectors that were kept for another attempt of a job that never came. As above.
+pub(super) const STAGED_EMBEDDINGS: &str =
+    "delete from staged_embeddings where (embedding_model_id, embed_key) in (
+   select embedding_model_id, embed_key from staged_embeddings
+   where created_at < now() - $2::text::interval limit $1)";
+
 /// Runs one of the statements above; how many rows it deleted.
 pub(super) async fn delete_some(tx: &mut TenantTx, statement: &'static str, most: usize) -> Result<usize> {
     let done = sqlx::query(statement)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Status, end, store};
-use crate::worker::{Failure, Job, enqueue_after};
+use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Result, Services};
 
 /// Ends an upload that was not completed in time, and removes its parts.
@@ -28,6 +28,7 @@ impl ExpireUpload {
 impl Job for ExpireUpload {
     const KIND: &'static str = "expire_upload";
     const MAX_ATTEMPTS: i32 = 10;
+    const CLASS: Class = Class::Light;
 
     fn unique_key(&self) -> Option<String> {
         Some(self.upload_id.simple().to_string())

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{lock, remove_chunks};
-use crate::worker::{Failure, Job, enqueue_after};
+use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services};
 
 /// How a store stands to its end.
@@ -78,6 +78,7 @@ pub(crate) struct ExpireStore {
 impl Job for ExpireStore {
     const KIND: &'static str = "expire_vector_store";
     const MAX_ATTEMPTS: i32 = 10;
+    const CLASS: Class = Class::Light;
 
     fn unique_key(&self) -> Option<String> {
         Some(format!("{}:{}", self.vector_store_id.simple(), self.due))
