@@ -16,6 +16,10 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    if cli.is_parse_worker() {
+        cli::run_parse_worker()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     cli.start_logging()?;
     insula::tls::install()?;
     tokio::runtime::Builder::new_multi_thread()

@@ -9,6 +9,7 @@ use insula::assembly::{AssemblyOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
+use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
 use reqwest::Url;
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::model::{bootstrap_options, options};
-use crate::{BagOfWords, Client, Database, FaultProxy, eventually};
+use crate::{BagOfWords, Client, Database, FaultProxy, eventually, insula_binary, runtime};
 
 /// What a test may choose.
 pub struct Setup {
@@ -38,6 +39,8 @@ pub struct Setup {
     pub cluster: Option<Url>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
+    /// Limits of the processes that read documents; their program is the real one.
+    pub parser: PoolOptions,
 }
 
 impl Default for Setup {
@@ -50,6 +53,7 @@ impl Default for Setup {
             proxy: false,
             cluster: None,
             serve: ServeArgs::default(),
+            parser: PoolOptions::default(),
         }
     }
 }
@@ -150,6 +154,11 @@ impl TestApp {
             blobs: folder.path().join("blobs"),
             models,
             routes,
+            parser: PoolOptions {
+                program: insula_binary().await,
+                pdfium: pdfium(),
+                ..setup.parser
+            },
         };
         let assembly = assemble(options).await.expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
@@ -321,6 +330,11 @@ impl TestApp {
         stop.cancel();
         worker.await.expect("the worker");
     }
+}
+
+/// The bootstrap's library for PDF.
+fn pdfium() -> Option<PathBuf> {
+    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.

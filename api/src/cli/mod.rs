@@ -6,6 +6,7 @@ mod ingest;
 mod key;
 mod migrate;
 mod openapi;
+mod parse_worker;
 mod serve;
 mod target;
 mod tenant;
@@ -27,6 +28,12 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Whether this process is to read documents. It must then be started with [`run_parse_worker`] before anything else
+    /// is, because only a process with one thread can be confined.
+    pub fn is_parse_worker(&self) -> bool {
+        matches!(self.command, Command::ParseWorker)
+    }
+
     /// Starts logging as the command line says.
     ///
     /// # Errors
@@ -68,6 +75,9 @@ enum Command {
     Key(key::KeyCommand),
     /// Check that everything that serving needs is there
     Doctor(Box<doctor::DoctorArgs>),
+    /// Read documents for a server: started by it
+    #[command(hide = true)]
+    ParseWorker,
 }
 
 /// `insula worker`
@@ -77,6 +87,14 @@ struct WorkerCommand {
     install: InstallArgs,
     #[command(flatten)]
     jobs: WorkerArgs,
+}
+
+/// Reads documents until the server that started this process is gone.
+///
+/// # Errors
+/// When the process cannot be confined.
+pub fn run_parse_worker() -> anyhow::Result<()> {
+    parse_worker::run()
 }
 
 /// Runs a command to its end. How the process is to end, if it did not fail.
@@ -95,6 +113,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Doctor(args) => doctor::run(*args).await,
+        // Refuses, because there are threads now.
+        Command::ParseWorker => parse_worker::run(),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::{Db, DbConfig, key, tenant};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -33,6 +34,8 @@ pub struct DevOptions {
     pub runtime: PathBuf,
     /// Local embedding models, the default one first.
     pub models: Vec<OnnxOptions>,
+    /// The library that reads PDF, if it is there.
+    pub pdfium: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Use this Postgres instead of the embedded one.
@@ -85,6 +88,10 @@ async fn serve_until_stopped(
         blobs: data.join("files"),
         models: options.models.clone(),
         routes: options.routes.clone(),
+        parser: PoolOptions {
+            pdfium: options.pdfium.clone(),
+            ..PoolOptions::default()
+        },
     })
     .await?;
     let first = first_tenant(&assembly.app.services.db, data).await?;

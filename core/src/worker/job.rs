@@ -105,6 +105,15 @@ impl From<insula_tenancy::Error> for Failure {
     }
 }
 
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        match error.code {
+            ParseErrorCode::ServerError => Self::Ours(Error::internal(error.message)),
+            ParseErrorCode::InvalidFile | ParseErrorCode::UnsupportedFile => Self::Document(error),
+        }
+    }
+}
+
 /// Enqueues a job. It exists when, and only when, `tx` commits.
 pub(crate) async fn enqueue<J: Job>(tx: &mut TenantTx, job: &J) -> Result<()> {
     enqueue_after(tx, job, Duration::ZERO).await
