@@ -15,7 +15,7 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, chat, chunks, embeddings, file_batches, files, health, migrations, models, search,
-    vector_store_files, vector_stores,
+    storage_usage, uploads, vector_store_files, vector_stores,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -58,6 +58,9 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(models::get_model))
         .routes(routes!(files::list_files))
         .routes(routes!(files::get_file, files::delete_file))
+        .routes(routes!(uploads::create_upload))
+        .routes(routes!(uploads::cancel_upload))
+        .routes(routes!(storage_usage::get_storage_usage))
         .routes(routes!(
             vector_stores::create_vector_store,
             vector_stores::list_vector_stores
@@ -114,8 +117,19 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .route_layer(DefaultBodyLimit::max(
             args.max_upload_bytes.saturating_add(MULTIPART_OVERHEAD),
         ))
+        .route_layer(long.clone());
+
+    let parts = OpenApiRouter::new()
+        .routes(routes!(uploads::create_upload_part))
+        .route_layer(DefaultBodyLimit::max(uploads::PART_BODY_LIMIT))
+        .route_layer(long.clone());
+
+    let assembly = OpenApiRouter::new()
+        .routes(routes!(uploads::complete_upload))
+        .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
         .route_layer(long);
 
+    let transfers = transfers.merge(parts).merge(assembly);
     resources.merge(inference).merge(transfers)
 }
 

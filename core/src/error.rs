@@ -45,6 +45,9 @@ pub enum Error {
     /// A budget is used up.
     #[error("{0}")]
     BudgetExceeded(String),
+    /// The tenant may not store any more.
+    #[error("{0}")]
+    QuotaExceeded(String),
     /// A provider or model failed; not the caller's fault.
     #[error("{message}")]
     Upstream {

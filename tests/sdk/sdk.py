@@ -6,6 +6,7 @@ INSULA_OTHER_API_KEY (another tenant's).
 
 import asyncio
 import base64
+import hashlib
 import io
 import math
 import os
@@ -44,6 +45,40 @@ def files():
     assert [file.id for file in ada.files.list(purpose="assistants")] == [uploaded.id]
     assert list(bob.files.list()) == []
     return uploaded.id
+
+
+def uploads():
+    content = bytes(range(256)) * 9000
+    digest = hashlib.md5(content).hexdigest()
+    done = ada.uploads.upload_file_chunked(
+        file=content,
+        filename="große Datei.bin",
+        bytes=len(content),
+        mime_type="application/octet-stream",
+        purpose="user_data",
+        part_size=1_000_000,
+        md5=digest,
+    )
+    assert done.status == "completed" and done.bytes == len(content) and done.expires_at > done.created_at
+    assert done.file.filename == "große Datei.bin" and done.file.status == "processed"
+    assert ada.files.content(done.file.id).read() == content
+    raises(openai.NotFoundError, bob.files.retrieve, done.file.id)
+    assert ada.files.delete(done.file.id).deleted
+
+    begun = ada.uploads.create(
+        filename="a.txt",
+        bytes=3,
+        mime_type="text/plain",
+        purpose="assistants",
+        expires_after={"anchor": "created_at", "seconds": 3600},
+    )
+    part = ada.uploads.parts.create(begun.id, data=b"abc")
+    assert part.object == "upload.part" and part.upload_id == begun.id
+    raises(openai.NotFoundError, bob.uploads.parts.create, begun.id, data=b"abc")
+    error = raises(openai.BadRequestError, ada.uploads.complete, begun.id, part_ids=[part.id], md5="0" * 32)
+    assert error.param == "md5"
+    assert ada.uploads.cancel(begun.id).status == "cancelled"
+    raises(openai.BadRequestError, ada.uploads.complete, begun.id, part_ids=[part.id])
 
 
 def vector_stores(file_id):
@@ -227,7 +262,7 @@ def main():
     print(f"openai {openai.__version__}")
     file_id = files()
     store_id = vector_stores(file_id)
-    for story in (file_batches, search, chat, assistant, embeddings, models, pagination, errors, deletion):
+    for story in (uploads, file_batches, search, chat, assistant, embeddings, models, pagination, errors, deletion):
         wanted = story.__code__.co_varnames[: story.__code__.co_argcount]
         story(*({"store_id": store_id, "file_id": file_id}[name] for name in wanted))
         print(f"{story.__name__}: ok")

@@ -292,6 +292,16 @@ impl TestApp {
         Db::connect(&config).await.expect("connecting as insula_app")
     }
 
+    /// Makes the jobs of a kind that are planned for later due now.
+    pub async fn bring_forward(&self, kind: &str) {
+        let due = sqlx::query("update jobs set run_at = now() where kind = $1 and state = 'ready'")
+            .bind(kind)
+            .execute(&self.owner)
+            .await
+            .expect("changing jobs");
+        assert!(due.rows_affected() > 0, "no job of the kind {kind} waits");
+    }
+
     /// Runs jobs until none is left but those that are planned for later, without waiting for the time that failed ones
     /// would.
     pub async fn run_jobs(&self) {

@@ -85,6 +85,22 @@ const PROMISES: &[(&str, &str)] = &[
          from term_stats t full join counted k using (tenant_id, vector_store_id, term)
          where t.df is distinct from k.df",
     ),
+    (
+        "a tenant's usage is that of its files and parts",
+        "with stored as (
+           select tenant_id, 1 as files, bytes from files union all select tenant_id, 0, bytes from upload_parts),
+         counted as (select tenant_id, sum(files) as files, sum(bytes) as bytes from stored group by 1)
+         select coalesce(u.tenant_id, c.tenant_id)::text
+         from tenant_usage u full join counted c using (tenant_id)
+         where coalesce(u.files, 0) <> coalesce(c.files, 0) or coalesce(u.bytes, 0) <> coalesce(c.bytes, 0)",
+    ),
+    (
+        "only a pending upload has parts, and only a completed one has a file",
+        "select u.id::text from uploads u
+         where u.status <> 'pending' and exists (
+                 select from upload_parts p where p.tenant_id = u.tenant_id and p.upload_id = u.id)
+            or u.status <> 'completed' and u.file_id is not null",
+    ),
 ];
 
 /// Checks every promise.

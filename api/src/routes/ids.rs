@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, BatchId, ChunkId, FileId, MigrationId, VectorStoreId};
+use insula_tenancy::{AssistantId, BatchId, ChunkId, FileId, MigrationId, PartId, UploadId, VectorStoreId};
 
 use crate::http::PathId;
 
@@ -23,6 +23,14 @@ impl PathId for ChunkId {
 
 impl PathId for AssistantId {
     const WHAT: &'static str = "assistant";
+}
+
+impl PathId for UploadId {
+    const WHAT: &'static str = "upload";
+}
+
+impl PathId for PartId {
+    const WHAT: &'static str = "part in this upload";
 }
 
 impl PathId for MigrationId {

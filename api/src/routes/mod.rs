@@ -15,6 +15,8 @@ mod ids;
 pub mod migrations;
 pub mod models;
 pub mod search;
+pub mod storage_usage;
+pub mod uploads;
 pub mod vector_store_files;
 pub mod vector_stores;
 mod wire;

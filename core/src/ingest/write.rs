@@ -8,7 +8,7 @@ use super::ready::ReadyChunk;
 use super::reuse;
 use crate::pg::{Halfvec, Sparsevec};
 use crate::vector_store::{file, lock, remove_chunks};
-use crate::{Error, Result, sql};
+use crate::{Error, Result, quota, sql};
 
 /// Rows per insert: keeps a statement's parameters in the low megabytes.
 const ROWS: usize = 512;
@@ -18,7 +18,8 @@ const UNIT_SEPARATOR: &str = "\u{1f}";
 /// Puts `chunks` in the place of whatever the file had before, and marks the file completed.
 ///
 /// # Errors
-/// [`Error::Internal`], to be tried again, when the store has changed its model since the chunks were embedded.
+/// [`Error::Internal`], to be tried again, when the store has changed its model since the chunks were embedded;
+/// [`Error::QuotaExceeded`] when the tenant may not have that many chunks.
 pub(crate) async fn replace_chunks(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
@@ -31,6 +32,7 @@ pub(crate) async fn replace_chunks(
         return Ok(());
     }
     remove_chunks(tx, store_id, file_id).await?;
+    quota::check_chunks(tx, i64::try_from(chunks.len()).unwrap_or(i64::MAX)).await?;
     let ids: Vec<ChunkId> = chunks.iter().map(|_| ChunkId::generate()).collect();
     insert(tx, store_id, file_id, model_id, dimensions, &ids, chunks).await?;
     complete(tx, store_id, file_id, dimensions).await
@@ -82,6 +84,8 @@ pub(super) async fn copy_file(
         return Ok(false);
     }
     remove_chunks(tx, store_id, file_id).await?;
+    let more = reuse::count_chunks(tx, store_id, twin).await?;
+    quota::check_chunks(tx, more).await?;
     reuse::copy_chunks(tx, store_id, file_id, twin, model_id, dimensions).await?;
     complete(tx, store_id, file_id, dimensions).await?;
     Ok(true)

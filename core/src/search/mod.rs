@@ -171,11 +171,7 @@ pub async fn search(
     tx.commit().await?;
     timings.database += started.elapsed();
     if located.expired {
-        return Err(Error::Invalid {
-            message: "This vector store has expired.".into(),
-            param: None,
-            code: Some("vector_store_expired"),
-        });
+        return Err(vector_store::expired());
     }
     let embedder = &services
         .models

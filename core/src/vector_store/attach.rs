@@ -7,7 +7,7 @@ use insula_tenancy::{BatchId, FileId, TenantTx, VectorStoreId};
 use super::attach_store::{self, Placed, Present};
 use super::file::{self, NewStoreFile, StoreFile};
 use super::version::Versions;
-use super::{batch, check_attributes, ending, file_store, lock, not_found};
+use super::{batch, check_attributes, ending, expired, file_store, locate, lock, not_found};
 use crate::ingest::IngestFile;
 use crate::{Error, Result, worker};
 
@@ -49,7 +49,7 @@ enum Reader {
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown store or (param `file_id`, `replaces`) file; [`Error::Invalid`] for values out of
-/// range, and for a file that is being read with another chunking strategy.
+/// range, for a file that is being read with another chunking strategy, and for a store that has expired.
 pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFile) -> Result<StoreFile> {
     let file_id = new.file_id;
     attach_all(tx, store_id, None, &[new], Named::File).await?;
@@ -86,6 +86,9 @@ async fn place(
     }
     if !lock(tx, store_id).await? {
         return Err(not_found(store_id));
+    }
+    if locate(tx, store_id).await?.expired {
+        return Err(expired());
     }
     let new = distinct(new, named)?;
     let ids: Vec<FileId> = new.iter().map(|(_, file)| file.file_id).collect();

@@ -3,7 +3,7 @@
 
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
-use super::{batch, file_store, lock, remove_chunks};
+use super::{batch, file_store, locate, lock, remove_chunks};
 use crate::ingest::{IngestFile, ParseError};
 use crate::{Result, worker};
 
@@ -50,7 +50,9 @@ pub(crate) async fn mark_in_progress(
     store_id: VectorStoreId,
     file_id: FileId,
 ) -> Result<bool> {
-    Ok(lock(tx, store_id).await? && file_store::set_in_progress(tx, store_id, file_id).await?)
+    Ok(lock(tx, store_id).await?
+        && !locate(tx, store_id).await?.expired
+        && file_store::set_in_progress(tx, store_id, file_id).await?)
 }
 
 /// Gives files up that are in progress, and cancels their jobs. The caller holds the store's lock.

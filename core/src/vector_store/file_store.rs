@@ -58,10 +58,14 @@ const PAGES: (&str, &str) = paged!(
 );
 
 pub(super) async fn touch(tx: &mut TenantTx, store_id: VectorStoreId) -> Result<()> {
-    sqlx::query("update vector_stores set last_active_at = now() where id = $1")
-        .bind(store_id)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "update vector_stores set last_active_at = now()
+         where id = $1 and expired_at is null
+           and coalesce(last_active_at + make_interval(days => expires_after_days) >= now(), true)",
+    )
+    .bind(store_id)
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -88,7 +88,14 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Ours(error)
+        match error {
+            // Trying again is pointless before somebody makes room, and then the tenant asks again.
+            Error::QuotaExceeded(message) => Self::Document(ParseError {
+                code: ParseErrorCode::ServerError,
+                message,
+            }),
+            error => Self::Ours(error),
+        }
     }
 }
 

@@ -6,9 +6,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::job::{Class, Failure, Job};
-use crate::file::DeleteBlob;
+use crate::file::{DeleteBlob, DeleteBlobs, ExpireFile};
+use crate::housekeeping::Housekeeping;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
 use crate::migration::{MigrateStore, RemoveVectors};
+use crate::upload::ExpireUpload;
+use crate::vector_store::ExpireStore;
 use crate::{Error, Result, Services};
 
 /// What is known of a kind without its arguments.
@@ -78,6 +81,11 @@ macro_rules! kinds {
 kinds! {
     IngestFile,
     DeleteBlob,
+    DeleteBlobs,
+    ExpireFile,
+    ExpireStore,
+    ExpireUpload,
+    Housekeeping,
     MigrateStore,
     RemoveVectors,
 }
