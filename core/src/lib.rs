@@ -5,6 +5,7 @@ pub mod blob;
 pub mod chat;
 mod error;
 pub mod file;
+pub mod idempotency;
 pub mod ingest;
 pub mod model;
 pub mod page;

@@ -29,6 +29,9 @@ pub struct NewJob<'a> {
     pub priority: i32,
     /// How often it may be started.
     pub max_attempts: i32,
+    /// How long it waits before it may be started. A job that is enqueued for later keeps its place in the database,
+    /// not in a timer.
+    pub delay: Duration,
 }
 
 /// Enqueues a job. It exists when, and only when, `tx` commits.
@@ -37,7 +40,8 @@ pub struct NewJob<'a> {
 /// When the database is away.
 pub async fn enqueue(tx: &mut TenantTx, job: NewJob<'_>) -> Result<()> {
     sqlx::query(
-        "insert into jobs (id, kind, payload, unique_key, priority, max_attempts) values ($1, $2, $3, $4, $5, $6)
+        "insert into jobs (id, kind, payload, unique_key, priority, max_attempts, run_at)
+         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))
          on conflict (tenant_id, kind, unique_key) where state in ('ready', 'running') do nothing",
     )
     .bind(JobId::generate())
@@ -46,6 +50,7 @@ pub async fn enqueue(tx: &mut TenantTx, job: NewJob<'_>) -> Result<()> {
     .bind(job.unique_key)
     .bind(job.priority)
     .bind(job.max_attempts)
+    .bind(job.delay.as_secs_f64())
     .execute(&mut **tx)
     .await?;
     Ok(())

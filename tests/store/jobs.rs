@@ -1,6 +1,7 @@
 //! The queue: one worker per job, all times the database's, nobody starves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use insula_tenancy::job::{self, Lease, Leaser, NewJob, Retry};
 use insula_tenancy::{Actor, TenantId};
@@ -17,6 +18,7 @@ fn job(n: usize) -> NewJob<'static> {
         unique_key: None,
         priority: 0,
         max_attempts: 3,
+        delay: Duration::ZERO,
     }
 }
 

@@ -263,7 +263,8 @@ impl TestApp {
         Db::connect(&config).await.expect("connecting as insula_app")
     }
 
-    /// Runs jobs until none is left, without waiting for the time that failed ones would.
+    /// Runs jobs until none is left but those that are planned for later, without waiting for the time that failed ones
+    /// would.
     pub async fn run_jobs(&self) {
         let stop = CancellationToken::new();
         let worker = tokio::spawn(worker::run(
@@ -273,15 +274,18 @@ impl TestApp {
             stop.clone(),
         ));
         eventually("the queue runs empty", async || {
-            sqlx::query("update jobs set run_at = now() where state = 'ready' and run_at > now()")
-                .execute(&self.owner)
-                .await
-                .expect("skipping backoff");
-            let left: i64 =
-                sqlx::query_scalar("select count(*) from jobs where state in ('ready', 'running')")
-                    .fetch_one(&self.owner)
-                    .await
-                    .expect("counting jobs");
+            sqlx::query(
+                "update jobs set run_at = now() where state = 'ready' and run_at > now() and attempt > 0",
+            )
+            .execute(&self.owner)
+            .await
+            .expect("skipping backoff");
+            let left: i64 = sqlx::query_scalar(
+                "select count(*) from jobs where state = 'running' or state = 'ready' and run_at <= now()",
+            )
+            .fetch_one(&self.owner)
+            .await
+            .expect("counting jobs");
             (left == 0).then_some(())
         })
         .await;

@@ -3,12 +3,14 @@
 //! Everything slow happens without a transaction; the result is written in one, together with the end of the job and
 //! under its fencing token. So a file is searchable whole or not at all, whatever dies when, and never twice.
 
+mod job;
 mod parsed;
 mod write;
 
 use insula_tenancy::job::Lease;
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
+pub(crate) use job::IngestFile;
 pub use parsed::{Heading, PageStart, ParseError, ParseErrorCode, ParsedDocument, Parser};
 use write::ReadyChunk;
 
@@ -16,37 +18,17 @@ use crate::model::{EmbedPurpose, Embedder};
 use crate::pg::{Halfvec, Sparsevec};
 use crate::text::chunk::{self, ChunkDraft, ChunkSettings};
 use crate::text::terms::DocumentTerms;
-use crate::vector_store::file::{Chunking, Status, StoreFile, mark_failed};
+use crate::vector_store::file::{Chunking, Status, StoreFile};
 use crate::vector_store::{self, Located};
+use crate::worker::Failure;
 use crate::{Error, Result, Services, file};
 
 /// How many chunks are handed to the embedder at once: enough for full batches, few enough that a lost lease is noticed
 /// and that memory stays bounded.
 const EMBED_AT_ONCE: usize = 128;
 
-/// Why an ingestion did not end well.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The document is at fault; trying again is pointless.
-    Document(ParseError),
-    /// We, or something that we depend on.
-    Ours(Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Ours(error)
-    }
-}
-
-impl From<insula_tenancy::Error> for Failure {
-    fn from(error: insula_tenancy::Error) -> Self {
-        Self::Ours(error.into())
-    }
-}
-
 /// Reads a file into a store and completes the job.
-pub(crate) async fn run(
+async fn run(
     services: &Services,
     lease: &Lease,
     store_id: VectorStoreId,
@@ -103,16 +85,6 @@ pub(crate) async fn run(
     lease.complete(&mut tx).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// Records on the file why it could not be read.
-pub(crate) async fn fail(
-    tx: &mut TenantTx,
-    store_id: VectorStoreId,
-    file_id: FileId,
-    error: &ParseError,
-) -> Result<()> {
-    mark_failed(tx, store_id, file_id, error).await
 }
 
 async fn wanted(

@@ -1,13 +1,12 @@
 //! Files of a vector store.
 
 use chrono::{DateTime, Utc};
-use insula_tenancy::{FileId, TenantTx, VectorStoreId, job};
+use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 use super::{Attributes, check_attributes, file_store, lock, not_found};
-use crate::ingest::ParseError;
+use crate::ingest::{IngestFile, ParseError};
 use crate::page::{Listing, Page};
-use crate::worker::IngestFile;
-use crate::{Error, Result, file};
+use crate::{Error, Result, file, worker};
 
 /// How a file is cut into chunks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -156,11 +155,7 @@ pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFil
         other => other,
     })?;
     if file_store::upsert(tx, store_id, &new).await? {
-        let job = IngestFile {
-            vector_store_id: store_id.uuid(),
-            file_id: new.file_id.uuid(),
-        };
-        job::enqueue(tx, job.job()?).await?;
+        worker::enqueue(tx, &IngestFile::new(store_id, new.file_id)).await?;
     }
     file_store::touch(tx, store_id).await?;
     get(tx, store_id, new.file_id).await

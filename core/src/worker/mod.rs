@@ -1,6 +1,7 @@
 //! The background: leases jobs, runs them, keeps their leases alive, buries what cannot work.
 
-mod jobs;
+mod job;
+mod kinds;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use jobs::{DeleteBlob, IngestFile};
+pub(crate) use job::{Failure, Job, enqueue, enqueue_after};
 
 use crate::Services;
 
@@ -107,7 +108,7 @@ impl Worker {
     async fn lease(&self, free: usize) -> Vec<Lease> {
         let limit = i64::try_from(free).unwrap_or(i64::MAX);
         self.leaser
-            .lease(jobs::KINDS, limit)
+            .lease(kinds::KINDS, limit)
             .await
             .unwrap_or_else(|error| {
                 tracing::warn!(%error, "could not lease jobs");
@@ -119,7 +120,7 @@ impl Worker {
     async fn carry_out(&self, lease: Lease, give_back: CancellationToken) {
         let (services, job) = (self.services.clone(), lease.clone());
         // A task of its own, so that a panic is an error of the job and not of the worker.
-        let mut running = tokio::spawn(async move { jobs::dispatch(&services, &job).await });
+        let mut running = tokio::spawn(async move { kinds::dispatch(&services, &job).await });
         let lost = self.keep_alive(&lease);
         tokio::pin!(lost);
         tokio::select! {
@@ -129,7 +130,7 @@ impl Worker {
                     Ok(Err(failure)) => failure,
                     Err(panic) => crate::Error::internal(format!("the job panicked: {panic}")).into(),
                 };
-                if let Err(error) = jobs::record_failure(&self.services, &lease, failure).await {
+                if let Err(error) = kinds::record_failure(&self.services, &lease, failure).await {
                     tracing::warn!(%error, job = %lease.id, "could not record a failed job; its lease will run out");
                 }
             }

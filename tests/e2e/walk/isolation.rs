@@ -67,7 +67,7 @@ async fn another_tenants_ids_are_answered_like_ids_that_never_were() {
                         &bobs[kind]
                     }
                 };
-                KINDS.into_iter().map(|kind| (kind, pick(kind).clone())).collect()
+                KINDS.iter().map(|kind| (*kind, pick(kind).clone())).collect()
             };
             let (of_ada, of_nobody) = (with(&adas), with(&nobodys()));
             let calls = (

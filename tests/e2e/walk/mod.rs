@@ -2,6 +2,7 @@
 //! walkers cannot call fails them until they are taught.
 
 mod access;
+mod idempotency;
 mod isolation;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(crate) struct Operation {
     body: Option<Body>,
     /// Whether it takes cursors.
     pub(crate) is_list: bool,
+    /// Whether it takes an `Idempotency-Key`.
+    pub(crate) is_repeatable: bool,
 }
 
 enum Body {
@@ -37,7 +40,7 @@ pub(crate) struct Document {
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
-pub(crate) const KINDS: [&str; 4] = ["assistant_id", "file_id", "model", "vector_store_id"];
+pub(crate) const KINDS: &[&str] = &["assistant_id", "file_id", "model", "vector_store_id"];
 
 /// A call, ready to be sent.
 #[derive(Debug, Clone)]
@@ -46,6 +49,8 @@ pub(crate) struct Call {
     path: String,
     body: Option<Value>,
     multipart: bool,
+    /// Of the file in a multipart body.
+    content: &'static str,
 }
 
 impl Document {
@@ -71,6 +76,9 @@ impl Document {
                     public: operation.get("security").is_some(),
                     body,
                     is_list: parameters.iter().any(|parameter| parameter["name"] == "after"),
+                    is_repeatable: parameters
+                        .iter()
+                        .any(|parameter| parameter["name"] == "Idempotency-Key"),
                 });
             }
         }
@@ -102,19 +110,18 @@ impl Document {
             path,
             body,
             multipart,
+            content: "x",
         }
     }
 
     /// Which kinds of ids an operation names.
     pub(crate) fn kinds(&self, operation: &Operation) -> Vec<&'static str> {
-        let marks: Ids = KINDS
-            .into_iter()
-            .map(|kind| (kind, format!("~{kind}~")))
-            .collect();
+        let marks: Ids = KINDS.iter().map(|kind| (*kind, format!("~{kind}~"))).collect();
         let call = self.call(operation, &marks);
         let text = format!("{} {}", call.path, call.body.unwrap_or_default());
         KINDS
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|kind| text.contains(&marks[kind]))
             .collect()
     }
@@ -218,13 +225,26 @@ impl Call {
         }
     }
 
+    /// The same call with another body.
+    pub(crate) fn changed(&self) -> Self {
+        let mut changed = self.clone();
+        match &mut changed.body {
+            Some(body) => body["another"] = json!("one"),
+            None => changed.content = "y",
+        }
+        changed
+    }
+
     pub(crate) fn request(&self, client: &Client) -> RequestBuilder {
         let request = client.request(self.method.clone(), &self.path);
         match (&self.body, self.multipart) {
             (Some(body), _) => request.json(body),
             (None, true) => {
-                let body = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
-                            content-disposition: form-data; name=\"file\"; filename=\"w.txt\"\r\n\r\nx\r\n--b--\r\n";
+                let body = format!(
+                    "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
+                     content-disposition: form-data; name=\"file\"; filename=\"w.txt\"\r\n\r\n{}\r\n--b--\r\n",
+                    self.content
+                );
                 request
                     .header("content-type", "multipart/form-data; boundary=b")
                     .body(body)

@@ -1,0 +1,79 @@
+//! What a kind of job is.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use insula_tenancy::TenantTx;
+use insula_tenancy::job::{self, Lease, NewJob};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ingest::ParseError;
+use crate::{Error, Result, Services};
+
+/// A kind of background work; its fields are the arguments. The tenant is not one of them: the lease says for whom it
+/// runs. A job may be run more than once (a worker may die), so whatever it writes goes into the transaction that
+/// completes its lease, or is harmless to repeat.
+///
+/// A kind is listed in `worker/kinds.rs`, or no worker takes it.
+#[async_trait]
+pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Its name in the database.
+    const KIND: &'static str;
+    /// How often it may be started.
+    const MAX_ATTEMPTS: i32 = 5;
+    /// Higher goes first among the jobs of a tenant.
+    const PRIORITY: i32 = 0;
+
+    /// At most one job of this kind with this key waits or runs per tenant; a second is not enqueued.
+    fn unique_key(&self) -> Option<String> {
+        None
+    }
+
+    /// Does the work and completes the lease.
+    async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure>;
+
+    /// Puts it on record, in the transaction that buries the job, that it will not be done.
+    async fn buried(&self, _tx: &mut TenantTx, _why: &ParseError) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Why a job did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// What it works on is at fault; trying again is pointless.
+    Document(ParseError),
+    /// We, or something that we depend on.
+    Ours(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<insula_tenancy::Error> for Failure {
+    fn from(error: insula_tenancy::Error) -> Self {
+        Self::Ours(error.into())
+    }
+}
+
+/// Enqueues a job. It exists when, and only when, `tx` commits.
+pub(crate) async fn enqueue<J: Job>(tx: &mut TenantTx, job: &J) -> Result<()> {
+    enqueue_after(tx, job, Duration::ZERO).await
+}
+
+/// Enqueues a job that may not be started before `delay` has passed.
+pub(crate) async fn enqueue_after<J: Job>(tx: &mut TenantTx, job: &J, delay: Duration) -> Result<()> {
+    let new = NewJob {
+        kind: J::KIND,
+        payload: serde_json::to_value(job).map_err(Error::internal)?,
+        unique_key: job.unique_key(),
+        priority: J::PRIORITY,
+        max_attempts: J::MAX_ATTEMPTS,
+        delay,
+    };
+    Ok(job::enqueue(tx, new).await?)
+}
