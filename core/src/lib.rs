@@ -12,9 +12,11 @@ pub mod page;
 mod pg;
 pub mod search;
 mod services;
+pub mod source;
 mod sql;
 pub mod text;
 pub mod vector_store;
+pub mod webhook;
 pub mod worker;
 
 pub use error::{Error, Result};

@@ -174,9 +174,12 @@ fn explain(error: &reqwest::Error) -> Failed {
     while let Some(error) = cause {
         // What an io::Error wraps is not among its sources.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        for error in [Some(error), wrapped.map(|error| error as &(dyn StdError + 'static))]
-            .into_iter()
-            .flatten()
+        for error in [
+            Some(error),
+            wrapped.map(|error| error as &(dyn StdError + 'static)),
+        ]
+        .into_iter()
+        .flatten()
         {
             if let Some(refused) = error.downcast_ref::<Refused>() {
                 return refused.clone().into();

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION, RETRY_AFTER,
+    ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION,
+    RETRY_AFTER,
 };
 use http::{HeaderMap, HeaderValue};
 use insula_core::source::{Ask, Fetched, FetchedPage, Fetcher, PageKind, Visit};
@@ -33,7 +34,11 @@ const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 impl Fetcher for Outbound {
     fn canonical(&self, url: &str) -> Result<String, String> {
-        let url = self.client.guard.parse(url).map_err(|refused| refused.to_string())?;
+        let url = self
+            .client
+            .guard
+            .parse(url)
+            .map_err(|refused| refused.to_string())?;
         Ok(spelling::canonical(url).into())
     }
 
@@ -72,7 +77,10 @@ impl Visit for WebVisit {
                     turn.end(None);
                     return match error {
                         Some(error) => unanswered(&error),
-                        None => failed("Its robots.txt cannot be read, so nothing of the site may be.".into(), true),
+                        None => failed(
+                            "Its robots.txt cannot be read, so nothing of the site may be.".into(),
+                            true,
+                        ),
                     };
                 }
             }
@@ -88,7 +96,10 @@ impl Visit for WebVisit {
             PageKind::Page => PAGE,
             PageKind::Sitemap => SITEMAP,
         };
-        let answer = self.client.send(request(&url, Method::GET, headers(ask), limit)).await;
+        let answer = self
+            .client
+            .send(request(&url, Method::GET, headers(ask), limit))
+            .await;
         turn.end(rules.and_then(Robots::crawl_delay));
         match answer {
             Ok(answer) => self.read(&url, ask, answer),
@@ -139,7 +150,10 @@ fn request(url: &Url, method: Method, headers: HeaderMap, limit: usize) -> Reque
 
 fn headers(ask: Ask<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(ACCEPT, HeaderValue::from_static("text/html, application/xhtml+xml, */*;q=0.8"));
+    headers.insert(
+        ACCEPT,
+        HeaderValue::from_static("text/html, application/xhtml+xml, */*;q=0.8"),
+    );
     for (name, value) in [(IF_NONE_MATCH, ask.etag), (IF_MODIFIED_SINCE, ask.last_modified)] {
         if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
             headers.insert(name, value);
@@ -168,7 +182,10 @@ fn page(url: &Url, answer: Answer) -> Fetched {
         }
     }
     if directions.noindex {
-        return skipped("The page asks not to be stored (noindex).".into(), directions.links);
+        return skipped(
+            "The page asks not to be stored (noindex).".into(),
+            directions.links,
+        );
     }
     if answer.body.is_empty() {
         return skipped("It is empty.".into(), Vec::new());
@@ -214,7 +231,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(|value| value.trim().to_owned())
+    headers
+        .get(name)?
+        .to_str()
+        .ok()
+        .map(|value| value.trim().to_owned())
 }
 
 fn unanswered(error: &Failed) -> Fetched {

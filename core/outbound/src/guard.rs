@@ -93,14 +93,18 @@ impl Guard {
             return Err(Refused("Only http and https are called.".into()));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Refused("A URL with a user name or a password is not called.".into()));
+            return Err(Refused(
+                "A URL with a user name or a password is not called.".into(),
+            ));
         }
         if url.as_str().len() > MAX_URL {
             return Err(Refused(format!("It is longer than {MAX_URL} characters.")));
         }
         let reach = match url.port_or_known_default() {
             Some(80 | 443) => Reach::Web,
-            _ if self.allowed.0.is_empty() => return Err(Refused("Only the ports 80 and 443 are called.".into())),
+            _ if self.allowed.0.is_empty() => {
+                return Err(Refused("Only the ports 80 and 443 are called.".into()));
+            }
             _ => Reach::Opened,
         };
         // Numbers never reach the resolver, so they are checked here.
@@ -213,7 +217,11 @@ mod tests {
         ] {
             assert!(guard.parse(url).is_ok(), "{url}");
         }
-        assert!(guard.parse(&format!("http://example.com/{}", "a".repeat(MAX_URL))).is_err());
+        assert!(
+            guard
+                .parse(&format!("http://example.com/{}", "a".repeat(MAX_URL)))
+                .is_err()
+        );
     }
 
     #[test]
@@ -281,8 +289,16 @@ mod tests {
     #[tokio::test]
     async fn every_address_of_a_name_must_be_good() {
         let guard = guard(&["10.0.0.0/8"]);
-        assert!(resolve(&guard, Reach::Web, &["8.8.8.8", "2606:4700::1"]).await.is_ok());
-        assert!(resolve(&guard, Reach::Web, &["8.8.8.8", "10.0.0.1"]).await.is_ok());
+        assert!(
+            resolve(&guard, Reach::Web, &["8.8.8.8", "2606:4700::1"])
+                .await
+                .is_ok()
+        );
+        assert!(
+            resolve(&guard, Reach::Web, &["8.8.8.8", "10.0.0.1"])
+                .await
+                .is_ok()
+        );
         assert!(resolve(&guard, Reach::Opened, &["10.0.0.1"]).await.is_ok());
         for (reach, found) in [
             (Reach::Web, &["8.8.8.8", "127.0.0.1"] as &[_]),
@@ -292,7 +308,10 @@ mod tests {
             (Reach::Opened, &["10.0.0.1", "8.8.8.8"]),
         ] {
             let refused = resolve(&guard, reach, found).await.unwrap_err();
-            assert_eq!(refused, "'name.example' is not on the public internet.", "{found:?}");
+            assert_eq!(
+                refused, "'name.example' is not on the public internet.",
+                "{found:?}"
+            );
         }
     }
 }

@@ -64,7 +64,8 @@ pub(crate) fn read(url: &Url, html: &[u8]) -> Directions {
                     continue;
                 }
                 let to = attribute(&tag, "href").and_then(|href| base.join(href.trim()).ok());
-                if let Some(to) = to.filter(|to| to.origin() == url.origin()).map(canonical)
+                let same_site = |to: &Url| to.origin() == url.origin() && to.username().is_empty();
+                if let Some(to) = to.filter(same_site).map(canonical)
                     && to != *url
                     && seen.insert(to.clone())
                 {
@@ -109,10 +110,12 @@ mod tests {
                 "https://example.com/c",
                 "https://example.com/f",
                 "https://example.com/g",
-                "https://user@example.com/i",
             ]
         );
-        assert_eq!(links("<base href='/other/'><a href=x>"), ["https://example.com/other/x"]);
+        assert_eq!(
+            links("<base href='/other/'><a href=x>"),
+            ["https://example.com/other/x"]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sitemaps: lists of pages, or of further sitemaps.
 
 use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event;
 use url::Url;
 
@@ -21,18 +22,23 @@ pub(crate) struct Listed {
 /// # Errors
 /// If it is neither.
 pub(crate) fn read(url: &Url, body: &[u8]) -> Result<Listed, &'static str> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    // Sitemaps are UTF-8; what is not becomes an address that nobody has.
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
     let mut listed = Listed::default();
-    if !body.trim_ascii_start().starts_with(b"<") {
-        let text = std::str::from_utf8(body).map_err(|_| "It is not a sitemap.")?;
-        listed.pages = text.lines().filter_map(|line| of_site(url, line)).take(MOST).collect();
+    if !text.starts_with('<') {
+        listed.pages = text
+            .lines()
+            .filter_map(|line| of_site(url, line))
+            .take(MOST)
+            .collect();
         return if listed.pages.is_empty() {
             Err("It is not a sitemap.")
         } else {
             Ok(listed)
         };
     }
-    let mut reader = Reader::from_reader(body);
+    let mut reader = Reader::from_str(text);
     let mut is_sitemap = false;
     // Inside <sitemap> or <url>; inside <loc>, with its text so far.
     let mut in_index = false;
@@ -40,39 +46,44 @@ pub(crate) fn read(url: &Url, body: &[u8]) -> Result<Listed, &'static str> {
     while listed.pages.len() + listed.sitemaps.len() < MOST {
         match reader.read_event() {
             Ok(Event::Start(tag)) => match tag.local_name().as_ref() {
-                b"urlset" | b"sitemapindex" => is_sitemap = true,
-                b"sitemap" => in_index = true,
-                b"url" => in_index = false,
+                "urlset" | "sitemapindex" => is_sitemap = true,
+                "sitemap" => in_index = true,
+                "url" => in_index = false,
                 // Not <image:loc>, which is a picture's address.
-                b"loc" if tag.name().prefix().is_none() => loc = Some(String::new()),
+                "loc" if tag.name().prefix().is_none() => loc = Some(String::new()),
                 _ => {}
             },
-            Ok(Event::Text(text)) => {
-                if let (Some(loc), Ok(text)) = (&mut loc, text.decode()) {
-                    loc.push_str(&text);
-                }
-            }
-            Ok(Event::CData(text)) => {
-                if let (Some(loc), Ok(text)) = (&mut loc, text.decode()) {
-                    loc.push_str(&text);
-                }
-            }
+            Ok(Event::Text(text)) => append(&mut loc, &text),
+            Ok(Event::CData(text)) => append(&mut loc, &text),
+            // Only what XML itself defines: nothing is expanded.
             Ok(Event::GeneralRef(name)) => {
-                if let (Some(loc), Ok(name)) = (&mut loc, name.decode()) {
-                    // Only what XML itself defines: nothing is expanded.
-                    loc.push_str(quick_xml::escape::resolve_predefined_entity(&name).unwrap_or_default());
-                }
+                append(&mut loc, resolve_predefined_entity(&name).unwrap_or_default())
             }
-            Ok(Event::End(tag)) if tag.local_name().as_ref() == b"loc" => {
+            Ok(Event::End(tag)) if AsRef::<str>::as_ref(&tag.local_name()) == "loc" => {
                 if let Some(address) = loc.take().and_then(|text| of_site(url, &text)) {
-                    if in_index { &mut listed.sitemaps } else { &mut listed.pages }.push(address);
+                    if in_index {
+                        &mut listed.sitemaps
+                    } else {
+                        &mut listed.pages
+                    }
+                    .push(address);
                 }
             }
             Ok(Event::Eof) | Err(_) => break,
             Ok(_) => {}
         }
     }
-    if is_sitemap { Ok(listed) } else { Err("It is not a sitemap.") }
+    if is_sitemap {
+        Ok(listed)
+    } else {
+        Err("It is not a sitemap.")
+    }
+}
+
+fn append(loc: &mut Option<String>, text: &str) {
+    if let Some(loc) = loc {
+        loc.push_str(text);
+    }
 }
 
 fn of_site(url: &Url, text: &str) -> Option<String> {
@@ -85,7 +96,10 @@ mod tests {
     use super::*;
 
     fn listed(body: &str) -> Result<Listed, &'static str> {
-        read(&Url::parse("https://example.com/sitemap.xml").unwrap(), body.as_bytes())
+        read(
+            &Url::parse("https://example.com/sitemap.xml").unwrap(),
+            body.as_bytes(),
+        )
     }
 
     #[test]
@@ -95,11 +109,20 @@ mod tests {
               <image:image><image:loc>https://example.com/picture.png</image:loc></image:image></url>
             <url><loc>https://other.example/b</loc></url><url><loc><![CDATA[https://example.com/c]]></loc></url></urlset>"#;
         let found = listed(pages).unwrap();
-        assert_eq!(found.pages, ["https://example.com/a?x=1&y=2", "https://example.com/c"]);
+        assert_eq!(
+            found.pages,
+            ["https://example.com/a?x=1&y=2", "https://example.com/c"]
+        );
         let index = "<sitemapindex><sitemap><loc>https://example.com/2.xml</loc></sitemap></sitemapindex>";
         let found = listed(index).unwrap();
         assert_eq!((found.pages.len(), found.sitemaps.len()), (0, 1));
-        assert_eq!(listed("https://example.com/a\n\nhttps://example.com/b\r\n").unwrap().pages.len(), 2);
+        assert_eq!(
+            listed("https://example.com/a\n\nhttps://example.com/b\r\n")
+                .unwrap()
+                .pages
+                .len(),
+            2
+        );
     }
 
     #[test]

@@ -27,7 +27,12 @@ pub(crate) fn canonical(mut url: Url) -> Url {
 
 /// What kind of file a content type is: the ending of its name. None if there is nothing to be read in it.
 pub(crate) fn ending(content_type: &str) -> Option<&'static str> {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     Some(match essence.as_str() {
         "" | "text/html" | "application/xhtml+xml" => "html",
         "text/plain" => "txt",
@@ -59,13 +64,22 @@ pub(crate) fn filename(url: &Url, ending: &str) -> String {
         .into_iter()
         .flatten()
         .filter(|part| !part.is_empty())
-        .map(|part| percent_decode_str(part).decode_utf8_lossy().replace(['/', '\\'], "-"))
+        .map(|part| {
+            percent_decode_str(part)
+                .decode_utf8_lossy()
+                .replace(['/', '\\'], "-")
+        })
         .collect();
     let path = parts.join("-");
-    let name = if path.trim().is_empty() { url.host_str().unwrap_or("page") } else { &path };
+    let name = if path.trim().is_empty() {
+        url.host_str().unwrap_or("page")
+    } else {
+        &path
+    };
     let name: String = name.chars().filter(|c| !c.is_control()).take(MOST).collect();
     let dot = format!(".{ending}");
-    let ends = name.to_lowercase().ends_with(&dot) || (ending == "html" && name.to_lowercase().ends_with(".htm"));
+    let ends =
+        name.to_lowercase().ends_with(&dot) || (ending == "html" && name.to_lowercase().ends_with(".htm"));
     if ends { name } else { name + &dot }
 }
 
@@ -83,10 +97,16 @@ mod tests {
             ("HTTP://Example.COM:80/a/../b/./c#part", "http://example.com/b/c"),
             ("https://example.com", "https://example.com/"),
             ("https://example.com/?", "https://example.com/"),
-            ("https://example.com/?utm_source=x&id=7&gclid=y", "https://example.com/?id=7"),
+            (
+                "https://example.com/?utm_source=x&id=7&gclid=y",
+                "https://example.com/?id=7",
+            ),
             ("https://example.com/?utm_source=x", "https://example.com/"),
             ("https://example.com/?b=1&a=%20", "https://example.com/?b=1&a=%20"),
-            ("https://بيت.example/كتاب", "https://xn--mgbe7b.example/%D9%83%D8%AA%D8%A7%D8%A8"),
+            (
+                "https://بيت.example/كتاب",
+                "https://xn--mgbe7b.example/%D9%83%D8%AA%D8%A7%D8%A8",
+            ),
         ] {
             let once = canonical(url(written));
             if !written.contains("بيت") {
@@ -104,8 +124,16 @@ mod tests {
             ("https://example.com/docs/intro?x=1", "html", "docs-intro.html"),
             ("https://example.com/docs/intro.HTM", "html", "docs-intro.HTM"),
             ("https://example.com/a/report.pdf", "pdf", "a-report.pdf"),
-            ("https://example.com/%D9%83%D8%AA%D8%A7%D8%A8/", "html", "كتاب.html"),
-            ("https://example.com/..%2f..%2fetc%2fpasswd", "txt", "..-..-etc-passwd.txt"),
+            (
+                "https://example.com/%D9%83%D8%AA%D8%A7%D8%A8/",
+                "html",
+                "كتاب.html",
+            ),
+            (
+                "https://example.com/..%2f..%2fetc%2fpasswd",
+                "txt",
+                "..-..-etc-passwd.txt",
+            ),
         ] {
             assert_eq!(filename(&url(address), kind), name);
         }
@@ -115,7 +143,13 @@ mod tests {
     fn only_what_can_be_read_has_an_ending() {
         assert_eq!(ending("Text/HTML; charset=utf-8"), Some("html"));
         assert_eq!(ending(""), Some("html"));
-        for other in ["image/png", "text/css", "application/javascript", "video/mp4", "application/octet-stream"] {
+        for other in [
+            "image/png",
+            "text/css",
+            "application/javascript",
+            "video/mp4",
+            "application/octet-stream",
+        ] {
             assert_eq!(ending(other), None, "{other}");
         }
     }

@@ -46,7 +46,11 @@ impl Caller for Outbound {
 
 impl Outbound {
     async fn post(&self, call: Call<'_>) -> Result<u16, String> {
-        let url = self.client.guard.parse(call.url).map_err(|refused| refused.to_string())?;
+        let url = self
+            .client
+            .guard
+            .parse(call.url)
+            .map_err(|refused| refused.to_string())?;
         let request = Request {
             method: Method::POST,
             url: &url,
@@ -93,13 +97,18 @@ mod tests {
     fn the_published_vector() {
         let webhook = Webhook::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         let body = br#"{"test": 2432232314}"#;
-        let signature = webhook.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body).unwrap();
+        let signature = webhook
+            .sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body)
+            .unwrap();
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
     #[test]
     fn each_secret_signs_and_a_receiver_accepts_either() {
-        let secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"];
+        let secrets = [
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+        ];
         let call = Call {
             url: "https://example.com/",
             event_id: EventId::generate(),
@@ -108,7 +117,10 @@ mod tests {
             secrets: &secrets.map(Into::into),
         };
         let headers = headers(&call).unwrap();
-        assert_eq!(headers[HEADER_WEBHOOK_ID].to_str().unwrap(), call.event_id.to_string());
+        assert_eq!(
+            headers[HEADER_WEBHOOK_ID].to_str().unwrap(),
+            call.event_id.to_string()
+        );
         for secret in secrets {
             let receiver = Webhook::new(secret).unwrap();
             receiver.verify(call.body.as_bytes(), &headers).unwrap();

@@ -24,6 +24,8 @@ pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const MAX_ATTEMPTS: i32 = 5;
     /// Higher goes first among the jobs of a tenant.
     const PRIORITY: i32 = 0;
+    /// With which others it shares workers.
+    const CLASS: Class = Class::Ingest;
 
     /// At most one job of this kind with this key waits or runs per tenant; a second is not enqueued.
     fn unique_key(&self) -> Option<String> {
@@ -37,6 +39,15 @@ pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     async fn buried(&self, _tx: &mut TenantTx, _why: &ParseError) -> Result<()> {
         Ok(())
     }
+}
+
+/// Jobs of one class share the worker's slots and the tenant's cap; jobs of different classes do not wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Bound by the processor or the model: reading and embedding.
+    Ingest,
+    /// Mostly waiting, for a disk or for somebody else's server: deliveries, deletions, sweeps.
+    Light,
 }
 
 /// Why a job did not end well.

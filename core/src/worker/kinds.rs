@@ -8,6 +8,8 @@ use serde_json::Value;
 use super::job::{Failure, Job};
 use crate::file::DeleteBlob;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
+use crate::source::{CrawlSource, DropFiles, RefreshSource, SettleSource};
+use crate::webhook::DeliverWebhook;
 use crate::{Error, Result, Services};
 
 macro_rules! kinds {
@@ -34,6 +36,11 @@ macro_rules! kinds {
 kinds! {
     IngestFile,
     DeleteBlob,
+    CrawlSource,
+    RefreshSource,
+    SettleSource,
+    DropFiles,
+    DeliverWebhook,
 }
 
 pub(super) async fn dispatch(services: &Services, lease: &Lease) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use job::{Failure, Job, enqueue, enqueue_after};
+pub(crate) use job::{Class, Failure, Job, enqueue, enqueue_after};
 
 use crate::Services;
 
