@@ -14,7 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, embeddings, files, health, models, search, vector_store_files, vector_stores,
+    assistants, chat, embeddings, files, health, models, search, sources, vector_store_files, vector_stores,
+    webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -77,6 +78,19 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             vector_store_files::delete_vector_store_file
         ))
         .routes(routes!(vector_store_files::get_vector_store_file_content))
+        .routes(routes!(sources::create_source, sources::list_sources))
+        .routes(routes!(sources::get_source, sources::delete_source))
+        .routes(routes!(sources::list_source_pages))
+        .routes(routes!(sources::refresh_source))
+        .routes(routes!(webhooks::create_webhook, webhooks::list_webhooks))
+        .routes(routes!(
+            webhooks::get_webhook,
+            webhooks::update_webhook,
+            webhooks::delete_webhook
+        ))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_webhook_deliveries))
         .routes(routes!(assistants::create_assistant, assistants::list_assistants))
         .routes(routes!(
             assistants::get_assistant,

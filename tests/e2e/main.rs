@@ -18,6 +18,8 @@ mod pagination;
 mod provider;
 mod reuse;
 mod search;
+mod sources;
 mod vector_store_files;
 mod vector_stores;
 mod walk;
+mod webhooks;

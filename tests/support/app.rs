@@ -12,6 +12,7 @@ use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -34,6 +35,8 @@ pub struct Setup {
     pub proxy: bool,
     /// The superuser's URL of a cluster of the test's own.
     pub cluster: Option<Url>,
+    /// Networks besides the public internet that tenants may name, as in `127.0.0.0/8`.
+    pub outbound_allow: Vec<IpNet>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
 }
@@ -45,6 +48,7 @@ impl Default for Setup {
             connections: 8,
             routes: None,
             proxy: false,
+            outbound_allow: Vec::new(),
             cluster: None,
             serve: ServeArgs::default(),
         }
@@ -139,6 +143,7 @@ impl TestApp {
             blobs: folder.path().join("blobs"),
             models: vec![model()],
             routes,
+            outbound_allow: setup.outbound_allow,
         };
         let assembly = assemble(options).await.expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());

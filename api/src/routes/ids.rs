@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, FileId, VectorStoreId};
+use insula_tenancy::{AssistantId, EventId, FileId, SourceId, VectorStoreId, WebhookId};
 
 use crate::http::PathId;
 
@@ -15,6 +15,18 @@ impl PathId for VectorStoreId {
 
 impl PathId for AssistantId {
     const WHAT: &'static str = "assistant";
+}
+
+impl PathId for SourceId {
+    const WHAT: &'static str = "source";
+}
+
+impl PathId for WebhookId {
+    const WHAT: &'static str = "webhook";
+}
+
+impl PathId for EventId {
+    const WHAT: &'static str = "event";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

@@ -12,6 +12,8 @@ pub mod health;
 mod ids;
 pub mod models;
 pub mod search;
+pub mod sources;
 pub mod vector_store_files;
 pub mod vector_stores;
+pub mod webhooks;
 mod wire;

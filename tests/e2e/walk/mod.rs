@@ -40,7 +40,15 @@ pub(crate) struct Document {
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
-pub(crate) const KINDS: &[&str] = &["assistant_id", "file_id", "model", "vector_store_id"];
+pub(crate) const KINDS: &[&str] = &[
+    "assistant_id",
+    "event_id",
+    "file_id",
+    "model",
+    "source_id",
+    "vector_store_id",
+    "webhook_id",
+];
 
 /// A call, ready to be sent.
 #[derive(Debug, Clone)]
@@ -275,7 +283,21 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         "vector_store_ids": [store],
     });
     let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
+    let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
+    let source = client.post("/v1/insula/sources", source).await.ok();
+    let webhook = json!({
+        "url": format!("https://hooks.example/{canary}"), "events": ["webhook.test"], "description": canary,
+    });
+    let webhook = client.post("/v1/insula/webhooks", webhook).await.ok()["id"].clone();
+    let webhook = webhook.as_str().unwrap();
+    let event = client
+        .post(&format!("/v1/insula/webhooks/{webhook}/test"), json!({}))
+        .await
+        .ok();
     Ids::from([
+        ("event_id", event["id"].as_str().unwrap().to_owned()),
+        ("source_id", source["id"].as_str().unwrap().to_owned()),
+        ("webhook_id", webhook.to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("file_id", file),
         ("model", format!("{canary}-assistant")),
@@ -290,7 +312,10 @@ pub(crate) fn nobodys() -> Ids {
             "assistant_id",
             insula_tenancy::AssistantId::generate().to_string(),
         ),
+        ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        ("source_id", insula_tenancy::SourceId::generate().to_string()),
+        ("webhook_id", insula_tenancy::WebhookId::generate().to_string()),
         ("model", "nobodys-assistant".to_owned()),
         (
             "vector_store_id",
