@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use insula_tenancy::job::Lease;
 use serde::{Deserialize, Serialize};
 
-use crate::worker::{Failure, Job};
+use crate::worker::{Class, Failure, Job};
 use crate::{Error, Result, Services};
 
 /// Removes the bytes of a deleted file.
@@ -19,6 +19,7 @@ impl Job for DeleteBlob {
     const KIND: &'static str = "delete_blob";
     const MAX_ATTEMPTS: i32 = 10;
     const PRIORITY: i32 = -10;
+    const CLASS: Class = Class::Light;
 
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
         // The name starts with the tenant; a forged payload must not reach another tenant's bytes.

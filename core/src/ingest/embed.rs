@@ -1,6 +1,6 @@
 //! Embedding what is not embedded yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use insula_tenancy::job::Lease;
 use uuid::Uuid;
@@ -10,17 +10,19 @@ use super::reuse;
 use crate::model::{EmbedPurpose, Embedder};
 use crate::pg::Halfvec;
 use crate::text::chunk::ChunkDraft;
-use crate::{Error, Result, Services};
+use crate::worker::{Failure, report};
+use crate::{Error, Services};
 
 /// How many chunks are handed to the embedder at once: enough for full batches, few enough that a lost lease is noticed
 /// and that memory stays bounded.
 const EMBED_AT_ONCE: usize = 128;
+/// What a watcher is told.
+const STAGE: &str = "embedding";
 /// How many texts are looked up at once.
 const LOOK_UP_AT_ONCE: usize = 4096;
 
 /// The vectors of `drafts` by a model: taken over where the tenant has the same text embedded already (in another file,
-/// another store, or an attempt of this job that did not live), computed for the rest. `report` is told how many chunks
-/// have a vector.
+/// another store, or an attempt of this job that did not live), computed for the rest.
 ///
 /// # Errors
 /// When the model or the database fails; what was computed until then is staged.
@@ -30,8 +32,7 @@ pub(super) async fn embed(
     model_id: i32,
     embedder: &dyn Embedder,
     drafts: &[ChunkDraft],
-    mut report: impl AsyncFnMut(usize) -> Result<()>,
-) -> Result<Vec<Embedded>> {
+) -> Result<Vec<Embedded>, Failure> {
     let dimensions = embedder.card().dimensions;
     let keys: Vec<Uuid> = drafts
         .iter()
@@ -45,14 +46,14 @@ pub(super) async fn embed(
     }
     // Each text once, where it first occurs.
     let mut missing: Vec<usize> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for (position, key) in keys.iter().enumerate() {
         if !known.contains_key(key) && seen.insert(*key) {
             missing.push(position);
         }
     }
     let mut left = missing.len();
-    report(drafts.len() - left).await?;
+    report(services, lease, STAGE, drafts.len() - left, drafts.len()).await?;
     for part in missing.chunks(EMBED_AT_ONCE) {
         let texts = part
             .iter()
@@ -60,9 +61,8 @@ pub(super) async fn embed(
             .collect();
         let computed = embedder.embed(texts, EmbedPurpose::Bulk).await?.vectors;
         if computed.len() != part.len() {
-            return Err(Error::internal(
-                "the embedder returned another number of vectors than it was given texts",
-            ));
+            let message = "the embedder returned another number of vectors than it was given texts";
+            return Err(Error::internal(message).into());
         }
         let fresh: Vec<(Uuid, Halfvec)> = part
             .iter()
@@ -77,7 +77,7 @@ pub(super) async fn embed(
             tx.commit().await?;
         }
         known.extend(fresh);
-        report(drafts.len() - left).await?;
+        report(services, lease, STAGE, drafts.len() - left, drafts.len()).await?;
     }
     keys.into_iter()
         .map(|key| {

@@ -22,7 +22,7 @@ use crate::model::Embedder;
 use crate::text::chunk::{self, ChunkDraft, ChunkSettings};
 use crate::vector_store::file::{Chunking, Status, StoreFile};
 use crate::vector_store::{self, Located};
-use crate::worker::Failure;
+use crate::worker::{Failure, report};
 use crate::{Error, Result, Services, file};
 
 /// Reads a file into a store and completes the job.
@@ -60,6 +60,7 @@ async fn run(
     }
     tx.commit().await?;
 
+    report(services, lease, "reading", 0, 0).await?;
     let bytes = services
         .blobs
         .read(file::blob_name(&file))
@@ -70,6 +71,7 @@ async fn run(
         .parse(bytes, &file.filename)
         .await
         .map_err(Failure::Document)?;
+    report(services, lease, "chunking", 0, 0).await?;
     let drafts = cut(std::sync::Arc::clone(embedder), document, store_file.chunking).await?;
     if drafts.is_empty() {
         return Err(Failure::Document(ParseError {
@@ -77,15 +79,8 @@ async fn run(
             message: "The file contains no text.".into(),
         }));
     }
-    let vectors = embed::embed(
-        services,
-        lease,
-        model_id,
-        embedder.as_ref(),
-        &drafts,
-        async |_| Ok(()),
-    )
-    .await?;
+    let vectors = embed::embed(services, lease, model_id, embedder.as_ref(), &drafts).await?;
+    report(services, lease, "writing", drafts.len(), drafts.len()).await?;
     let chunks = make_ready(&store, drafts, vectors).await?;
 
     let mut tx = services.db.tenant(&lease.cx).await?;

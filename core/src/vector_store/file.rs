@@ -247,6 +247,27 @@ pub(crate) async fn mark_failed(
     Ok(())
 }
 
+/// Gives a file up that is waiting or being read. Its earlier passages, if any, are gone from search.
+pub(crate) async fn mark_cancelled(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<()> {
+    if lock(tx, store_id).await? && file_store::set_cancelled(tx, store_id, file_id).await? {
+        file_store::remove_chunks(tx, store_id, file_id).await?;
+    }
+    Ok(())
+}
+
+/// Records that a file that failed or was cancelled will be read after all. `false` if it did not, or is gone.
+pub(crate) async fn mark_in_progress(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<bool> {
+    Ok(lock(tx, store_id).await? && file_store::set_in_progress(tx, store_id, file_id).await?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

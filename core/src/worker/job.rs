@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use insula_tenancy::TenantTx;
-use insula_tenancy::job::{self, Lease, NewJob};
+use insula_tenancy::job::{self, Lease, NewJob, Subject};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,10 +26,17 @@ pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const PRIORITY: i32 = 0;
     /// With which others it shares workers.
     const CLASS: Class = Class::Ingest;
+    /// Whether its tenant may cancel it. What keeps the install clean, or keeps a promise, is not theirs to cancel.
+    const CANCELLABLE: bool = false;
 
     /// At most one job of this kind with this key waits or runs per tenant; a second is not enqueued.
     fn unique_key(&self) -> Option<String> {
         None
+    }
+
+    /// What it works on, so that the tenant can find the job of a file.
+    fn subject(&self) -> Subject {
+        Subject::default()
     }
 
     /// Does the work and completes the lease.
@@ -38,6 +45,18 @@ pub(crate) trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Puts it on record, in the transaction that buries the job, that it will not be done.
     async fn buried(&self, _tx: &mut TenantTx, _why: &ParseError) -> Result<()> {
         Ok(())
+    }
+
+    /// Puts it on record, in the transaction that cancels the job, that it will not be done. The job may be running: its
+    /// worker cannot write any more once this is committed. Locks are taken in the order in which `run` takes them.
+    async fn cancelled(&self, _tx: &mut TenantTx) -> Result<()> {
+        Ok(())
+    }
+
+    /// Puts it on record, in the transaction that sends a dead or cancelled job on its way again, that it will be done
+    /// after all. `false` if that makes no sense any more: what it works on is gone, or has been seen to otherwise.
+    async fn retried(&self, _tx: &mut TenantTx) -> Result<bool> {
+        Ok(true)
     }
 }
 
@@ -59,6 +78,14 @@ pub(crate) enum Failure {
     Ours(Error),
 }
 
+impl Failure {
+    /// Whether the lease was lost, so that there is nothing to record and nothing to record it with.
+    pub(super) fn is_lost_lease(&self) -> bool {
+        matches!(self, Self::Ours(Error::Internal(source))
+            if matches!(source.downcast_ref(), Some(insula_tenancy::Error::LeaseLost)))
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Ours(error)
@@ -78,13 +105,17 @@ pub(crate) async fn enqueue<J: Job>(tx: &mut TenantTx, job: &J) -> Result<()> {
 
 /// Enqueues a job that may not be started before `delay` has passed.
 pub(crate) async fn enqueue_after<J: Job>(tx: &mut TenantTx, job: &J, delay: Duration) -> Result<()> {
-    let new = NewJob {
+    Ok(job::enqueue(tx, new_job(job, delay)?).await?)
+}
+
+fn new_job<J: Job>(job: &J, delay: Duration) -> Result<NewJob<'static>> {
+    Ok(NewJob {
         kind: J::KIND,
         payload: serde_json::to_value(job).map_err(Error::internal)?,
         unique_key: job.unique_key(),
         priority: J::PRIORITY,
         max_attempts: J::MAX_ATTEMPTS,
         delay,
-    };
-    Ok(job::enqueue(tx, new).await?)
+        subject: job.subject(),
+    })
 }
