@@ -209,7 +209,7 @@ pub(super) async fn begin(tx: &mut TenantTx, id: SourceId, crawl: i32) -> Result
 }
 
 pub(super) async fn set_crawling(tx: &mut TenantTx, id: SourceId) -> Result<()> {
-    sqlx::query("update sources set status = 'crawling' where id = $1 and status = 'waiting'")
+    sqlx::query("update sources set status = 'crawling' where id = $1")
         .bind(id)
         .execute(&mut **tx)
         .await?;
