@@ -149,7 +149,9 @@ async fn read(mut response: Response, limit: usize) -> Result<Answer, Failed> {
     };
     let encoded = answer.headers.get(CONTENT_ENCODING);
     if encoded.is_some_and(|encoding| matches!(encoding.as_bytes(), b"gzip" | b"x-gzip")) {
-        let (body, cut) = gunzip(&answer.body, limit);
+        let compressed = std::mem::take(&mut answer.body);
+        let inflated = tokio::task::spawn_blocking(move || gunzip(&compressed, limit)).await;
+        let (body, cut) = inflated.map_err(|_| Failed::Broken)?;
         answer = Answer {
             body,
             cut: answer.cut || cut,
@@ -205,13 +207,99 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     use super::*;
+    use crate::guard::{Allowed, System};
 
     fn gzip(data: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
+    }
+
+    /// A server that says these bytes to everybody, then closes, or goes on saying them for ever.
+    async fn server(says: Vec<u8>, endless: bool) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let says = says.clone();
+                tokio::spawn(async move {
+                    let mut head = [0; 1024];
+                    _ = connection.read(&mut head).await;
+                    while connection.write_all(&says).await.is_ok() && endless {}
+                });
+            }
+        });
+        Url::parse(&format!("http://{address}/")).unwrap()
+    }
+
+    fn client(allowed: &[&str]) -> Client {
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let nets: Vec<ipnet::IpNet> = allowed.iter().map(|net| net.parse().unwrap()).collect();
+        Client::new(Guard::new(Allowed::new(&nets)), Arc::new(System))
+    }
+
+    async fn get(client: &Client, url: &Url, limit: usize) -> Result<Answer, Failed> {
+        let request = Request {
+            method: Method::GET,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: Duration::from_millis(1500),
+            limit,
+        };
+        client.send(request).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_up_to_its_limit_on_the_wire_and_after_decompression() {
+        let client = client(&["127.0.0.0/8"]);
+        let bomb = gzip(&vec![b'a'; 50_000_000]);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+            bomb.len()
+        );
+        let url = server([head.as_bytes(), &bomb].concat(), false).await;
+        let answer = get(&client, &url, 100_000).await.unwrap();
+        assert_eq!((answer.body.len(), answer.cut), (100_000, true));
+
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n";
+        let url = server(head.to_vec(), true).await;
+        let answer = get(&client, &url, 5000).await.unwrap();
+        assert_eq!((answer.body.len(), answer.cut), (5000, true));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_answer_is_given_up_and_what_breaks_is_told() {
+        let client = client(&["127.0.0.0/8"]);
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
+        assert!(matches!(get(&client, &url, 10).await, Err(Failed::TimedOut)));
+        drop(silent);
+        assert!(matches!(get(&client, &url, 10).await, Err(Failed::NoConnection)));
+        let url = server(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this".to_vec(),
+            false,
+        )
+        .await;
+        assert!(matches!(get(&client, &url, 1000).await, Err(Failed::Broken)));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_connected_to_that_is_not_open() {
+        let url = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec(), false).await;
+        let named = Url::parse(&format!("http://localhost:{}/", url.port().unwrap())).unwrap();
+        let open = client(&["127.0.0.0/8", "::1/128"]);
+        assert!(get(&open, &url, 10).await.is_ok() && get(&open, &named, 10).await.is_ok());
+        // Another network is open, so its ports are; this one is not.
+        let other = client(&["10.0.0.0/8"]);
+        for url in [&url, &named] {
+            let refused = get(&other, url, 10).await;
+            assert!(matches!(refused, Err(Failed::Refused(_))), "{url}");
+        }
     }
 
     #[test]

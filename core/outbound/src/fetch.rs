@@ -102,20 +102,26 @@ impl Visit for WebVisit {
             .await;
         turn.end(rules.and_then(Robots::crawl_delay));
         match answer {
-            Ok(answer) => self.read(&url, ask, answer),
+            Ok(answer) => self.read(&url, ask, answer).await,
             Err(error) => unanswered(&error),
         }
     }
 }
 
 impl WebVisit {
-    fn read(&self, url: &Url, ask: Ask<'_>, answer: Answer) -> Fetched {
+    async fn read(&self, url: &Url, ask: Ask<'_>, answer: Answer) -> Fetched {
         match answer.status.as_u16() {
             200 | 203 if answer.cut => failed("It is too large, or damaged.".into(), false),
-            200 | 203 => match ask.kind {
-                PageKind::Page => page(url, answer),
-                PageKind::Sitemap => list(url, answer),
-            },
+            200 | 203 => {
+                let (url, kind) = (url.clone(), ask.kind);
+                let reading = move || match kind {
+                    PageKind::Page => page(&url, answer),
+                    PageKind::Sitemap => list(&url, answer),
+                };
+                tokio::task::spawn_blocking(reading)
+                    .await
+                    .unwrap_or_else(|_| failed("It cannot be read.".into(), false))
+            }
             304 if ask.etag.is_some() || ask.last_modified.is_some() => Fetched::Unchanged,
             301 | 302 | 303 | 307 | 308 => {
                 let location = text(&answer.headers, &LOCATION).unwrap_or_default();

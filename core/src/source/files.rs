@@ -117,27 +117,35 @@ pub(super) async fn confirm(tx: &mut TenantTx, source: &Source, queued: &Queued)
 /// Puts a new version into the store. The old one stays until the new one is searchable.
 async fn replace(tx: &mut TenantTx, source: &Source, queued: &Queued, new: FileId) -> Result<()> {
     let store_id = source.settings.vector_store_id;
-    if let Some(current) = queued.file_id {
-        let searchable = match vector_store::file::get(tx, store_id, current).await {
-            Ok(file) => file.status == Status::Completed,
-            Err(Error::NotFound { .. }) => false,
-            Err(error) => return Err(error),
-        };
-        // Of two older versions the one that can be found stays.
-        let (stays, goes) = if searchable {
-            (Some(current), queued.previous_file_id)
-        } else {
-            (queued.previous_file_id, Some(current))
-        };
-        if let Some(goes) = goes {
-            drop_file(tx, store_id, goes).await?;
-        }
-        store::set_previous(tx, source.id, &queued.url, stays).await?;
-        if stays.is_some() {
-            SettleSource::plan(tx, source.id).await?;
-        }
+    // Of two older versions the one that can be found stays.
+    let (mut stays, mut goes) = (queued.file_id, queued.previous_file_id);
+    if !is_searchable(tx, store_id, stays).await? {
+        (stays, goes) = (goes, stays);
+    }
+    if let Some(goes) = goes {
+        drop_file(tx, store_id, goes).await?;
+    }
+    if !is_searchable(tx, store_id, stays).await?
+        && let Some(nothing) = stays.take()
+    {
+        drop_file(tx, store_id, nothing).await?;
+    }
+    store::set_previous(tx, source.id, &queued.url, stays).await?;
+    if stays.is_some() {
+        SettleSource::plan(tx, source.id).await?;
     }
     attach(tx, source, queued, new).await
+}
+
+async fn is_searchable(tx: &mut TenantTx, store_id: VectorStoreId, file_id: Option<FileId>) -> Result<bool> {
+    let Some(file_id) = file_id else {
+        return Ok(false);
+    };
+    match vector_store::file::get(tx, store_id, file_id).await {
+        Ok(file) => Ok(file.status == Status::Completed),
+        Err(Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 async fn attach(tx: &mut TenantTx, source: &Source, queued: &Queued, file_id: FileId) -> Result<()> {

@@ -47,6 +47,7 @@ pub(super) async fn record(
                 // The page is at fault, or the tenant's quota; the crawl goes on.
                 Err(
                     error @ (Error::Invalid { .. }
+                    | Error::NotFound { .. }
                     | Error::Conflict(_)
                     | Error::TooLarge(_)
                     | Error::BudgetExceeded(_)

@@ -105,7 +105,7 @@ impl Job for DeliverWebhook {
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
         let (webhook_id, event_id) = (self.webhook_id.into(), self.event_id.into());
         let mut tx = services.db.tenant(&lease.cx).await?;
-        let Some(due) = store::due(&mut tx, webhook_id, event_id).await? else {
+        let Some(mut due) = store::due(&mut tx, webhook_id, event_id).await? else {
             // Deleted, disabled or delivered meanwhile.
             store::give_up(&mut tx, webhook_id, event_id, DeliveryState::Cancelled).await?;
             lease.complete(&mut tx).await?;
@@ -114,6 +114,7 @@ impl Job for DeliverWebhook {
         };
         tx.commit().await?;
 
+        let secrets = due.secrets();
         let called = services
             .caller
             .call(Call {
@@ -121,7 +122,7 @@ impl Job for DeliverWebhook {
                 event_id,
                 now: due.now,
                 body: &due.payload,
-                secrets: &due.secrets,
+                secrets: &secrets,
             })
             .await;
 

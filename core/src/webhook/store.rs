@@ -187,18 +187,31 @@ pub(super) async fn insert_delivery(
 }
 
 /// What an attempt needs.
+#[derive(sqlx::FromRow)]
 pub(super) struct Due {
     pub(super) url: String,
     pub(super) payload: String,
-    pub(super) secrets: Vec<SecretString>,
+    secret: String,
+    previous_secret: Option<String>,
     pub(super) now: DateTime<Utc>,
+}
+
+impl Due {
+    /// What signs: the secret, and the one before it while that still counts.
+    pub(super) fn secrets(&mut self) -> Vec<SecretString> {
+        let secrets = [
+            Some(std::mem::take(&mut self.secret)),
+            self.previous_secret.take(),
+        ];
+        secrets.into_iter().flatten().map(SecretString::from).collect()
+    }
 }
 
 /// What is to be sent now; `None` if nothing is any more.
 pub(super) async fn due(tx: &mut TenantTx, webhook_id: WebhookId, event_id: EventId) -> Result<Option<Due>> {
-    let row: Option<(String, String, String, Option<String>, DateTime<Utc>)> = sqlx::query_as(
+    Ok(sqlx::query_as(
         "select w.url, e.payload, w.secret,
-                case when w.previous_secret_until > now() then w.previous_secret end, now()
+                case when w.previous_secret_until > now() then w.previous_secret end as previous_secret, now() as now
          from webhook_deliveries d
          join webhooks w on w.tenant_id = d.tenant_id and w.id = d.webhook_id
          join webhook_events e on e.tenant_id = d.tenant_id and e.id = d.event_id
@@ -207,17 +220,7 @@ pub(super) async fn due(tx: &mut TenantTx, webhook_id: WebhookId, event_id: Even
     .bind(webhook_id)
     .bind(event_id)
     .fetch_optional(&mut **tx)
-    .await?;
-    Ok(row.map(|(url, payload, secret, previous, now)| Due {
-        url,
-        payload,
-        secrets: [Some(secret), previous]
-            .into_iter()
-            .flatten()
-            .map(SecretString::from)
-            .collect(),
-        now,
-    }))
+    .await?)
 }
 
 /// Gives up a delivery that waits.
