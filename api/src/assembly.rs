@@ -12,7 +12,7 @@ use insula_inference::http::{self, ClientOptions};
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
 use insula_outbound::{Allowed, Outbound};
-use insula_parse::DocumentParser;
+use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
 
@@ -31,6 +31,8 @@ pub struct AssemblyOptions {
     pub routes: Option<PathBuf>,
     /// Networks besides the public internet that tenants may name in sources and webhooks.
     pub outbound_allow: Vec<IpNet>,
+    /// How documents are read.
+    pub parser: PoolOptions,
 }
 
 /// The parts, put together.
@@ -76,7 +78,7 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         db,
         models,
         blobs: Arc::new(blobs),
-        parser: Arc::new(DocumentParser),
+        parser: Arc::new(ParserPool::new(options.parser)),
         fetcher: Arc::clone(&outbound) as _,
         caller: outbound,
     };

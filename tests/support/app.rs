@@ -9,7 +9,7 @@ use insula::assembly::{AssemblyOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
-use insula_inference::onnx::OnnxOptions;
+use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
 use ipnet::IpNet;
@@ -21,7 +21,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Client, Database, FaultProxy, eventually, runtime};
+use crate::model::{bootstrap_options, options};
+use crate::{BagOfWords, Client, Database, FaultProxy, eventually, insula_binary, runtime};
 
 /// What a test may choose.
 pub struct Setup {
@@ -31,6 +32,8 @@ pub struct Setup {
     pub connections: u32,
     /// The text of `routes.toml`, if there is one.
     pub routes: Option<String>,
+    /// Embedding models besides the bootstrap's.
+    pub models: Vec<BagOfWords>,
     /// Whether the server reaches Postgres through a [`FaultProxy`].
     pub proxy: bool,
     /// The superuser's URL of a cluster of the test's own.
@@ -39,6 +42,8 @@ pub struct Setup {
     pub outbound_allow: Vec<IpNet>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
+    /// Limits of the processes that read documents; their program is the real one.
+    pub parser: PoolOptions,
 }
 
 impl Default for Setup {
@@ -47,10 +52,12 @@ impl Default for Setup {
             worker: true,
             connections: 8,
             routes: None,
+            models: Vec::new(),
             proxy: false,
             outbound_allow: Vec::new(),
             cluster: None,
             serve: ServeArgs::default(),
+            parser: PoolOptions::default(),
         }
     }
 }
@@ -67,6 +74,8 @@ pub struct TestApp {
     pub proxy: Option<FaultProxy>,
     /// Its database.
     pub database: Database,
+    /// The folders of its models, the default first.
+    pub model_folders: Vec<PathBuf>,
     notifications: Notifications,
     owner: PgPool,
     folder: TempDir,
@@ -134,6 +143,12 @@ impl TestApp {
             std::fs::write(&path, text).expect("writing routes.toml");
             path
         });
+        let more = setup
+            .models
+            .iter()
+            .map(|model| options(model.write(folder.path())));
+        let models: Vec<_> = std::iter::once(bootstrap_options()).chain(more).collect();
+        let model_folders = models.iter().map(|model| model.model_dir.clone()).collect();
         let db = DbConfig {
             max_connections: setup.connections,
             ..DbConfig::new(url.to_string().into())
@@ -141,9 +156,14 @@ impl TestApp {
         let options = AssemblyOptions {
             db,
             blobs: folder.path().join("blobs"),
-            models: vec![model()],
+            models,
             routes,
             outbound_allow: setup.outbound_allow,
+            parser: PoolOptions {
+                program: insula_binary().await,
+                pdfium: pdfium(),
+                ..setup.parser
+            },
         };
         let assembly = assemble(options).await.expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
@@ -172,6 +192,7 @@ impl TestApp {
             authenticator,
             proxy,
             database,
+            model_folders,
             notifications: assembly.notifications,
             owner,
             folder,
@@ -306,13 +327,9 @@ impl TestApp {
     }
 }
 
-/// The bootstrap's model. One thread: tests run beside each other.
-fn model() -> OnnxOptions {
-    let library = runtime().join("onnxruntime/libonnxruntime.so");
-    OnnxOptions {
-        threads: 1,
-        ..OnnxOptions::new(library, runtime().join("models/all-MiniLM-L6-v2"))
-    }
+/// The bootstrap's library for PDF.
+fn pdfium() -> Option<PathBuf> {
+    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.

@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, EventId, FileId, SourceId, VectorStoreId, WebhookId};
+use insula_tenancy::{AssistantId, EventId, FileId, MigrationId, SourceId, VectorStoreId, WebhookId};
 
 use crate::http::PathId;
 
@@ -27,6 +27,10 @@ impl PathId for WebhookId {
 
 impl PathId for EventId {
     const WHAT: &'static str = "event";
+}
+
+impl PathId for MigrationId {
+    const WHAT: &'static str = "migration of this vector store";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::job::{Class, Failure, Job};
 use crate::file::DeleteBlob;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
+use crate::migration::{MigrateStore, RemoveVectors};
 use crate::source::{CrawlSource, DropFiles, RefreshSource, SettleSource};
 use crate::webhook::DeliverWebhook;
 use crate::{Error, Result, Services};
@@ -84,6 +85,8 @@ kinds! {
     SettleSource,
     DropFiles,
     DeliverWebhook,
+    MigrateStore,
+    RemoveVectors,
 }
 
 pub(super) async fn dispatch(services: &Services, lease: &Lease) -> Result<(), Failure> {
