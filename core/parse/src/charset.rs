@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use chardetng::{EncodingDetector, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-/// How much of the beginning may hold an HTML declaration (the standard's own limit).
+/// How much of the beginning may hold a declaration in HTML or XML (the standard's own limit).
 const DECLARATION: usize = 1024;
 
 /// Decodes bytes. Nothing is lost silently: what no character set explains becomes U+FFFD.
 ///
-/// In order: a byte order mark; UTF-16 without one; valid UTF-8; for HTML the declared set; a detector.
-pub(crate) fn decode(bytes: &[u8], html: bool) -> Cow<'_, str> {
+/// In order: a byte order mark; UTF-16 without one; valid UTF-8; for HTML and XML the declared set; a detector.
+pub(crate) fn decode(bytes: &[u8], markup: bool) -> Cow<'_, str> {
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         return encoding.decode_without_bom_handling(&bytes[mark..]).0;
     }
@@ -22,7 +22,7 @@ pub(crate) fn decode(bytes: &[u8], html: bool) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
     }
-    let encoding = html
+    let encoding = markup
         .then(|| declared(bytes))
         .flatten()
         .unwrap_or_else(|| guess(bytes));
@@ -65,7 +65,9 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
 
 fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(DECLARATION)]).to_ascii_lowercase();
-    let (_, after) = head.split_once("charset=")?;
+    let (_, after) = head
+        .split_once("charset=")
+        .or_else(|| head.split_once("encoding="))?;
     let label: String = after
         .trim_start_matches(['"', '\'', ' '])
         .chars()
@@ -124,6 +126,9 @@ mod tests {
         let page = "<meta charset=\"iso-8859-7\"><p>Καλημέρα κόσμε</p>";
         let bytes = encoding_rs::ISO_8859_7.encode(page).0;
         assert_eq!(decode(&bytes, true), page);
+        let xml = "<?xml version=\"1.0\" encoding='windows-1251'?><a>Привет, мир</a>";
+        let bytes = encoding_rs::WINDOWS_1251.encode(xml).0;
+        assert_eq!(decode(&bytes, true), xml);
     }
 
     #[test]
