@@ -11,8 +11,10 @@ use insula_core::{ChatRoute, Models, Services};
 use insula_inference::http::{self, ClientOptions};
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
+use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
+use ipnet::IpNet;
 
 use crate::app::App;
 
@@ -27,6 +29,8 @@ pub struct AssemblyOptions {
     pub models: Vec<OnnxOptions>,
     /// The operator's `routes.toml`, if there is one.
     pub routes: Option<PathBuf>,
+    /// Networks besides the public internet that tenants may name in sources and webhooks.
+    pub outbound_allow: Vec<IpNet>,
     /// How documents are read.
     pub parser: PoolOptions,
 }
@@ -69,11 +73,14 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
     let blobs = LocalBlobs::open(&options.blobs)
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
+    let outbound = Arc::new(Outbound::new(Allowed::new(&options.outbound_allow)));
     let services = Services {
         db,
         models,
         blobs: Arc::new(blobs),
         parser: Arc::new(ParserPool::new(options.parser)),
+        fetcher: Arc::clone(&outbound) as _,
+        caller: outbound,
     };
     Ok(Assembly {
         app: App {

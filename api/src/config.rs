@@ -12,6 +12,7 @@ use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::DbConfig;
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::assembly::AssemblyOptions;
@@ -97,6 +98,15 @@ impl RuntimeArgs {
     }
 }
 
+/// Where tenants may send the server.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct OutboundArgs {
+    /// Networks that tenants may name in sources and webhooks besides the public internet, with all their ports: as in
+    /// 10.0.0.0/8,fd00::/8. Whoever has a key can reach what is there
+    #[arg(long, env = "INSULA_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR", value_parser = network)]
+    pub outbound_allow: Vec<IpNet>,
+}
+
 /// What a server or a worker is made of.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Install")]
@@ -129,6 +139,8 @@ pub struct InstallArgs {
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     pub routes: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) outbound: OutboundArgs,
+    #[command(flatten)]
     pub(crate) parser: ParserArgs,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
@@ -142,6 +154,7 @@ impl InstallArgs {
             blobs: self.blobs.clone(),
             models: self.local_models(),
             routes: self.routes.clone(),
+            outbound_allow: self.outbound.outbound_allow.clone(),
             parser: self.parser(concurrency),
         }
     }
@@ -300,6 +313,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         Ok(Duration::ZERO) => Err("must be longer than nothing".into()),
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!("{error}; write it as in 10s, 5m or 30d")),
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    match text.trim().parse() {
+        Ok(network) => Ok(network),
+        // One address is a network too.
+        Err(_) => match text.trim().parse::<std::net::IpAddr>() {
+            Ok(address) => Ok(address.into()),
+            Err(_) => Err("is not a network; write it as in 10.0.0.0/8".into()),
+        },
     }
 }
 

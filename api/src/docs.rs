@@ -32,6 +32,8 @@ use crate::http::{ApiError, ErrorBody};
         (name = "models", description = "Names that can be sent as `model`"),
         (name = "files", description = "Uploaded documents"),
         (name = "vector stores", description = "Searchable sets of files"),
+        (name = "sources", description = "Web pages and sitemaps that are read into a vector store"),
+        (name = "webhooks", description = "Addresses that are told about events"),
         (name = "assistants", description = "Presets that appear as models"),
         (name = "health", description = "Probes; they need no key"),
     ),

@@ -14,8 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, chunks, embeddings, file_batches, files, health, migrations, models, search,
-    storage_usage, uploads, vector_store_files, vector_stores,
+    assistants, chat, chunks, embeddings, file_batches, files, health, migrations, models, search, sources,
+    storage_usage, uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -86,6 +86,19 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(file_batches::list_vector_store_file_batch_files))
         .routes(routes!(chunks::list_vector_store_file_chunks))
         .routes(routes!(chunks::update_vector_store_chunk))
+        .routes(routes!(sources::create_source, sources::list_sources))
+        .routes(routes!(sources::get_source, sources::delete_source))
+        .routes(routes!(sources::list_source_pages))
+        .routes(routes!(sources::refresh_source))
+        .routes(routes!(webhooks::create_webhook, webhooks::list_webhooks))
+        .routes(routes!(
+            webhooks::get_webhook,
+            webhooks::update_webhook,
+            webhooks::delete_webhook
+        ))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_webhook_deliveries))
         .routes(routes!(migrations::migrate_vector_store))
         .routes(routes!(migrations::list_vector_store_migrations))
         .routes(routes!(migrations::get_vector_store_migration))

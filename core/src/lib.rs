@@ -16,10 +16,12 @@ mod pg;
 pub mod quota;
 pub mod search;
 mod services;
+pub mod source;
 mod sql;
 pub mod text;
 pub mod upload;
 pub mod vector_store;
+pub mod webhook;
 pub mod worker;
 
 pub use error::{Error, Result};

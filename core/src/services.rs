@@ -8,6 +8,8 @@ use insula_tenancy::Db;
 use crate::blob::BlobStore;
 use crate::ingest::Parser;
 use crate::model::{ChatModel, Embedder};
+use crate::source::Fetcher;
+use crate::webhook::Caller;
 use crate::{Error, Result};
 
 /// Everything slow or foreign, behind traits. Functions that take `&Services` may wait on a network or a model and
@@ -22,6 +24,10 @@ pub struct Services {
     pub blobs: Arc<dyn BlobStore>,
     /// Documents to text.
     pub parser: Arc<dyn Parser>,
+    /// The web, for sources.
+    pub fetcher: Arc<dyn Fetcher>,
+    /// The web, for webhooks.
+    pub caller: Arc<dyn Caller>,
 }
 
 /// An embedder with its row in the database.

@@ -13,6 +13,7 @@ use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -38,6 +39,8 @@ pub struct Setup {
     pub proxy: bool,
     /// The superuser's URL of a cluster of the test's own.
     pub cluster: Option<Url>,
+    /// Networks besides the public internet that tenants may name, as in `127.0.0.0/8`.
+    pub outbound_allow: Vec<IpNet>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
     /// Limits of the processes that read documents; their program is the real one.
@@ -52,6 +55,7 @@ impl Default for Setup {
             routes: None,
             models: Vec::new(),
             proxy: false,
+            outbound_allow: Vec::new(),
             cluster: None,
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
@@ -155,6 +159,7 @@ impl TestApp {
             blobs: folder.path().join("blobs"),
             models,
             routes,
+            outbound_allow: setup.outbound_allow,
             parser: PoolOptions {
                 program: insula_binary().await,
                 tools: tools(),

@@ -43,6 +43,8 @@ pub struct DevOptions {
     pub database_url: Option<SecretString>,
     /// The operator's routes.
     pub routes: Option<PathBuf>,
+    /// Networks besides the public internet that tenants may name.
+    pub outbound_allow: Vec<ipnet::IpNet>,
     /// Print one JSON line when ready instead of prose, and ask no question.
     pub json: bool,
     /// Stop after the cited answer.
@@ -89,6 +91,7 @@ async fn serve_until_stopped(
         blobs: data.join("files"),
         models: options.models.clone(),
         routes: options.routes.clone(),
+        outbound_allow: options.outbound_allow.clone(),
         parser: PoolOptions {
             tools: options.tools.clone(),
             ..PoolOptions::default()

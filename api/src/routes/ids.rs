@@ -1,7 +1,10 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, BatchId, ChunkId, FileId, MigrationId, PartId, UploadId, VectorStoreId};
+use insula_tenancy::{
+    AssistantId, BatchId, ChunkId, EventId, FileId, MigrationId, PartId, SourceId, UploadId, VectorStoreId,
+    WebhookId,
+};
 
 use crate::http::PathId;
 
@@ -31,6 +34,18 @@ impl PathId for UploadId {
 
 impl PathId for PartId {
     const WHAT: &'static str = "part in this upload";
+}
+
+impl PathId for SourceId {
+    const WHAT: &'static str = "source";
+}
+
+impl PathId for WebhookId {
+    const WHAT: &'static str = "webhook";
+}
+
+impl PathId for EventId {
+    const WHAT: &'static str = "event";
 }
 
 impl PathId for MigrationId {

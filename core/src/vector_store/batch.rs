@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use insula_tenancy::{BatchId, FileId, TenantTx, VectorStoreId};
+use serde_json::json;
 
 use super::attach::{Named, attach_all};
 use super::file::{NewStoreFile, Status, StoreFile};
 use super::{FileCounts, batch_store, ending, file_store, lock, not_found};
 use crate::page::{Listing, Page};
+use crate::webhook::{self, EventType};
 use crate::{Error, Result};
 
 /// Most files of one batch.
@@ -143,7 +145,18 @@ pub(super) async fn settle(tx: &mut TenantTx, store_id: VectorStoreId, ids: Vec<
 async fn finished(tx: &mut TenantTx, store_id: VectorStoreId, id: BatchId) -> Result<()> {
     let batch = get(tx, store_id, id).await?;
     tracing::info!(batch = %id, status = batch.status().as_str(), files = batch.file_counts.total(), "file batch finished");
-    Ok(())
+    let event = match batch.status() {
+        Status::InProgress => return Ok(()),
+        Status::Completed => EventType::BatchCompleted,
+        Status::Cancelled => EventType::BatchCancelled,
+        Status::Failed => EventType::BatchFailed,
+    };
+    webhook::emit(
+        tx,
+        event,
+        json!({"vector_store_id": store_id, "file_batch_id": id}),
+    )
+    .await
 }
 
 #[cfg(test)]

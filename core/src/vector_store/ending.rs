@@ -2,9 +2,11 @@
 //! the store's lock, so that batches and replacements follow.
 
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
+use serde_json::json;
 
 use super::{batch, file_store, locate, lock, remove_chunks};
 use crate::ingest::{IngestFile, ParseError};
+use crate::webhook::{self, EventType};
 use crate::{Result, worker};
 
 /// What follows when a file can be searched: what it replaces leaves the store, and its batch may be at its end. To be
@@ -12,7 +14,17 @@ use crate::{Result, worker};
 pub(crate) async fn completed(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
     let older = file_store::older_versions(tx, store_id, file_id).await?;
     remove(tx, store_id, &older).await?;
+    tell(tx, EventType::FileCompleted, store_id, file_id).await?;
     batch::settle_of(tx, store_id, file_id).await
+}
+
+async fn tell(tx: &mut TenantTx, event: EventType, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    webhook::emit(
+        tx,
+        event,
+        json!({"vector_store_id": store_id, "file_id": file_id}),
+    )
+    .await
 }
 
 /// Records that a file cannot be read. If it was read before, searches go on with that: it is completed as it was, with
@@ -25,6 +37,7 @@ pub(crate) async fn mark_failed(
 ) -> Result<()> {
     if lock(tx, store_id).await? {
         file_store::set_unread(tx, store_id, &[file_id], "failed", Some(error)).await?;
+        tell(tx, EventType::FileFailed, store_id, file_id).await?;
         batch::settle_of(tx, store_id, file_id).await?;
     }
     Ok(())

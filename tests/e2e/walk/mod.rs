@@ -45,13 +45,16 @@ pub(crate) const KINDS: &[&str] = &[
     "assistant_id",
     "batch_id",
     "chunk_id",
+    "event_id",
     "file_id",
     "migration_id",
     "model",
     "part_id",
+    "source_id",
     "spare_upload_id",
     "upload_id",
     "vector_store_id",
+    "webhook_id",
 ];
 
 /// The model of the furnished stores; the document's example is another one.
@@ -339,7 +342,21 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
     let upload_id = upload(client, canary).await;
     let part = client.upload_part(&upload_id, b"x").await.ok();
+    let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
+    let source = client.post("/v1/insula/sources", source).await.ok();
+    let webhook = json!({
+        "url": format!("https://hooks.example/{canary}"), "events": ["webhook.test"], "description": canary,
+    });
+    let webhook = client.post("/v1/insula/webhooks", webhook).await.ok()["id"].clone();
+    let webhook = webhook.as_str().unwrap();
+    let event = client
+        .post(&format!("/v1/insula/webhooks/{webhook}/test"), json!({}))
+        .await
+        .ok();
     Ids::from([
+        ("event_id", event["id"].as_str().unwrap().to_owned()),
+        ("source_id", source["id"].as_str().unwrap().to_owned()),
+        ("webhook_id", webhook.to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("batch_id", batch["id"].as_str().unwrap().to_owned()),
         ("chunk_id", chunk_of(client, &store, &file).await),
@@ -376,7 +393,10 @@ pub(crate) fn nobodys() -> Ids {
         ),
         ("batch_id", insula_tenancy::BatchId::generate().to_string()),
         ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
+        ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        ("source_id", insula_tenancy::SourceId::generate().to_string()),
+        ("webhook_id", insula_tenancy::WebhookId::generate().to_string()),
         (
             "migration_id",
             insula_tenancy::MigrationId::generate().to_string(),
