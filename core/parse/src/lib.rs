@@ -78,6 +78,13 @@ pub fn parse(bytes: &[u8], filename: &str, tools: &Tools) -> Result<ParsedDocume
     reader.read(bytes, filename)?.finish()
 }
 
+/// Does what the first documents would make the libraries do: loads libpdfium and starts the one thread of the office
+/// library. Afterwards [`parse`] opens no file that it needs and starts no thread, so that a process can be locked down.
+pub fn prepare(tools: &Tools) {
+    pdf::prepare(tools);
+    office::prepare();
+}
+
 /// Reads a file, and the files in it.
 struct Reader<'a> {
     tools: &'a Tools,
