@@ -7,7 +7,9 @@ use moka::future::Cache;
 use uuid::Uuid;
 
 use crate::secret;
-use crate::{AccessError, Actor, Db, Error, KeyId, Notifications, Result, Scope, TenantContext, TenantId};
+use crate::{
+    AccessError, Actor, Db, Error, KeyId, Notifications, Result, Scope, TenantContext, TenantId, TenantTx,
+};
 
 /// How long a key row may be served from memory. This alone keeps the promise that a revocation is effective on every
 /// node within a second; the notification makes it immediate.
@@ -94,6 +96,29 @@ impl Authenticator {
             Actor::Key(key_id),
             Arc::clone(&row.scopes),
         ))
+    }
+}
+
+/// Whether the key behind `cx` may still be used, for answers that outlive the look at the key: a stream that goes on for
+/// hours must end when its key is revoked.
+///
+/// # Errors
+/// [`AccessError::InvalidKey`] or [`AccessError::Suspended`]; when the database is away.
+pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
+    let Actor::Key(id) = cx.actor() else {
+        return Ok(());
+    };
+    let suspended: Option<bool> = sqlx::query_scalar(
+        "select t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id
+         where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
+    )
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    match suspended {
+        Some(false) => Ok(()),
+        Some(true) => Err(AccessError::Suspended.into()),
+        None => Err(AccessError::InvalidKey.into()),
     }
 }
 

@@ -81,6 +81,23 @@ impl Db {
         self.begin_tenant(cx.tenant_id()).await
     }
 
+    /// As [`Db::tenant`], but the commit does not wait for the disk: should Postgres crash, the last half second of what
+    /// was written so may be lost. For what is overwritten or repeated anyway, such as progress.
+    ///
+    /// # Errors
+    /// As for [`Db::tenant`].
+    pub async fn tenant_in_passing(&self, cx: &TenantContext) -> Result<TenantTx> {
+        let tenant_id = cx.tenant_id();
+        let id = tenant_id.uuid();
+        let unit = self
+            .begin(format!(
+                "begin; set local role insula_tenant; set local insula.tenant_id = '{id}';
+                 set local synchronous_commit = off"
+            ))
+            .await?;
+        Ok(TenantTx { unit, tenant_id })
+    }
+
     /// The tenant transaction for code of this crate that has just established the tenant.
     pub(crate) async fn begin_tenant(&self, tenant_id: TenantId) -> Result<TenantTx> {
         // Printed from a typed uuid, so there is nothing to escape.

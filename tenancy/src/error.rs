@@ -36,6 +36,9 @@ pub enum Error {
     /// An argument breaks a rule of this crate.
     #[error("{0}")]
     Invalid(String),
+    /// A worker no longer has the right to run its job: another one took it over, or the job was cancelled.
+    #[error("the lease of this job was lost")]
+    LeaseLost,
     /// Any other database error.
     #[error("database error: {0}")]
     Database(#[source] sqlx::Error),

@@ -108,6 +108,18 @@ ids! {
     AssistantId = "asst_",
     /// A piece of background work.
     JobId = "job_",
+    /// A file that arrives in parts.
+    UploadId = "upload_",
+    /// A part of an upload.
+    PartId = "part_",
+    /// A web page or sitemap that is read into a vector store.
+    SourceId = "src_",
+    /// An address of the tenant's that is told about events.
+    WebhookId = "wh_",
+    /// Something that happened, as webhooks tell it.
+    EventId = "evt_",
+    /// A change of a vector store's embedding model.
+    MigrationId = "vsm_",
 }
 
 #[cfg(test)]

@@ -12,12 +12,13 @@ mod scope;
 mod secret;
 pub mod tenant;
 
-pub use auth::Authenticator;
+pub use auth::{Authenticator, recheck};
 pub use context::{Actor, TenantContext};
 pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
-    AssistantId, BatchId, ChunkId, FileId, IdParseError, JobId, KeyId, TenantId, VectorStoreId, new_uuid,
+    AssistantId, BatchId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId, PartId,
+    SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
-pub use notify::Notifications;
+pub use notify::{JobWatch, Notifications, QueueWatch};
 pub use scope::{NamedScope, Scope, scope_types};

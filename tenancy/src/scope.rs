@@ -68,6 +68,14 @@ scopes! {
     AssistantsRead = "assistants.read",
     /// Create, change and delete assistants.
     AssistantsWrite = "assistants.write",
+    /// See background work and how far it is.
+    JobsRead = "jobs.read",
+    /// Retry and cancel background work.
+    JobsWrite = "jobs.write",
+    /// List and read webhooks and their deliveries.
+    WebhooksRead = "webhooks.read",
+    /// Create, change and delete webhooks.
+    WebhooksWrite = "webhooks.write",
 }
 
 impl fmt::Display for Scope {

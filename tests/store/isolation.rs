@@ -253,7 +253,7 @@ async fn no_role_can_look_further_than_it_has_to() {
                 (
                     "jobs",
                     "tenant_id, id, kind, state, priority, run_at, attempt, max_attempts, lease_token, lease_until, \
-                     worker",
+                     worker, due",
                 ),
                 ("tenants", "id, status"),
             ],

@@ -1,8 +1,9 @@
 //! The queue: one worker per job, all times the database's, nobody starves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use insula_tenancy::job::{self, Lease, Leaser, NewJob, Retry};
+use insula_tenancy::job::{self, Lease, Leaser, NewJob, Reason, Retry, Subject};
 use insula_tenancy::{Actor, TenantId};
 use serde_json::json;
 
@@ -17,6 +18,15 @@ fn job(n: usize) -> NewJob<'static> {
         unique_key: None,
         priority: 0,
         max_attempts: 3,
+        delay: Duration::ZERO,
+        subject: Subject::default(),
+    }
+}
+
+fn because(internal: &str) -> Reason<'_> {
+    Reason {
+        public: "It did not work.",
+        internal,
     }
 }
 
@@ -105,7 +115,7 @@ async fn a_worker_that_lost_its_lease_cannot_write() {
     assert!(!first.heartbeat(&stale).await.unwrap());
     assert!(complete(&door, &stale).await.is_err());
     let mut tx = door.db().tenant(&stale.cx).await.unwrap();
-    assert!(stale.fail(&mut tx, "late", Retry::Never).await.is_err());
+    assert!(stale.fail(&mut tx, because("late"), Retry::Never).await.is_err());
     assert!(stale.payload(&mut tx).await.is_err());
     drop(tx);
     first.release(&stale).await.unwrap();
@@ -169,7 +179,7 @@ async fn crashes_use_attempts_up_and_then_the_job_is_handed_out_to_be_buried() {
     let lease = lease_one(&leaser).await.unwrap();
     let mut tx = door.db().tenant(&lease.cx).await.unwrap();
     lease
-        .fail(&mut tx, "died every time", Retry::Never)
+        .fail(&mut tx, because("died every time"), Retry::Never)
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -191,7 +201,10 @@ async fn a_failed_job_waits_longer_each_time_and_the_wait_is_in_the_row() {
         let lease = lease_one(&leaser).await.unwrap();
         assert_eq!(lease.attempt, attempt);
         let mut tx = door.db().tenant(&lease.cx).await.unwrap();
-        lease.fail(&mut tx, "not now", Retry::Later).await.unwrap();
+        lease
+            .fail(&mut tx, because("not now"), Retry::Later)
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         let (state, wait): (String, f64) =
             sqlx::query_as("select state, extract(epoch from run_at - now())::float8 from jobs")

@@ -9,9 +9,10 @@ use insula::assembly::{AssemblyOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
-use insula_inference::onnx::OnnxOptions;
+use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use reqwest::Url;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -19,7 +20,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Client, Database, FaultProxy, eventually, runtime};
+use crate::model::{bootstrap_options, options};
+use crate::{BagOfWords, Client, Database, FaultProxy, eventually, insula_binary, runtime};
 
 /// What a test may choose.
 pub struct Setup {
@@ -29,10 +31,16 @@ pub struct Setup {
     pub connections: u32,
     /// The text of `routes.toml`, if there is one.
     pub routes: Option<String>,
+    /// Embedding models besides the bootstrap's.
+    pub models: Vec<BagOfWords>,
     /// Whether the server reaches Postgres through a [`FaultProxy`].
     pub proxy: bool,
+    /// The superuser's URL of a cluster of the test's own.
+    pub cluster: Option<Url>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
+    /// Limits of the processes that read documents; their program is the real one.
+    pub parser: PoolOptions,
 }
 
 impl Default for Setup {
@@ -41,8 +49,11 @@ impl Default for Setup {
             worker: true,
             connections: 8,
             routes: None,
+            models: Vec::new(),
             proxy: false,
+            cluster: None,
             serve: ServeArgs::default(),
+            parser: PoolOptions::default(),
         }
     }
 }
@@ -59,6 +70,8 @@ pub struct TestApp {
     pub proxy: Option<FaultProxy>,
     /// Its database.
     pub database: Database,
+    /// The folders of its models, the default first.
+    pub model_folders: Vec<PathBuf>,
     notifications: Notifications,
     owner: PgPool,
     folder: TempDir,
@@ -104,7 +117,10 @@ impl TestApp {
     pub async fn with(setup: Setup) -> Self {
         start_logging();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let database = Database::create().await;
+        let database = match setup.cluster {
+            Some(cluster) => Database::create_in(cluster).await,
+            None => Database::create().await,
+        };
         let owner = database.owner().await;
         let mut url = database.app_url();
         let proxy = if setup.proxy {
@@ -123,6 +139,12 @@ impl TestApp {
             std::fs::write(&path, text).expect("writing routes.toml");
             path
         });
+        let more = setup
+            .models
+            .iter()
+            .map(|model| options(model.write(folder.path())));
+        let models: Vec<_> = std::iter::once(bootstrap_options()).chain(more).collect();
+        let model_folders = models.iter().map(|model| model.model_dir.clone()).collect();
         let db = DbConfig {
             max_connections: setup.connections,
             ..DbConfig::new(url.to_string().into())
@@ -130,8 +152,13 @@ impl TestApp {
         let options = AssemblyOptions {
             db,
             blobs: folder.path().join("blobs"),
-            models: vec![model()],
+            models,
             routes,
+            parser: PoolOptions {
+                program: insula_binary().await,
+                pdfium: pdfium(),
+                ..setup.parser
+            },
         };
         let assembly = assemble(options).await.expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
@@ -160,6 +187,7 @@ impl TestApp {
             authenticator,
             proxy,
             database,
+            model_folders,
             notifications: assembly.notifications,
             owner,
             folder,
@@ -263,7 +291,8 @@ impl TestApp {
         Db::connect(&config).await.expect("connecting as insula_app")
     }
 
-    /// Runs jobs until none is left, without waiting for the time that failed ones would.
+    /// Runs jobs until none is left but those that are planned for later, without waiting for the time that failed ones
+    /// would.
     pub async fn run_jobs(&self) {
         let stop = CancellationToken::new();
         let worker = tokio::spawn(worker::run(
@@ -273,15 +302,18 @@ impl TestApp {
             stop.clone(),
         ));
         eventually("the queue runs empty", async || {
-            sqlx::query("update jobs set run_at = now() where state = 'ready' and run_at > now()")
-                .execute(&self.owner)
-                .await
-                .expect("skipping backoff");
-            let left: i64 =
-                sqlx::query_scalar("select count(*) from jobs where state in ('ready', 'running')")
-                    .fetch_one(&self.owner)
-                    .await
-                    .expect("counting jobs");
+            sqlx::query(
+                "update jobs set run_at = now() where state = 'ready' and run_at > now() and attempt > 0",
+            )
+            .execute(&self.owner)
+            .await
+            .expect("skipping backoff");
+            let left: i64 = sqlx::query_scalar(
+                "select count(*) from jobs where state = 'running' or state = 'ready' and (run_at <= now() or attempt > 0)",
+            )
+            .fetch_one(&self.owner)
+            .await
+            .expect("counting jobs");
             (left == 0).then_some(())
         })
         .await;
@@ -290,13 +322,9 @@ impl TestApp {
     }
 }
 
-/// The bootstrap's model. One thread: tests run beside each other.
-fn model() -> OnnxOptions {
-    let library = runtime().join("onnxruntime/libonnxruntime.so");
-    OnnxOptions {
-        threads: 1,
-        ..OnnxOptions::new(library, runtime().join("models/all-MiniLM-L6-v2"))
-    }
+/// The bootstrap's library for PDF.
+fn pdfium() -> Option<PathBuf> {
+    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.

@@ -7,6 +7,7 @@ mod error;
 mod json;
 pub mod layers;
 pub mod multipart;
+mod once;
 mod page;
 mod path;
 mod query;
@@ -20,6 +21,7 @@ pub use json::Json;
 #[cfg(test)]
 pub(crate) use json::parse as parse_json;
 pub use multipart::Multipart;
+pub use once::{IdempotencyHeader, Once, OnceJson, OnceKey};
 pub use page::ListQuery;
 pub use path::{Path, PathId};
 pub use query::{FromQuery, Query, QueryParams};

@@ -1,6 +1,7 @@
 //! `/v1/insula/assistants`: presets that appear as models.
 
 use axum::extract::State;
+use axum::response::Response;
 use insula_core::assistant::{self, Assistant, AssistantSettings};
 use insula_tenancy::AssistantId;
 use insula_tenancy::scope_types::{AssistantsRead, AssistantsWrite};
@@ -11,7 +12,7 @@ use super::grounding::DEFAULT_RESULTS;
 use super::ids::body_ids;
 use super::wire::{Deleted, List, Patch, seconds};
 use crate::app::App;
-use crate::http::{ApiResult, Caller, Json, ListQuery, Path, Query};
+use crate::http::{ApiResult, Caller, IdempotencyHeader, Json, ListQuery, OnceJson, Path, Query};
 
 /// An assistant to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -134,13 +135,13 @@ impl UpdateAssistant {
 /// Makes an assistant.
 #[utoipa::path(
     post, path = "/v1/insula/assistants", operation_id = "create_assistant", tag = "assistants",
-    request_body = CreateAssistant, responses((status = OK, body = AssistantObject))
+    params(IdempotencyHeader), request_body = CreateAssistant, responses((status = OK, body = AssistantObject))
 )]
 pub async fn create_assistant(
     caller: Caller<AssistantsWrite>,
     State(app): State<App>,
-    Json(request): Json<CreateAssistant>,
-) -> ApiResult<Json<AssistantObject>> {
+    OnceJson(once, request): OnceJson<CreateAssistant>,
+) -> ApiResult<Response> {
     let settings = AssistantSettings {
         model: request.model,
         instructions: request.instructions.unwrap_or_default(),
@@ -148,11 +149,13 @@ pub async fn create_assistant(
         max_num_results: request.max_num_results.unwrap_or(DEFAULT_MAX_RESULTS),
         score_threshold: request.score_threshold.unwrap_or(0.0),
     };
-    Ok(Json(
-        assistant::create(&app.services, &caller, &request.name, settings)
-            .await?
-            .into(),
-    ))
+    let mut tx = app.services.db.tenant(&caller).await?;
+    if let Some(earlier) = once.earlier(&mut tx).await? {
+        return Ok(earlier);
+    }
+    let assistant =
+        assistant::create(&mut tx, &caller, &app.services.models, &request.name, settings).await?;
+    once.answer(tx, &AssistantObject::from(assistant)).await
 }
 
 /// Lists assistants.

@@ -17,7 +17,10 @@ use utoipa::{IntoParams, ToSchema};
 use self::upload::CreateFile;
 use super::wire::{Deleted, List, seconds};
 use crate::app::App;
-use crate::http::{ApiResult, Caller, FromQuery, Json, ListQuery, Multipart, Path, Query, QueryParams};
+use crate::http::{
+    ApiResult, Caller, FromQuery, IdempotencyHeader, Json, ListQuery, Multipart, OnceKey, Path, Query,
+    QueryParams,
+};
 
 /// An uploaded file.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,20 +97,31 @@ struct PurposeFilter {
 
 /// Uploads a file.
 #[utoipa::path(
-    post, path = "/v1/files", operation_id = "create_file", tag = "files",
+    post, path = "/v1/files", operation_id = "create_file", tag = "files", params(IdempotencyHeader),
     request_body(content = CreateFile, content_type = "multipart/form-data"),
     responses((status = OK, body = FileObject))
 )]
 pub async fn create_file(
     caller: Caller<FilesWrite>,
     State(app): State<App>,
+    key: OnceKey,
     multipart: Multipart,
-) -> ApiResult<Json<FileObject>> {
-    let new = upload::receive(&app.services.blobs, caller.tenant_id(), multipart).await?;
-    let (services, caller) = (app.services, caller.into_context());
+) -> ApiResult<Response> {
+    let upload = upload::receive(&app.services.blobs, caller.tenant_id(), multipart).await?;
+    let once = key.over(&upload.fingerprint());
+    let (db, caller) = (app.services.db, caller.into_context());
     // A task of its own: should the client leave now, the bytes are still recorded or removed, not orphaned.
-    let recorded = tokio::spawn(async move { file::create(&services, &caller, new.claim()).await });
-    Ok(Json(recorded.await.map_err(Error::internal)??.into()))
+    let recorded = tokio::spawn(async move {
+        let mut tx = db.tenant(&caller).await.map_err(Error::from)?;
+        if let Some(earlier) = once.earlier(&mut tx).await? {
+            return Ok(earlier);
+        }
+        let file = file::create(&mut tx, upload.new()).await?;
+        // From here on the row may exist, even if the commit is not confirmed: the bytes must stay.
+        upload.claim();
+        once.answer(tx, &FileObject::from(file)).await
+    });
+    recorded.await.map_err(Error::internal)?
 }
 
 /// Lists files.

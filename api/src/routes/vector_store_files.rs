@@ -1,7 +1,7 @@
 //! `/v1/vector_stores/{vector_store_id}/files`
 
 use axum::extract::State;
-use axum::response::AppendHeaders;
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use insula_core::Error;
 use insula_core::vector_store::Attributes;
 use insula_core::vector_store::file::{self, NewStoreFile, Status, StoreFile};
@@ -15,7 +15,9 @@ use super::chunking::{ChunkingParam, ChunkingStrategy};
 use super::ids::body_id;
 use super::wire::{Deleted, List, seconds};
 use crate::app::App;
-use crate::http::{ApiResult, Caller, FromQuery, Json, ListQuery, Path, Query, QueryParams};
+use crate::http::{
+    ApiResult, Caller, FromQuery, IdempotencyHeader, Json, ListQuery, OnceJson, Path, Query, QueryParams,
+};
 
 /// A file to be attached to a vector store.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -160,38 +162,43 @@ struct StatusFilter {
 /// How soon the SDKs' polling helpers look again, in milliseconds.
 const POLL_AFTER_MS: &str = "300";
 
-type Polled = (
-    AppendHeaders<Option<(&'static str, &'static str)>>,
-    Json<VectorStoreFileObject>,
-);
+type PollAdvice = AppendHeaders<Option<(&'static str, &'static str)>>;
+type Polled = (PollAdvice, Json<VectorStoreFileObject>);
+
+fn poll_advice(status: Status) -> PollAdvice {
+    AppendHeaders((status == Status::InProgress).then_some(("openai-poll-after-ms", POLL_AFTER_MS)))
+}
 
 /// A file, with advice on when to ask again while it is being read.
 fn polled(file: StoreFile) -> Polled {
-    let advice = (file.status == Status::InProgress).then_some(("openai-poll-after-ms", POLL_AFTER_MS));
-    (AppendHeaders(advice), Json(file.into()))
+    (poll_advice(file.status), Json(file.into()))
 }
 
 /// Attaches a file to a vector store. It is read in the background; `status` tells how far it is.
 #[utoipa::path(
     post, path = "/v1/vector_stores/{vector_store_id}/files", operation_id = "create_vector_store_file",
-    tag = "vector stores", params(("vector_store_id" = String, Path, description = "The store's id")),
+    tag = "vector stores", params(("vector_store_id" = String, Path, description = "The store's id"), IdempotencyHeader),
     request_body = CreateVectorStoreFile, responses((status = OK, body = VectorStoreFileObject))
 )]
 pub async fn create_vector_store_file(
     caller: Caller<VectorStoresWrite>,
     State(app): State<App>,
     Path(store_id): Path<VectorStoreId>,
-    Json(request): Json<CreateVectorStoreFile>,
-) -> ApiResult<Polled> {
+    OnceJson(once, request): OnceJson<CreateVectorStoreFile>,
+) -> ApiResult<Response> {
     let new = NewStoreFile {
         file_id: body_id("file_id", &request.file_id)?,
         attributes: attributes::read("attributes", request.attributes)?,
         chunking: ChunkingParam::read(request.chunking_strategy)?,
     };
     let mut tx = app.services.db.tenant(&caller).await?;
+    if let Some(earlier) = once.earlier(&mut tx).await? {
+        return Ok(earlier);
+    }
     let file = file::attach(&mut tx, store_id, new).await?;
-    tx.commit().await?;
-    Ok(polled(file))
+    let advice = poll_advice(file.status);
+    let answer = once.answer(tx, &VectorStoreFileObject::from(file)).await?;
+    Ok((advice, answer).into_response())
 }
 
 /// Lists the files of a vector store.
@@ -308,7 +315,6 @@ pub async fn get_vector_store_file_content(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::response::IntoResponse;
     use chrono::DateTime;
     use insula_core::vector_store::file::{Chunking, LastError};
     use serde_json::json;

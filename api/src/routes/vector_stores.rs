@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
+use axum::response::Response;
 use insula_core::Error;
 use insula_core::vector_store::{self, NewVectorStore, VectorStore, VectorStoreUpdate};
 use insula_tenancy::VectorStoreId;
@@ -16,7 +17,7 @@ use super::ids::body_ids;
 use super::wire::{Deleted, List, Patch, seconds};
 use crate::app::App;
 use crate::http::validate::{required, unsupported};
-use crate::http::{ApiResult, Caller, Json, ListQuery, Path, Query};
+use crate::http::{ApiResult, Caller, IdempotencyHeader, Json, ListQuery, OnceJson, Path, Query};
 
 /// A vector store to be made. All fields are optional.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -200,13 +201,13 @@ impl From<VectorStore> for VectorStoreObject {
 /// Makes a vector store.
 #[utoipa::path(
     post, path = "/v1/vector_stores", operation_id = "create_vector_store", tag = "vector stores",
-    request_body = CreateVectorStore, responses((status = OK, body = VectorStoreObject))
+    params(IdempotencyHeader), request_body = CreateVectorStore, responses((status = OK, body = VectorStoreObject))
 )]
 pub async fn create_vector_store(
     caller: Caller<VectorStoresWrite>,
     State(app): State<App>,
-    Json(request): Json<CreateVectorStore>,
-) -> ApiResult<Json<VectorStoreObject>> {
+    OnceJson(once, request): OnceJson<CreateVectorStore>,
+) -> ApiResult<Response> {
     let metadata = request.metadata.unwrap_or_default();
     storable(&metadata)?;
     let new = NewVectorStore {
@@ -218,9 +219,12 @@ pub async fn create_vector_store(
         file_ids: body_ids("file_ids", &request.file_ids.unwrap_or_default())?,
         chunking: ChunkingParam::read(request.chunking_strategy)?,
     };
-    Ok(Json(
-        vector_store::create(&app.services, &caller, new).await?.into(),
-    ))
+    let mut tx = app.services.db.tenant(&caller).await?;
+    if let Some(earlier) = once.earlier(&mut tx).await? {
+        return Ok(earlier);
+    }
+    let store = vector_store::create(&mut tx, &app.services.models, new).await?;
+    once.answer(tx, &VectorStoreObject::from(store)).await
 }
 
 /// Lists vector stores.

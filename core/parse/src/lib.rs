@@ -14,6 +14,7 @@ mod kind;
 mod markdown;
 mod office;
 mod pdf;
+pub mod sandbox;
 mod sheet;
 mod table;
 mod tidy;
@@ -21,9 +22,7 @@ mod xml;
 
 use std::path::PathBuf;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use insula_core::ingest::{ParseError, ParsedDocument, Parser};
+use insula_core::ingest::{ParseError, ParsedDocument};
 
 use draft::Draft;
 use kind::Kind;
@@ -45,21 +44,6 @@ pub struct Tools {
     pub pdfium: Option<PathBuf>,
 }
 
-/// Reads documents in the process that calls it, without the tools from outside.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DocumentParser;
-
-#[async_trait]
-impl Parser for DocumentParser {
-    async fn parse(&self, bytes: Bytes, filename: &str) -> Result<ParsedDocument, ParseError> {
-        let filename = filename.to_owned();
-        let parsing = tokio::task::spawn_blocking(move || parse(&bytes, &filename, &Tools::default()));
-        parsing
-            .await
-            .unwrap_or_else(|_| Err(error::server("The parser failed on this file.")))
-    }
-}
-
 /// Turns the bytes of a document into text. Blocks for as long as that takes.
 ///
 /// What kind of document it is, the bytes decide; `filename` only tells Markdown and tables from other plain text. Memory
@@ -76,13 +60,6 @@ pub fn parse(bytes: &[u8], filename: &str, tools: &Tools) -> Result<ParsedDocume
         unpackable: MAX_UNPACKED_BYTES,
     };
     reader.read(bytes, filename)?.finish()
-}
-
-/// Does what the first documents would make the libraries do: loads libpdfium and starts the one thread of the office
-/// library. Afterwards [`parse`] opens no file that it needs and starts no thread, so that a process can be locked down.
-pub fn prepare(tools: &Tools) {
-    pdf::prepare(tools);
-    office::prepare();
 }
 
 /// Reads a file, and the files in it.

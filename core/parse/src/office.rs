@@ -23,12 +23,6 @@ const MAX_CELLS: usize = 1_000_000;
 /// Most slides.
 const MAX_SLIDES: usize = 5_000;
 
-/// Has the library do what it does once per process, which starts a thread.
-pub(crate) fn prepare() {
-    // What comes of so small a document does not matter.
-    let _ = read(br"{\rtf1 x}", Office::Rtf);
-}
-
 /// The text of a document as Markdown; a presentation's slides are its pages.
 ///
 /// # Errors

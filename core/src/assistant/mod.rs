@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use insula_tenancy::{AssistantId, Scope, TenantContext, TenantTx, VectorStoreId};
 
 use crate::page::{Listing, Page};
-use crate::{Error, Result, Services, vector_store};
+use crate::{Error, Models, Result, Services, vector_store};
 
 /// A preset.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,26 +42,24 @@ pub struct AssistantSettings {
 /// [`Error::Invalid`] for a bad or taken name (a model's name counts as taken); [`Error::NotFound`] for an unknown model
 /// or store; [`Error::Access`] if stores are named and the caller may not read vector stores.
 pub async fn create(
-    services: &Services,
+    tx: &mut TenantTx,
     cx: &TenantContext,
+    models: &Models,
     name: &str,
     settings: AssistantSettings,
 ) -> Result<Assistant> {
-    if services.models.find_chat(name).is_some() || services.models.find_embedder(name).is_some() {
+    if models.find_chat(name).is_some() || models.find_embedder(name).is_some() {
         return Err(Error::invalid(
             "name",
             format!("'{name}' is the name of a model."),
         ));
     }
     check_name(name)?;
-    check(services, &settings)?;
+    check(models, &settings)?;
     may_read(cx, &settings)?;
-    let mut tx = services.db.tenant(cx).await?;
-    check_stores(&mut tx, &settings.vector_store_ids).await?;
-    let id = store::insert(&mut tx, name, &settings).await?;
-    let created = get(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(created)
+    check_stores(tx, &settings.vector_store_ids).await?;
+    let id = store::insert(tx, name, &settings).await?;
+    get(tx, id).await
 }
 
 /// The assistant of that id.
@@ -110,7 +108,7 @@ pub async fn update(
     id: AssistantId,
     settings: AssistantSettings,
 ) -> Result<Assistant> {
-    check(services, &settings)?;
+    check(&services.models, &settings)?;
     may_read(cx, &settings)?;
     let mut tx = services.db.tenant(cx).await?;
     check_stores(&mut tx, &settings.vector_store_ids).await?;
@@ -153,8 +151,8 @@ fn check_name(name: &str) -> Result<()> {
     ))
 }
 
-fn check(services: &Services, settings: &AssistantSettings) -> Result<()> {
-    if services.models.find_chat(&settings.model).is_none() {
+fn check(models: &Models, settings: &AssistantSettings) -> Result<()> {
+    if models.find_chat(&settings.model).is_none() {
         return Err(Error::model_not_found(&settings.model));
     }
     if settings.instructions.chars().count() > 65_536 || settings.instructions.contains('\0') {

@@ -1,18 +1,19 @@
 //! Uploaded documents.
 
+mod job;
 mod store;
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use insula_tenancy::{FileId, TenantContext, TenantTx, job};
+use insula_tenancy::{FileId, TenantContext, TenantTx};
+pub(crate) use job::DeleteBlob;
 use tokio::io::AsyncRead;
 
 use crate::blob::StoredBlob;
 use crate::page::{Listing, Page};
-use crate::worker::DeleteBlob;
-use crate::{Error, Result, Services, vector_store};
+use crate::{Error, Result, Services, vector_store, worker};
 
 /// What a file is for, in OpenAI's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,22 +99,11 @@ pub struct NewFile {
     pub expires_after: Option<Duration>,
 }
 
-/// Records an uploaded file. When that fails its bytes are removed.
+/// Records an uploaded file. Its bytes are the caller's to remove should `tx` not be committed.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a file name that is empty or longer than 1,024 characters.
-pub async fn create(services: &Services, cx: &TenantContext, new: NewFile) -> Result<File> {
-    let blob = new.blob.name.clone();
-    let created = record(services, cx, new).await;
-    if created.is_err()
-        && let Err(error) = services.blobs.delete(&blob).await
-    {
-        tracing::warn!(%error, "an unrecorded blob could not be removed");
-    }
-    created
-}
-
-async fn record(services: &Services, cx: &TenantContext, new: NewFile) -> Result<File> {
+pub async fn create(tx: &mut TenantTx, new: &NewFile) -> Result<File> {
     let filename = base_name(&new.filename);
     if filename.is_empty() || filename.chars().count() > 1024 {
         return Err(Error::invalid(
@@ -121,10 +111,7 @@ async fn record(services: &Services, cx: &TenantContext, new: NewFile) -> Result
             "The file needs a name of 1 to 1024 characters.",
         ));
     }
-    let mut tx = services.db.tenant(cx).await?;
-    let file = store::insert(&mut tx, &filename, &new).await?;
-    tx.commit().await?;
-    Ok(file)
+    store::insert(tx, &filename, new).await
 }
 
 /// The file of that id.
@@ -161,8 +148,7 @@ pub async fn delete(tx: &mut TenantTx, id: FileId) -> Result<()> {
     let file = get(tx, id).await?;
     vector_store::detach_everywhere(tx, id).await?;
     store::delete(tx, id).await?;
-    job::enqueue(tx, DeleteBlob { blob: file.blob }.job()?).await?;
-    Ok(())
+    worker::enqueue(tx, &DeleteBlob { blob: file.blob }).await
 }
 
 /// The bytes of a file as a stream, with their number.

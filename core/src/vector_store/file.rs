@@ -1,13 +1,12 @@
 //! Files of a vector store.
 
 use chrono::{DateTime, Utc};
-use insula_tenancy::{FileId, TenantTx, VectorStoreId, job};
+use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 use super::{Attributes, check_attributes, file_store, lock, not_found};
-use crate::ingest::ParseError;
+use crate::ingest::{IngestFile, ParseError};
 use crate::page::{Listing, Page};
-use crate::worker::IngestFile;
-use crate::{Error, Result, file};
+use crate::{Error, Result, file, worker};
 
 /// How a file is cut into chunks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -156,11 +155,7 @@ pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFil
         other => other,
     })?;
     if file_store::upsert(tx, store_id, &new).await? {
-        let job = IngestFile {
-            vector_store_id: store_id.uuid(),
-            file_id: new.file_id.uuid(),
-        };
-        job::enqueue(tx, job.job()?).await?;
+        worker::enqueue(tx, &IngestFile::new(store_id, new.file_id)).await?;
     }
     file_store::touch(tx, store_id).await?;
     get(tx, store_id, new.file_id).await
@@ -250,6 +245,27 @@ pub(crate) async fn mark_failed(
         file_store::set_failed(tx, store_id, file_id, error.code.as_str(), &error.message).await?;
     }
     Ok(())
+}
+
+/// Gives a file up that is waiting or being read. Its earlier passages, if any, are gone from search.
+pub(crate) async fn mark_cancelled(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<()> {
+    if lock(tx, store_id).await? && file_store::set_cancelled(tx, store_id, file_id).await? {
+        file_store::remove_chunks(tx, store_id, file_id).await?;
+    }
+    Ok(())
+}
+
+/// Records that a file that failed or was cancelled will be read after all. `false` if it did not, or is gone.
+pub(crate) async fn mark_in_progress(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<bool> {
+    Ok(lock(tx, store_id).await? && file_store::set_in_progress(tx, store_id, file_id).await?)
 }
 
 #[cfg(test)]

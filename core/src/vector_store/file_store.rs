@@ -197,6 +197,40 @@ pub(super) async fn set_failed(
     Ok(())
 }
 
+/// `false` if the file is not in progress.
+pub(super) async fn set_cancelled(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "update vector_store_files set status = 'cancelled', usage_bytes = 0, chunk_count = 0
+         where vector_store_id = $1 and file_id = $2 and status = 'in_progress'",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// `false` if the file neither failed nor was cancelled.
+pub(super) async fn set_in_progress(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "update vector_store_files set status = 'in_progress', error_code = null, error_message = null
+         where vector_store_id = $1 and file_id = $2 and status in ('failed', 'cancelled')",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 pub(super) async fn delete(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
     sqlx::query("delete from vector_store_files where vector_store_id = $1 and file_id = $2")
         .bind(store_id)

@@ -8,14 +8,14 @@ mod store;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
-use insula_tenancy::{FileId, TenantContext, TenantTx, VectorStoreId};
+use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 pub use attributes::{AttributeValue, Attributes, check_attributes};
 pub(crate) use file_store::remove_chunks;
 pub(crate) use store::{Located, locate, lock};
 
 use crate::page::{Listing, Page};
-use crate::{Error, Result, Services};
+use crate::{Error, Models, Result};
 
 /// Up to 16 short strings that a client keeps with an object.
 pub type Metadata = BTreeMap<String, String>;
@@ -137,7 +137,7 @@ pub fn check_metadata(metadata: &Metadata) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown file or model; [`Error::Invalid`] for values out of range.
-pub async fn create(services: &Services, cx: &TenantContext, new: NewVectorStore) -> Result<VectorStore> {
+pub async fn create(tx: &mut TenantTx, models: &Models, new: NewVectorStore) -> Result<VectorStore> {
     check_metadata(&new.metadata)?;
     check_text("name", &new.name, 1024)?;
     check_text(
@@ -153,8 +153,8 @@ pub async fn create(services: &Services, cx: &TenantContext, new: NewVectorStore
         ));
     }
     let model_id = match &new.embedding_model {
-        None => services.models.default_embedder()?.id,
-        Some(name) => match services.models.find_embedder(name) {
+        None => models.default_embedder()?.id,
+        Some(name) => match models.find_embedder(name) {
             Some(model) => model.id,
             None => {
                 return Err(Error::NotFound {
@@ -165,15 +165,14 @@ pub async fn create(services: &Services, cx: &TenantContext, new: NewVectorStore
             }
         },
     };
-    let mut tx = services.db.tenant(cx).await?;
-    let id = store::insert(&mut tx, &new, model_id).await?;
+    let id = store::insert(tx, &new, model_id).await?;
     for (position, file_id) in new.file_ids.iter().enumerate() {
         let attached = file::NewStoreFile {
             file_id: *file_id,
             attributes: Attributes::default(),
             chunking: new.chunking,
         };
-        file::attach(&mut tx, id, attached)
+        file::attach(tx, id, attached)
             .await
             .map_err(|error| match error {
                 Error::NotFound { message, code, .. } => Error::NotFound {
@@ -184,9 +183,7 @@ pub async fn create(services: &Services, cx: &TenantContext, new: NewVectorStore
                 other => other,
             })?;
     }
-    let created = get(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(created)
+    get(tx, id).await
 }
 
 /// The vector store of that id.

@@ -1,26 +1,32 @@
 //! The background: leases jobs, runs them, keeps their leases alive, buries what cannot work.
 
-mod jobs;
+mod job;
+mod kinds;
+mod lane;
+mod progress;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use insula_tenancy::job::{Lease, Leaser};
+use insula_tenancy::job::Leaser;
 use insula_tenancy::{Notifications, new_uuid};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use jobs::{DeleteBlob, IngestFile};
+pub(crate) use job::{Class, Failure, Job, enqueue, enqueue_after};
+pub(crate) use kinds::{Kind, cancelled, retried};
+use lane::Lane;
+pub(crate) use progress::report;
 
 use crate::Services;
 
 /// How much a worker does at once.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerSettings {
-    /// Jobs at once in this process.
+    /// Jobs at once in this process that are bound by the processor or the model: reading and embedding.
     pub concurrency: usize,
-    /// Jobs at once of one tenant, over all workers.
+    /// Jobs at once in this process besides those, that mostly wait: deliveries, deletions, sweeps.
+    pub light_concurrency: usize,
+    /// Jobs at once of one tenant, over all workers; of each of the two sorts.
     pub tenant_cap: i32,
     /// How long a job may go without a sign of life.
     pub lease_for: Duration,
@@ -34,6 +40,7 @@ impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             concurrency: 4,
+            light_concurrency: 8,
             tenant_cap: 4,
             lease_for: Duration::from_secs(30),
             poll_every: Duration::from_secs(1),
@@ -42,7 +49,8 @@ impl Default for WorkerSettings {
     }
 }
 
-/// Runs jobs until `shutdown`, then finishes or hands back what is running.
+/// Runs jobs until `shutdown`, then finishes or hands back what is running. The queue is looked at at once, so that jobs
+/// whose worker died are taken over as soon as their leases have run out.
 pub async fn run(
     services: Services,
     notifications: Notifications,
@@ -55,38 +63,24 @@ pub async fn run(
     );
     leaser.lease_for = settings.lease_for;
     leaser.tenant_cap = settings.tenant_cap;
-    let worker = Worker { services, leaser };
-    let slots = Arc::new(Semaphore::new(settings.concurrency));
     let tasks = TaskTracker::new();
     let give_back = CancellationToken::new();
-    while !shutdown.is_cancelled() {
-        let free = slots.available_permits();
-        let leased = if free == 0 {
-            Vec::new()
-        } else {
-            worker.lease(free).await
+    let lane = |class, concurrency| {
+        let lane = Lane {
+            services: services.clone(),
+            notifications: notifications.clone(),
+            leaser: leaser.clone(),
+            kinds: Kind::names(class),
+            poll_every: settings.poll_every,
+            tasks: tasks.clone(),
+            give_back: give_back.clone(),
         };
-        let found = !leased.is_empty();
-        for lease in leased {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-                return;
-            };
-            let (worker, give_back, notifications) =
-                (worker.clone(), give_back.clone(), notifications.clone());
-            tasks.spawn(async move {
-                worker.carry_out(lease, give_back).await;
-                drop(slot);
-                // A slot is free, and the tenant may have work that its cap held back.
-                notifications.wake_workers();
-            });
-        }
-        if !found {
-            tokio::select! {
-                () = notifications.job_or(settings.poll_every) => {}
-                () = shutdown.cancelled() => {}
-            }
-        }
-    }
+        lane.run(concurrency, shutdown.clone())
+    };
+    tokio::join!(
+        lane(Class::Ingest, settings.concurrency),
+        lane(Class::Light, settings.light_concurrency),
+    );
     tasks.close();
     if tokio::time::timeout(settings.drain_for, tasks.wait())
         .await
@@ -94,71 +88,5 @@ pub async fn run(
     {
         give_back.cancel();
         tasks.wait().await;
-    }
-}
-
-#[derive(Clone)]
-struct Worker {
-    services: Services,
-    leaser: Leaser,
-}
-
-impl Worker {
-    async fn lease(&self, free: usize) -> Vec<Lease> {
-        let limit = i64::try_from(free).unwrap_or(i64::MAX);
-        self.leaser
-            .lease(jobs::KINDS, limit)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::warn!(%error, "could not lease jobs");
-                Vec::new()
-            })
-    }
-
-    /// Runs one job to an end that is on record: done, failed, or handed back.
-    async fn carry_out(&self, lease: Lease, give_back: CancellationToken) {
-        let (services, job) = (self.services.clone(), lease.clone());
-        // A task of its own, so that a panic is an error of the job and not of the worker.
-        let mut running = tokio::spawn(async move { jobs::dispatch(&services, &job).await });
-        let lost = self.keep_alive(&lease);
-        tokio::pin!(lost);
-        tokio::select! {
-            ended = &mut running => {
-                let failure = match ended {
-                    Ok(Ok(())) => return,
-                    Ok(Err(failure)) => failure,
-                    Err(panic) => crate::Error::internal(format!("the job panicked: {panic}")).into(),
-                };
-                if let Err(error) = jobs::record_failure(&self.services, &lease, failure).await {
-                    tracing::warn!(%error, job = %lease.id, "could not record a failed job; its lease will run out");
-                }
-            }
-            () = &mut lost => {
-                running.abort();
-                tracing::warn!(job = %lease.id, "lost the lease of a job; another worker has it");
-            }
-            () = give_back.cancelled() => {
-                running.abort();
-                // Only after the task is gone: it must not write after the job was handed back. (It could not: the
-                // fencing token would have changed.)
-                let _ = (&mut running).await;
-                if let Err(error) = self.leaser.release(&lease).await {
-                    tracing::warn!(%error, job = %lease.id, "could not hand a job back; its lease will run out");
-                }
-            }
-        }
-    }
-
-    /// Extends the lease three times per lifetime; returns when it is lost.
-    async fn keep_alive(&self, lease: &Lease) {
-        loop {
-            tokio::time::sleep(self.leaser.lease_for / 3).await;
-            match self.leaser.heartbeat(lease).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                // The database is away. The lease may hold; if it does not, the fencing token keeps us from writing.
-                Err(error) => tracing::warn!(%error, job = %lease.id, "heartbeat failed"),
-            }
-        }
     }
 }

@@ -2,11 +2,12 @@
 //! walkers cannot call fails them until they are taught.
 
 mod access;
+mod idempotency;
 mod isolation;
 
 use std::collections::BTreeMap;
 
-use insula_tests::Client;
+use insula_tests::{BagOfWords, Client, Setup, TestApp};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
@@ -20,6 +21,8 @@ pub(crate) struct Operation {
     body: Option<Body>,
     /// Whether it takes cursors.
     pub(crate) is_list: bool,
+    /// Whether it takes an `Idempotency-Key`.
+    pub(crate) is_repeatable: bool,
 }
 
 enum Body {
@@ -37,7 +40,25 @@ pub(crate) struct Document {
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
-pub(crate) const KINDS: [&str; 4] = ["assistant_id", "file_id", "model", "vector_store_id"];
+pub(crate) const KINDS: &[&str] = &[
+    "assistant_id",
+    "file_id",
+    "migration_id",
+    "model",
+    "vector_store_id",
+];
+
+/// The model of the furnished stores; the document's example is another one.
+const MODEL: &str = "bag-of-words";
+
+/// A server with a worker, that knows [`MODEL`] besides the bootstrap's.
+pub(crate) async fn two_models() -> TestApp {
+    TestApp::with(Setup {
+        models: vec![BagOfWords::new(MODEL)],
+        ..Setup::default()
+    })
+    .await
+}
 
 /// A call, ready to be sent.
 #[derive(Debug, Clone)]
@@ -46,6 +67,8 @@ pub(crate) struct Call {
     path: String,
     body: Option<Value>,
     multipart: bool,
+    /// Of the file in a multipart body.
+    content: &'static str,
 }
 
 impl Document {
@@ -71,6 +94,9 @@ impl Document {
                     public: operation.get("security").is_some(),
                     body,
                     is_list: parameters.iter().any(|parameter| parameter["name"] == "after"),
+                    is_repeatable: parameters
+                        .iter()
+                        .any(|parameter| parameter["name"] == "Idempotency-Key"),
                 });
             }
         }
@@ -102,19 +128,18 @@ impl Document {
             path,
             body,
             multipart,
+            content: "x",
         }
     }
 
     /// Which kinds of ids an operation names.
     pub(crate) fn kinds(&self, operation: &Operation) -> Vec<&'static str> {
-        let marks: Ids = KINDS
-            .into_iter()
-            .map(|kind| (kind, format!("~{kind}~")))
-            .collect();
+        let marks: Ids = KINDS.iter().map(|kind| (*kind, format!("~{kind}~"))).collect();
         let call = self.call(operation, &marks);
         let text = format!("{} {}", call.path, call.body.unwrap_or_default());
         KINDS
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|kind| text.contains(&marks[kind]))
             .collect()
     }
@@ -218,13 +243,26 @@ impl Call {
         }
     }
 
+    /// The same call with another body.
+    pub(crate) fn changed(&self) -> Self {
+        let mut changed = self.clone();
+        match &mut changed.body {
+            Some(body) => body["another"] = json!("one"),
+            None => changed.content = "y",
+        }
+        changed
+    }
+
     pub(crate) fn request(&self, client: &Client) -> RequestBuilder {
         let request = client.request(self.method.clone(), &self.path);
         match (&self.body, self.multipart) {
             (Some(body), _) => request.json(body),
             (None, true) => {
-                let body = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
-                            content-disposition: form-data; name=\"file\"; filename=\"w.txt\"\r\n\r\nx\r\n--b--\r\n";
+                let body = format!(
+                    "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
+                     content-disposition: form-data; name=\"file\"; filename=\"w.txt\"\r\n\r\n{}\r\n--b--\r\n",
+                    self.content
+                );
                 request
                     .header("content-type", "multipart/form-data; boundary=b")
                     .body(body)
@@ -243,13 +281,22 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let file = client
         .upload(&format!("{canary}.txt"), format!("The word is {canary}."))
         .await;
-    let store = client.store(canary, &[]).await;
+    let store = json!({"name": canary, "embedding_model": MODEL});
+    let store = client.post("/v1/vector_stores", store).await.ok()["id"].clone();
+    let store = store.as_str().unwrap().to_owned();
     let attach = json!({"file_id": file, "attributes": {"word": canary}});
     client
         .post(&format!("/v1/vector_stores/{store}/files"), attach)
         .await
         .ok();
     client.ready(&store).await;
+    // One that is over, so that another can begin.
+    let path = format!("/v1/insula/vector_stores/{store}");
+    let migrate = json!({"model": "all-MiniLM-L6-v2", "auto_switch": false});
+    let migration = client.post(&format!("{path}/migrate"), migrate).await.ok();
+    let migration = migration["id"].as_str().unwrap().to_owned();
+    let cancel = format!("{path}/migrations/{migration}/cancel");
+    client.post(&cancel, json!({})).await.ok();
     let assistant = json!({
         "name": format!("{canary}-assistant"), "model": "insula/extractive", "instructions": canary,
         "vector_store_ids": [store],
@@ -258,6 +305,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     Ids::from([
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("file_id", file),
+        ("migration_id", migration),
         ("model", format!("{canary}-assistant")),
         ("vector_store_id", store),
     ])
@@ -271,6 +319,10 @@ pub(crate) fn nobodys() -> Ids {
             insula_tenancy::AssistantId::generate().to_string(),
         ),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        (
+            "migration_id",
+            insula_tenancy::MigrationId::generate().to_string(),
+        ),
         ("model", "nobodys-assistant".to_owned()),
         (
             "vector_store_id",

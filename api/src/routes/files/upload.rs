@@ -46,10 +46,26 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    /// Hands the upload over to be recorded; its bytes are then somebody else's care.
-    pub(super) fn claim(mut self) -> NewFile {
+    /// What is to be recorded.
+    pub(super) fn new(&self) -> &NewFile {
+        &self.new
+    }
+
+    /// What tells this upload from another one: name, purpose, lifetime, and the digest of the bytes.
+    pub(super) fn fingerprint(&self) -> [Vec<u8>; 4] {
+        let new = &self.new;
+        let lifetime = new.expires_after.map_or(0, |lifetime| lifetime.as_secs());
+        [
+            new.filename.clone().into_bytes(),
+            new.purpose.as_str().into(),
+            lifetime.to_le_bytes().into(),
+            new.blob.sha256.into(),
+        ]
+    }
+
+    /// Keeps the bytes: a row knows them now.
+    pub(super) fn claim(mut self) {
         self.unclaimed.name = None;
-        self.new
     }
 }
 
@@ -203,7 +219,9 @@ mod tests {
     async fn fields_come_in_any_order() {
         let (_folder, blobs) = Folder::new();
         for parts in [[FILE, PURPOSE], [PURPOSE, FILE]] {
-            let new = send(&blobs, &parts).await.unwrap().claim();
+            let upload = send(&blobs, &parts).await.unwrap();
+            let new = upload.new().clone();
+            upload.claim();
             assert_eq!(
                 (new.filename.as_str(), new.purpose),
                 ("a.txt", Purpose::Assistants)

@@ -28,12 +28,6 @@ const LOOK_FOR_IMAGES: i32 = 3;
 /// A text layer with fewer known characters than one in so many says nothing.
 const UNKNOWN_SHARE: usize = 2;
 
-/// Loads the library, if it is installed.
-pub(crate) fn prepare(tools: &Tools) {
-    // A library that cannot be loaded is reported with the first document that needs it.
-    let _ = library::load(tools);
-}
-
 /// The text of a document, page by page, in reading order.
 ///
 /// # Errors

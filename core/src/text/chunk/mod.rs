@@ -2,12 +2,16 @@
 
 mod measure;
 mod section;
+mod stored;
+mod table;
 
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
 use crate::ingest::{Heading, ParsedDocument};
 use crate::model::TokenCounter;
 use measure::Measure;
+pub(crate) use stored::embed_texts;
+use table::Table;
 
 /// Tokens of the model's window that are kept for its special tokens (two for BERT; some have more).
 const SPECIAL_TOKENS: usize = 4;
@@ -84,6 +88,8 @@ pub struct ChunkDraft {
     pub tokens: usize,
     /// How many of `heading_path`, from the outside, lie before `text`.
     above: usize,
+    /// Column names of the table that `text` starts inside of.
+    columns: Option<String>,
     /// The titles above for the embedding, cut to what the window has room for.
     context: String,
 }
@@ -99,10 +105,14 @@ impl ChunkDraft {
         }
     }
 
-    /// What the text half of search indexes: all titles above, then the text.
+    /// What the text half of search indexes: all titles above, the columns of a table that goes on here, then the text.
     pub fn indexed_text(&self) -> String {
         let above = self.heading_path.iter().take(self.above).map(String::as_str);
-        above.chain([self.text.as_str()]).collect::<Vec<_>>().join("\n")
+        above
+            .chain(self.columns.as_deref())
+            .chain([self.text.as_str()])
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -151,6 +161,7 @@ struct Drafts<'a> {
     document: &'a ParsedDocument,
     counter: &'a dyn TokenCounter,
     settings: ChunkSettings,
+    tables: Vec<Table>,
     done: Vec<ChunkDraft>,
     /// A byte offset and the character offset that belongs to it, where the last chunk started.
     at: (usize, usize),
@@ -162,6 +173,11 @@ impl<'a> Drafts<'a> {
             document,
             counter,
             settings,
+            tables: if document.markdown {
+                table::find(&document.text)
+            } else {
+                Vec::new()
+            },
             done: Vec::new(),
             at: (0, 0),
         }
@@ -188,6 +204,7 @@ impl<'a> Drafts<'a> {
         let path = path_at(&self.document.headings, start);
         let above = path.iter().filter(|heading| heading.offset < start).count();
         let heading_path: Vec<String> = path.iter().map(|heading| shorten(&heading.title)).collect();
+        let columns = table::columns_at(&self.tables, start).map(shorten);
         let page = self
             .document
             .pages
@@ -200,7 +217,17 @@ impl<'a> Drafts<'a> {
             page: page.map(|at| self.document.pages[at].page),
             tokens,
             above,
-            context: self.context(&heading_path[..above], text, tokens),
+            context: context(
+                heading_path[..above]
+                    .iter()
+                    .map(String::as_str)
+                    .chain(columns.as_deref()),
+                text,
+                tokens,
+                self.counter,
+                self.settings.window_tokens,
+            ),
+            columns,
             heading_path,
             text: text.to_owned(),
         });
@@ -219,25 +246,32 @@ impl<'a> Drafts<'a> {
         self.at = (byte, chars);
         chars
     }
+}
 
-    /// The heading path, cut from the outside in until path and text fit the window.
-    fn context(&self, titles: &[String], text: &str, tokens: usize) -> String {
-        let window = self.settings.window_tokens;
-        let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
-        for from in 0..titles.len() {
-            let path = titles[from..].join(" > ");
-            let path_tokens = self.counter.count(&path);
-            if path_tokens > room {
-                continue;
-            }
-            let fits = path_tokens + tokens + SEAM_TOKENS <= window
-                || self.counter.count(&format!("{path}\n{text}")) <= window;
-            if fits {
-                return path;
-            }
+/// What lies above a text (titles, then the columns of a table), cut from the outside in until it and the text, of
+/// `tokens` tokens, fit the window.
+fn context<'a>(
+    above: impl Iterator<Item = &'a str>,
+    text: &str,
+    tokens: usize,
+    counter: &dyn TokenCounter,
+    window: usize,
+) -> String {
+    let above: Vec<&str> = above.collect();
+    let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
+    for from in 0..above.len() {
+        let path = above[from..].join(" > ");
+        let path_tokens = counter.count(&path);
+        if path_tokens > room {
+            continue;
         }
-        String::new()
+        let fits = path_tokens + tokens + SEAM_TOKENS <= window
+            || counter.count(&format!("{path}\n{text}")) <= window;
+        if fits {
+            return path;
+        }
     }
+    String::new()
 }
 
 fn shorten(title: &str) -> String {
