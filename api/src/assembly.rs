@@ -13,8 +13,10 @@ use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
 use insula_parse::DocumentParser;
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{App, MAX_JOB_STREAMS};
 
 /// What a server or worker is made of.
 #[derive(Debug, Clone)]
@@ -77,6 +79,9 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         app: App {
             services,
             authenticator,
+            notifications: notifications.clone(),
+            streams: Arc::new(Semaphore::new(MAX_JOB_STREAMS)),
+            stopping: CancellationToken::new(),
         },
         notifications,
     })

@@ -33,6 +33,7 @@ use crate::http::{ApiError, ErrorBody};
         (name = "files", description = "Uploaded documents"),
         (name = "vector stores", description = "Searchable sets of files"),
         (name = "assistants", description = "Presets that appear as models"),
+        (name = "jobs", description = "Background work: how far it is, why it failed; retry and cancel"),
         (name = "health", description = "Probes; they need no key"),
     ),
     components(schemas(ErrorBody)),

@@ -7,6 +7,7 @@ mod error;
 pub mod file;
 pub mod idempotency;
 pub mod ingest;
+pub mod job;
 pub mod model;
 pub mod page;
 mod pg;

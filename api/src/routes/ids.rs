@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, FileId, VectorStoreId};
+use insula_tenancy::{AssistantId, FileId, JobId, VectorStoreId};
 
 use crate::http::PathId;
 
@@ -15,6 +15,10 @@ impl PathId for VectorStoreId {
 
 impl PathId for AssistantId {
     const WHAT: &'static str = "assistant";
+}
+
+impl PathId for JobId {
+    const WHAT: &'static str = "job";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

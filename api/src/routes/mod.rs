@@ -10,6 +10,7 @@ mod filter;
 mod grounding;
 pub mod health;
 mod ids;
+pub mod jobs;
 pub mod models;
 pub mod search;
 pub mod vector_store_files;
