@@ -4,8 +4,8 @@
 use half::f16;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
-use sqlx::{Encode, Postgres, Type};
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo, PgValueRef};
+use sqlx::{Decode, Encode, Postgres, Type};
 
 /// A vector in half precision: what embeddings are stored and compared as.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,21 @@ impl Encode<'_, Postgres> for Halfvec {
             buffer.extend_from_slice(&value.to_be_bytes());
         }
         Ok(IsNull::No)
+    }
+}
+
+impl Decode<'_, Postgres> for Halfvec {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        let bytes = value.as_bytes()?;
+        let (head, rest) = bytes.split_at_checked(4).ok_or("a halfvec without its head")?;
+        let length = usize::from(u16::from_be_bytes([head[0], head[1]]));
+        let (values, odd) = rest.as_chunks::<2>();
+        if values.len() != length || !odd.is_empty() {
+            return Err("a halfvec of another length than it says".into());
+        }
+        Ok(Self(
+            values.iter().map(|value| f16::from_be_bytes(*value)).collect(),
+        ))
     }
 }
 

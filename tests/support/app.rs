@@ -12,6 +12,7 @@ use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use reqwest::Url;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -31,6 +32,8 @@ pub struct Setup {
     pub routes: Option<String>,
     /// Whether the server reaches Postgres through a [`FaultProxy`].
     pub proxy: bool,
+    /// The superuser's URL of a cluster of the test's own.
+    pub cluster: Option<Url>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
 }
@@ -42,6 +45,7 @@ impl Default for Setup {
             connections: 8,
             routes: None,
             proxy: false,
+            cluster: None,
             serve: ServeArgs::default(),
         }
     }
@@ -104,7 +108,10 @@ impl TestApp {
     pub async fn with(setup: Setup) -> Self {
         start_logging();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let database = Database::create().await;
+        let database = match setup.cluster {
+            Some(cluster) => Database::create_in(cluster).await,
+            None => Database::create().await,
+        };
         let owner = database.owner().await;
         let mut url = database.app_url();
         let proxy = if setup.proxy {
@@ -281,7 +288,7 @@ impl TestApp {
             .await
             .expect("skipping backoff");
             let left: i64 = sqlx::query_scalar(
-                "select count(*) from jobs where state = 'running' or state = 'ready' and run_at <= now()",
+                "select count(*) from jobs where state = 'running' or state = 'ready' and (run_at <= now() or attempt > 0)",
             )
             .fetch_one(&self.owner)
             .await

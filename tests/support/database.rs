@@ -31,7 +31,14 @@ impl Database {
     /// # Panics
     /// Outside `make test`, which starts the cluster, and when that cluster refuses.
     pub async fn create() -> Self {
-        let admin = cluster();
+        Self::create_in(cluster()).await
+    }
+
+    /// The same in another cluster, whose superuser's URL is `admin`.
+    ///
+    /// # Panics
+    /// When that cluster refuses.
+    pub async fn create_in(admin: Url) -> Self {
         let template = template(&admin).await;
         sweep(&admin).await;
         let id = insula_tenancy::new_uuid().simple();

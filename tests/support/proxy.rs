@@ -21,6 +21,8 @@ pub struct FaultProxy {
 struct Faults {
     delay: Duration,
     stalled: bool,
+    /// New connections are closed at once.
+    refusing: bool,
     /// Connections of an older generation are cut.
     generation: u64,
 }
@@ -59,6 +61,14 @@ impl FaultProxy {
         self.faults.send_modify(|faults| faults.stalled = stalled);
     }
 
+    /// As if nobody were there: all connections are cut, and new ones closed at once. Or again as it was.
+    pub fn refuse(&self, refusing: bool) {
+        self.faults.send_modify(|faults| {
+            faults.refusing = refusing;
+            faults.generation += u64::from(refusing);
+        });
+    }
+
     /// Cuts all connections that are open now.
     pub fn cut(&self) {
         self.faults.send_modify(|faults| faults.generation += 1);
@@ -73,6 +83,9 @@ impl Drop for FaultProxy {
 
 async fn connection(client: TcpStream, target: Arc<(String, u16)>, faults: watch::Receiver<Faults>) {
     let born = faults.borrow().generation;
+    if faults.borrow().refusing {
+        return;
+    }
     let Ok(server) = TcpStream::connect((target.0.as_str(), target.1)).await else {
         return;
     };

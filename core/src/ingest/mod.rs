@@ -3,8 +3,11 @@
 //! Everything slow happens without a transaction; the result is written in one, together with the end of the job and
 //! under its fencing token. So a file is searchable whole or not at all, whatever dies when, and never twice.
 
+mod embed;
 mod job;
 mod parsed;
+mod ready;
+mod reuse;
 mod write;
 
 use insula_tenancy::job::Lease;
@@ -12,20 +15,15 @@ use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 pub(crate) use job::IngestFile;
 pub use parsed::{Heading, PageStart, ParseError, ParseErrorCode, ParsedDocument, Parser};
-use write::ReadyChunk;
+pub(crate) use ready::{Embedded, ReadyChunk, make_ready};
+pub(crate) use write::replace_chunks;
 
-use crate::model::{EmbedPurpose, Embedder};
-use crate::pg::{Halfvec, Sparsevec};
+use crate::model::Embedder;
 use crate::text::chunk::{self, ChunkDraft, ChunkSettings};
-use crate::text::terms::DocumentTerms;
 use crate::vector_store::file::{Chunking, Status, StoreFile};
 use crate::vector_store::{self, Located};
-use crate::worker::Failure;
+use crate::worker::{Failure, report};
 use crate::{Error, Result, Services, file};
-
-/// How many chunks are handed to the embedder at once: enough for full batches, few enough that a lost lease is noticed
-/// and that memory stays bounded.
-const EMBED_AT_ONCE: usize = 128;
 
 /// Reads a file into a store and completes the job.
 async fn run(
@@ -41,8 +39,7 @@ async fn run(
         tx.commit().await?;
         return Ok(());
     };
-    tx.commit().await?;
-
+    let model_id = store.embedding_model_id;
     let embedder = &services
         .models
         .find_embedder(&store.embedding_model)
@@ -53,6 +50,17 @@ async fn run(
             ))
         })?
         .embedder;
+    let dimensions = embedder.card().dimensions;
+    if let Some(twin) = reuse::twin(&mut tx, store_id, file_id).await?
+        && write::copy_file(&mut tx, store_id, file_id, twin, model_id, dimensions).await?
+    {
+        lease.complete(&mut tx).await?;
+        tx.commit().await?;
+        return Ok(());
+    }
+    tx.commit().await?;
+
+    report(services, lease, "reading", 0, 0).await?;
     let bytes = services
         .blobs
         .read(file::blob_name(&file))
@@ -63,6 +71,7 @@ async fn run(
         .parse(bytes, &file.filename)
         .await
         .map_err(Failure::Document)?;
+    report(services, lease, "chunking", 0, 0).await?;
     let drafts = cut(std::sync::Arc::clone(embedder), document, store_file.chunking).await?;
     if drafts.is_empty() {
         return Err(Failure::Document(ParseError {
@@ -70,18 +79,13 @@ async fn run(
             message: "The file contains no text.".into(),
         }));
     }
-    let chunks = embed(embedder.as_ref(), &store, drafts).await?;
+    let vectors = embed::embed(services, lease, model_id, embedder.as_ref(), &drafts).await?;
+    report(services, lease, "writing", drafts.len(), drafts.len()).await?;
+    let chunks = make_ready(&store, drafts, vectors).await?;
 
     let mut tx = services.db.tenant(&lease.cx).await?;
-    write::replace_chunks(
-        &mut tx,
-        store_id,
-        file_id,
-        store.embedding_model_id,
-        embedder.card().dimensions,
-        &chunks,
-    )
-    .await?;
+    replace_chunks(&mut tx, store_id, file_id, model_id, dimensions, &chunks).await?;
+    reuse::unstage(&mut tx, lease.id).await?;
     lease.complete(&mut tx).await?;
     tx.commit().await?;
     Ok(())
@@ -128,68 +132,4 @@ async fn cut(
     })
     .await
     .map_err(Error::internal)
-}
-
-async fn embed(embedder: &dyn Embedder, store: &Located, drafts: Vec<ChunkDraft>) -> Result<Vec<ReadyChunk>> {
-    let mut vectors = Vec::with_capacity(drafts.len());
-    for part in drafts.chunks(EMBED_AT_ONCE) {
-        let texts = part.iter().map(ChunkDraft::embed_text).collect();
-        vectors.extend(embedder.embed(texts, EmbedPurpose::Bulk).await?.vectors);
-    }
-    if vectors.len() != drafts.len() {
-        return Err(Error::internal(
-            "the embedder returned another number of vectors than it was given texts",
-        ));
-    }
-    let (chunk_count, term_count) = (store.chunk_count, store.term_count);
-    tokio::task::spawn_blocking(move || {
-        let languages: Vec<&'static str> = drafts.iter().map(|draft| language_of(&draft.text)).collect();
-        let average = average_length(chunk_count, term_count, &drafts, &languages);
-        std::iter::zip(std::iter::zip(drafts, languages), vectors)
-            .map(|((draft, language), vector)| {
-                let terms = DocumentTerms::new(&draft.indexed_text(), known(language), average);
-                ReadyChunk {
-                    draft,
-                    language,
-                    term_count: i32::try_from(terms.length).unwrap_or(i32::MAX),
-                    terms: Sparsevec::new(terms.weights),
-                    vector: Halfvec::new(&vector),
-                }
-            })
-            .collect()
-    })
-    .await
-    .map_err(Error::internal)
-}
-
-fn language_of(text: &str) -> &'static str {
-    let detected = crate::text::language::detect(text);
-    if detected.reliable { detected.code } else { "und" }
-}
-
-/// `None` lets the tokenizer decide for itself.
-fn known(language: &'static str) -> Option<&'static str> {
-    (language != "und").then_some(language)
-}
-
-/// BM25's average length: of the store as it is, and of the new chunks. It is frozen into the weights, which is mild
-/// (search-quality falls by less than a point when the average drifts by a fifth).
-fn average_length(
-    chunk_count: i64,
-    term_count: i64,
-    drafts: &[ChunkDraft],
-    languages: &[&'static str],
-) -> f32 {
-    // A sample says enough about the new chunks; their lengths are bounded by the chunk size.
-    const SAMPLE: usize = 64;
-    let step = (drafts.len() / SAMPLE).max(1);
-    let sampled: Vec<u32> = drafts
-        .iter()
-        .zip(languages)
-        .step_by(step)
-        .map(|(draft, language)| DocumentTerms::new(&draft.indexed_text(), known(language), 1.0).length)
-        .collect();
-    let mean = sampled.iter().map(|length| f64::from(*length)).sum::<f64>() / sampled.len().max(1) as f64;
-    let total = term_count as f64 + mean * drafts.len() as f64;
-    (total / (chunk_count as f64 + drafts.len() as f64).max(1.0)) as f32
 }

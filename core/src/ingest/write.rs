@@ -4,19 +4,11 @@ use std::collections::BTreeMap;
 
 use insula_tenancy::{ChunkId, FileId, TenantTx, VectorStoreId};
 
+use super::ready::ReadyChunk;
+use super::reuse;
 use crate::pg::{Halfvec, Sparsevec};
-use crate::text::chunk::ChunkDraft;
 use crate::vector_store::{lock, remove_chunks};
-use crate::{Result, sql};
-
-/// A chunk with everything that search needs.
-pub(super) struct ReadyChunk {
-    pub(super) draft: ChunkDraft,
-    pub(super) language: &'static str,
-    pub(super) term_count: i32,
-    pub(super) terms: Sparsevec,
-    pub(super) vector: Halfvec,
-}
+use crate::{Error, Result, sql};
 
 /// Rows per insert: keeps a statement's parameters in the low megabytes.
 const ROWS: usize = 512;
@@ -24,7 +16,10 @@ const ROWS: usize = 512;
 const UNIT_SEPARATOR: &str = "\u{1f}";
 
 /// Puts `chunks` in the place of whatever the file had before, and marks the file completed.
-pub(super) async fn replace_chunks(
+///
+/// # Errors
+/// [`Error::Internal`], to be tried again, when the store has changed its model since the chunks were embedded.
+pub(crate) async fn replace_chunks(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     file_id: FileId,
@@ -32,19 +27,7 @@ pub(super) async fn replace_chunks(
     dimensions: usize,
     chunks: &[ReadyChunk],
 ) -> Result<()> {
-    if !lock(tx, store_id).await? {
-        // Deleted meanwhile; the job completes with nothing to show.
-        return Ok(());
-    }
-    let attached: Option<i32> = sqlx::query_scalar(
-        "select 1 from vector_store_files where vector_store_id = $1 and file_id = $2 and status <> 'cancelled'
-         for update",
-    )
-    .bind(store_id)
-    .bind(file_id)
-    .fetch_optional(&mut **tx)
-    .await?;
-    if attached.is_none() {
+    if !is_awaited(tx, store_id, file_id, model_id).await? {
         return Ok(());
     }
     remove_chunks(tx, store_id, file_id).await?;
@@ -65,17 +48,82 @@ pub(super) async fn replace_chunks(
         .await?;
     }
     add_statistics(tx, store_id, chunks).await?;
-    let text_bytes: usize = chunks.iter().map(|chunk| chunk.draft.text.len()).sum();
-    let usage = text_bytes + chunks.len() * dimensions * size_of::<u16>();
+    complete(tx, store_id, file_id, dimensions).await
+}
+
+/// Makes a file searchable with the chunks of `twin`, which has the same bytes. `false` if `twin` has changed since it
+/// was found, and the file has to be read after all.
+pub(super) async fn copy_file(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    twin: FileId,
+    model_id: i32,
+    dimensions: usize,
+) -> Result<bool> {
+    if !is_awaited(tx, store_id, file_id, model_id).await? {
+        return Ok(true);
+    }
+    // Under the store's lock nobody changes its chunks.
+    if reuse::twin(tx, store_id, file_id).await? != Some(twin) {
+        return Ok(false);
+    }
+    remove_chunks(tx, store_id, file_id).await?;
+    reuse::copy_chunks(tx, store_id, file_id, twin, model_id, dimensions).await?;
+    complete(tx, store_id, file_id, dimensions).await?;
+    Ok(true)
+}
+
+/// Locks the store, and tells whether the file still waits to be written: store and file may be gone, or the file may
+/// have been cancelled; the job then completes with nothing to show.
+async fn is_awaited(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    model_id: i32,
+) -> Result<bool> {
+    if !lock(tx, store_id).await? {
+        return Ok(false);
+    }
+    let model_now: i32 = sqlx::query_scalar("select embedding_model_id from vector_stores where id = $1")
+        .bind(store_id)
+        .fetch_one(&mut **tx)
+        .await?;
+    if model_now != model_id {
+        return Err(Error::internal(
+            "the store changed its embedding model while the file was read",
+        ));
+    }
+    let attached: Option<i32> = sqlx::query_scalar(
+        "select 1 from vector_store_files where vector_store_id = $1 and file_id = $2 and status <> 'cancelled'
+         for update",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(attached.is_some())
+}
+
+/// Marks a file completed, with the size of the chunks that it has.
+async fn complete(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    dimensions: usize,
+) -> Result<()> {
+    let vector_bytes = i64::try_from(dimensions * size_of::<u16>()).unwrap_or(i64::MAX);
     sqlx::query(
         "update vector_store_files
-         set status = 'completed', error_code = null, error_message = null, usage_bytes = $3, chunk_count = $4
+         set status = 'completed', error_code = null, error_message = null, chunk_count = n.chunks,
+             usage_bytes = n.text_bytes + n.chunks * $3
+         from (select count(*)::int as chunks, coalesce(sum(octet_length(content)), 0)::bigint as text_bytes
+               from chunks where vector_store_id = $1 and file_id = $2) n
          where vector_store_id = $1 and file_id = $2",
     )
     .bind(store_id)
     .bind(file_id)
-    .bind(i64::try_from(usage).unwrap_or(i64::MAX))
-    .bind(i32::try_from(chunks.len()).unwrap_or(i32::MAX))
+    .bind(vector_bytes)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -102,13 +150,14 @@ async fn insert_chunks(
     let pages: Vec<Option<i32>> = part.iter().map(|chunk| chunk.draft.page).collect();
     sqlx::query(
         "insert into chunks (id, vector_store_id, file_id, ordinal, content, heading_path, page, start_char, end_char,
-                             tokens, language, term_count, terms)
+                             tokens, language, term_count, terms, embed_key)
          select u.id, $1, $2, u.ordinal, u.content,
                 case when u.headings = '' then '{}' else string_to_array(u.headings, chr(31)) end,
-                u.page, u.start_char, u.end_char, u.tokens, u.language, u.term_count, u.terms
+                u.page, u.start_char, u.end_char, u.tokens, u.language, u.term_count, u.terms, u.embed_key
          from unnest($3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::int[], $8::bigint[], $9::bigint[],
-                     $10::bigint[], $11::text[], $12::bigint[], $13::sparsevec[])
-              as u (id, ordinal, content, headings, page, start_char, end_char, tokens, language, term_count, terms)",
+                     $10::bigint[], $11::text[], $12::bigint[], $13::sparsevec[], $14::uuid[])
+              as u (id, ordinal, content, headings, page, start_char, end_char, tokens, language, term_count, terms,
+                    embed_key)",
     )
     .bind(store_id)
     .bind(file_id)
@@ -123,6 +172,7 @@ async fn insert_chunks(
     .bind(languages)
     .bind(column(|chunk| i64::from(chunk.term_count)))
     .bind(terms)
+    .bind(part.iter().map(|chunk| chunk.embed_key).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await?;
     Ok(())

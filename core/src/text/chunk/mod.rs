@@ -2,12 +2,14 @@
 
 mod measure;
 mod section;
+mod table;
 
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
 use crate::ingest::{Heading, ParsedDocument};
 use crate::model::TokenCounter;
 use measure::Measure;
+use table::Table;
 
 /// Tokens of the model's window that are kept for its special tokens (two for BERT; some have more).
 const SPECIAL_TOKENS: usize = 4;
@@ -84,6 +86,8 @@ pub struct ChunkDraft {
     pub tokens: usize,
     /// How many of `heading_path`, from the outside, lie before `text`.
     above: usize,
+    /// Column names of the table that `text` starts inside of.
+    columns: Option<String>,
     /// The titles above for the embedding, cut to what the window has room for.
     context: String,
 }
@@ -99,10 +103,14 @@ impl ChunkDraft {
         }
     }
 
-    /// What the text half of search indexes: all titles above, then the text.
+    /// What the text half of search indexes: all titles above, the columns of a table that goes on here, then the text.
     pub fn indexed_text(&self) -> String {
         let above = self.heading_path.iter().take(self.above).map(String::as_str);
-        above.chain([self.text.as_str()]).collect::<Vec<_>>().join("\n")
+        above
+            .chain(self.columns.as_deref())
+            .chain([self.text.as_str()])
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -151,6 +159,7 @@ struct Drafts<'a> {
     document: &'a ParsedDocument,
     counter: &'a dyn TokenCounter,
     settings: ChunkSettings,
+    tables: Vec<Table>,
     done: Vec<ChunkDraft>,
     /// A byte offset and the character offset that belongs to it, where the last chunk started.
     at: (usize, usize),
@@ -162,6 +171,11 @@ impl<'a> Drafts<'a> {
             document,
             counter,
             settings,
+            tables: if document.markdown {
+                table::find(&document.text)
+            } else {
+                Vec::new()
+            },
             done: Vec::new(),
             at: (0, 0),
         }
@@ -188,6 +202,7 @@ impl<'a> Drafts<'a> {
         let path = path_at(&self.document.headings, start);
         let above = path.iter().filter(|heading| heading.offset < start).count();
         let heading_path: Vec<String> = path.iter().map(|heading| shorten(&heading.title)).collect();
+        let columns = table::columns_at(&self.tables, start).map(shorten);
         let page = self
             .document
             .pages
@@ -200,7 +215,8 @@ impl<'a> Drafts<'a> {
             page: page.map(|at| self.document.pages[at].page),
             tokens,
             above,
-            context: self.context(&heading_path[..above], text, tokens),
+            context: self.context(&heading_path[..above], columns.as_deref(), text, tokens),
+            columns,
             heading_path,
             text: text.to_owned(),
         });
@@ -220,8 +236,9 @@ impl<'a> Drafts<'a> {
         chars
     }
 
-    /// The heading path, cut from the outside in until path and text fit the window.
-    fn context(&self, titles: &[String], text: &str, tokens: usize) -> String {
+    /// The heading path and the columns, cut from the outside in until they and the text fit the window.
+    fn context(&self, titles: &[String], columns: Option<&str>, text: &str, tokens: usize) -> String {
+        let titles: Vec<&str> = titles.iter().map(String::as_str).chain(columns).collect();
         let window = self.settings.window_tokens;
         let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
         for from in 0..titles.len() {

@@ -219,3 +219,22 @@ proptest! {
         check(&document(&word.repeat(times), false), &Pieces, &ChunkSettings::fixed(200, 24, 256))?;
     }
 }
+
+#[test]
+fn rows_are_kept_whole_and_told_their_columns() {
+    let row = |n: usize| format!("| pen number {n} | {} | {} |\n", n * 3, n * 7);
+    let rows: String = (0..60).map(row).collect();
+    let text = format!("# Stock\n\n| item | price | stock |\n| --- | --- | --- |\n{rows}");
+    let chunks = chunk(&document(&text, true), &Pieces, &ChunkSettings::auto(64));
+    let with_rows: Vec<_> = chunks.iter().filter(|chunk| chunk.text.contains("pen")).collect();
+    assert!(with_rows.len() > 3);
+    for (position, chunk) in with_rows.into_iter().enumerate() {
+        for line in chunk.text.lines().filter(|line| !line.trim().is_empty()) {
+            let whole = line.starts_with('|') && line.ends_with('|');
+            assert!(whole || line.starts_with('#'), "cut inside a row: {line:?}");
+        }
+        let told = chunk.indexed_text().contains("item | price | stock");
+        assert!(told, "chunk {position} has no columns");
+        assert!(chunk.embed_text().contains("item | price | stock"), "{position}");
+    }
+}
