@@ -11,6 +11,7 @@ mod faults;
 mod files;
 mod health;
 mod ingestion;
+mod jobs;
 mod library;
 mod models;
 mod openapi;

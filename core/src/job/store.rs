@@ -51,10 +51,13 @@ impl TryFrom<Row> for Job {
             kind: row.kind,
             status,
             stage: row.stage,
-            progress: row.progress_done.map(|done| Progress {
-                done,
-                total: row.progress_total.filter(|total| *total > 0),
-            }),
+            progress: row
+                .progress_done
+                .map(|done| Progress {
+                    done,
+                    total: row.progress_total.filter(|total| *total > 0),
+                })
+                .filter(|progress| progress.done > 0 || progress.total.is_some()),
             position: None,
             attempt: row.attempt,
             max_attempts: row.max_attempts,
@@ -225,7 +228,8 @@ pub(super) async fn retry(tx: &mut TenantTx, id: JobId) -> Result<bool> {
          set state = 'ready', due = true, run_at = now(), attempt = 0, started_at = null, finished_at = null,
              stage = null, progress_done = null, progress_total = null, reason = null, last_error = null
          where j.id = $1 and j.state in ('dead', 'cancelled') and not exists (
-           select from jobs o where o.kind = j.kind and o.unique_key = j.unique_key and o.state in ('ready', 'running'))",
+           select from jobs o where o.kind = j.kind and o.unique_key = j.unique_key and o.unique_key is not null
+             and o.state in ('ready', 'running'))",
     )
     .bind(id)
     .execute(&mut **tx)

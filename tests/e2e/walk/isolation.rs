@@ -130,6 +130,7 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("files") => "file_id",
             id if id.ends_with("vector_stores") => "vector_store_id",
             id if id.ends_with("assistants") => "assistant_id",
+            id if id.ends_with("jobs") => "job_id",
             other => panic!("{other}: teach this walker whose ids its cursors are"),
         };
         assert_eq!(

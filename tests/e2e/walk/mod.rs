@@ -40,7 +40,7 @@ pub(crate) struct Document {
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
-pub(crate) const KINDS: &[&str] = &["assistant_id", "file_id", "model", "vector_store_id"];
+pub(crate) const KINDS: &[&str] = &["assistant_id", "file_id", "job_id", "model", "vector_store_id"];
 
 /// A call, ready to be sent.
 #[derive(Debug, Clone)]
@@ -278,9 +278,25 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     Ids::from([
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("file_id", file),
+        ("job_id", dead_job(client, canary).await),
         ("model", format!("{canary}-assistant")),
         ("vector_store_id", store),
     ])
+}
+
+/// A job that can be retried: of a file without any text, in a store of its own.
+async fn dead_job(client: &Client, canary: &str) -> String {
+    let file = client.upload(&format!("{canary}-empty.txt"), "  ").await;
+    let store = client.store(&format!("{canary}-empty"), &[&file]).await;
+    client.ready(&store).await;
+    let dead = client
+        .get(&format!("/v1/insula/jobs?status=dead&file_id={file}"))
+        .await
+        .ok();
+    dead["data"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no dead job: {dead}"))
+        .to_owned()
 }
 
 /// Ids of the right form that belong to nobody.
@@ -291,6 +307,7 @@ pub(crate) fn nobodys() -> Ids {
             insula_tenancy::AssistantId::generate().to_string(),
         ),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        ("job_id", insula_tenancy::JobId::generate().to_string()),
         ("model", "nobodys-assistant".to_owned()),
         (
             "vector_store_id",
