@@ -11,7 +11,7 @@ use insula_core::{ChatRoute, Models, Services};
 use insula_inference::http::{self, ClientOptions};
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
-use insula_parse::DocumentParser;
+use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,8 @@ pub struct AssemblyOptions {
     pub models: Vec<OnnxOptions>,
     /// The operator's `routes.toml`, if there is one.
     pub routes: Option<PathBuf>,
+    /// How documents are read.
+    pub parser: PoolOptions,
 }
 
 /// The parts, put together.
@@ -73,7 +75,7 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         db,
         models,
         blobs: Arc::new(blobs),
-        parser: Arc::new(DocumentParser),
+        parser: Arc::new(ParserPool::new(options.parser)),
     };
     Ok(Assembly {
         app: App {

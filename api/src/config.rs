@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::worker::WorkerSettings;
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::DbConfig;
 use secrecy::SecretString;
 
@@ -86,6 +87,12 @@ impl RuntimeArgs {
         let library = self.runtime.join("onnxruntime/libonnxruntime.so");
         OnnxOptions::new(library, self.runtime.join("models/all-MiniLM-L6-v2"))
     }
+
+    /// The library that reads PDF, if the bootstrap fetched it. With its full path: it is loaded by a process in another
+    /// folder.
+    pub fn pdfium(&self) -> Option<PathBuf> {
+        self.runtime.join("pdfium/libpdfium.so").canonicalize().ok()
+    }
 }
 
 /// What a server or a worker is made of.
@@ -120,17 +127,28 @@ pub struct InstallArgs {
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     pub routes: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) parser: ParserArgs,
+    #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
 }
 
 impl InstallArgs {
-    /// What to put together.
-    pub fn assembly(&self) -> AssemblyOptions {
+    /// What to put together, for so many jobs at once.
+    pub fn assembly(&self, concurrency: usize) -> AssemblyOptions {
         AssemblyOptions {
             db: self.db(),
             blobs: self.blobs.clone(),
             models: self.local_models(),
             routes: self.routes.clone(),
+            parser: self.parser(concurrency),
+        }
+    }
+
+    /// How documents are read, when so many jobs run at once.
+    pub fn parser(&self, concurrency: usize) -> PoolOptions {
+        PoolOptions {
+            pdfium: self.runtime.pdfium(),
+            ..self.parser.options(concurrency)
         }
     }
 
@@ -159,6 +177,46 @@ impl InstallArgs {
             options
         };
         folders.into_iter().map(options).collect()
+    }
+}
+
+/// Limits of the processes that read documents.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Parser")]
+pub struct ParserArgs {
+    /// Documents read at once, each in a process of its own. Absent: as many as jobs at once
+    #[arg(long, env = "INSULA_PARSER_PROCESSES", value_parser = at_least_one)]
+    pub parser_processes: Option<usize>,
+    /// Memory that reading one document may take, in MiB
+    #[arg(long, env = "INSULA_PARSER_MEMORY", default_value_t = 512, value_parser = parser_memory)]
+    pub parser_memory: u64,
+    /// Processor time that reading one document may take, in whole seconds
+    #[arg(long, env = "INSULA_PARSER_CPU_TIME", default_value = "60s", value_parser = duration)]
+    pub parser_cpu_time: Duration,
+    /// How long reading one document may take
+    #[arg(long, env = "INSULA_PARSER_TIME", default_value = "120s", value_parser = duration)]
+    pub parser_time: Duration,
+    /// After how many documents a process is replaced by a new one
+    #[arg(long, env = "INSULA_PARSER_DOCUMENTS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub parser_documents: u32,
+    /// How long a process may have nothing to read before it is stopped
+    #[arg(long, env = "INSULA_PARSER_IDLE", default_value = "60s", value_parser = duration)]
+    pub parser_idle: Duration,
+}
+
+impl ParserArgs {
+    fn options(&self, concurrency: usize) -> PoolOptions {
+        PoolOptions {
+            children: self.parser_processes.unwrap_or(concurrency),
+            limits: Limits {
+                memory: self.parser_memory * 1024 * 1024,
+                cpu: self.parser_cpu_time,
+                wall: self.parser_time,
+            },
+            documents_per_child: self.parser_documents,
+            idle_for: self.parser_idle,
+            ..PoolOptions::default()
+        }
     }
 }
 
@@ -252,6 +310,14 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".into()),
         Ok(number) => Ok(number),
         Err(_) => Err("must be a whole number".into()),
+    }
+}
+
+fn parser_memory(text: &str) -> Result<u64, String> {
+    let least = Limits::LEAST_MEMORY / (1024 * 1024);
+    match text.parse() {
+        Ok(megabytes) if (least..=1_000_000).contains(&megabytes) => Ok(megabytes),
+        _ => Err(format!("must be a whole number of MiB, at least {least}")),
     }
 }
 

@@ -7,7 +7,7 @@ use insula::cli::{self, Cli};
 
 fn main() -> ExitCode {
     match start(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("insula: {error:#}");
             ExitCode::FAILURE
@@ -15,7 +15,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> anyhow::Result<()> {
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    if cli.is_parse_worker() {
+        cli::run_parse_worker()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     cli.start_logging()?;
     insula::tls::install()?;
     tokio::runtime::Builder::new_multi_thread()

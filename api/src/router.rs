@@ -14,7 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, embeddings, files, health, jobs, models, search, vector_store_files, vector_stores,
+    assistants, chat, embeddings, files, health, jobs, migrations, models, search, vector_store_files,
+    vector_stores,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -77,6 +78,13 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             vector_store_files::delete_vector_store_file
         ))
         .routes(routes!(vector_store_files::get_vector_store_file_content))
+        .routes(routes!(migrations::migrate_vector_store))
+        .routes(routes!(migrations::list_vector_store_migrations))
+        .routes(routes!(migrations::get_vector_store_migration))
+        .routes(routes!(migrations::cancel_vector_store_migration))
+        .routes(routes!(migrations::switch_vector_store_migration))
+        .routes(routes!(migrations::roll_back_vector_store_migration))
+        .routes(routes!(migrations::finish_vector_store_migration))
         .routes(routes!(assistants::create_assistant, assistants::list_assistants))
         .routes(routes!(
             assistants::get_assistant,

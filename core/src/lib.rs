@@ -8,6 +8,7 @@ pub mod file;
 pub mod idempotency;
 pub mod ingest;
 pub mod job;
+pub mod migration;
 pub mod model;
 pub mod page;
 mod pg;

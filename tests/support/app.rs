@@ -9,7 +9,7 @@ use insula::assembly::{AssemblyOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
-use insula_inference::onnx::OnnxOptions;
+use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
 use reqwest::Url;
@@ -20,7 +20,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Client, Database, FaultProxy, eventually, runtime};
+use crate::model::{bootstrap_options, options};
+use crate::{BagOfWords, Client, Database, FaultProxy, eventually, insula_binary, runtime};
 
 /// What a test may choose.
 pub struct Setup {
@@ -30,12 +31,16 @@ pub struct Setup {
     pub connections: u32,
     /// The text of `routes.toml`, if there is one.
     pub routes: Option<String>,
+    /// Embedding models besides the bootstrap's.
+    pub models: Vec<BagOfWords>,
     /// Whether the server reaches Postgres through a [`FaultProxy`].
     pub proxy: bool,
     /// The superuser's URL of a cluster of the test's own.
     pub cluster: Option<Url>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
+    /// Limits of the processes that read documents; their program is the real one.
+    pub parser: PoolOptions,
 }
 
 impl Default for Setup {
@@ -44,9 +49,11 @@ impl Default for Setup {
             worker: true,
             connections: 8,
             routes: None,
+            models: Vec::new(),
             proxy: false,
             cluster: None,
             serve: ServeArgs::default(),
+            parser: PoolOptions::default(),
         }
     }
 }
@@ -63,6 +70,8 @@ pub struct TestApp {
     pub proxy: Option<FaultProxy>,
     /// Its database.
     pub database: Database,
+    /// The folders of its models, the default first.
+    pub model_folders: Vec<PathBuf>,
     notifications: Notifications,
     owner: PgPool,
     folder: TempDir,
@@ -130,6 +139,12 @@ impl TestApp {
             std::fs::write(&path, text).expect("writing routes.toml");
             path
         });
+        let more = setup
+            .models
+            .iter()
+            .map(|model| options(model.write(folder.path())));
+        let models: Vec<_> = std::iter::once(bootstrap_options()).chain(more).collect();
+        let model_folders = models.iter().map(|model| model.model_dir.clone()).collect();
         let db = DbConfig {
             max_connections: setup.connections,
             ..DbConfig::new(url.to_string().into())
@@ -137,8 +152,13 @@ impl TestApp {
         let options = AssemblyOptions {
             db,
             blobs: folder.path().join("blobs"),
-            models: vec![model()],
+            models,
             routes,
+            parser: PoolOptions {
+                program: insula_binary().await,
+                pdfium: pdfium(),
+                ..setup.parser
+            },
         };
         let assembly = assemble(options).await.expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
@@ -167,6 +187,7 @@ impl TestApp {
             authenticator,
             proxy,
             database,
+            model_folders,
             notifications: assembly.notifications,
             owner,
             folder,
@@ -301,13 +322,9 @@ impl TestApp {
     }
 }
 
-/// The bootstrap's model. One thread: tests run beside each other.
-fn model() -> OnnxOptions {
-    let library = runtime().join("onnxruntime/libonnxruntime.so");
-    OnnxOptions {
-        threads: 1,
-        ..OnnxOptions::new(library, runtime().join("models/all-MiniLM-L6-v2"))
-    }
+/// The bootstrap's library for PDF.
+fn pdfium() -> Option<PathBuf> {
+    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.

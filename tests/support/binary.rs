@@ -7,18 +7,31 @@ use tokio::process::{Child, Command};
 
 use crate::{Client, PATIENCE, eventually, runtime, workspace};
 
-/// Builds `insula` beside the running test, if it is not built, and tells where it is.
+/// Where `test-cluster` says that it has built `insula`.
+pub const BINARY_VARIABLE: &str = "INSULA_TEST_BINARY";
+
+/// Where `insula` is: as `test-cluster` says, or built now beside the running test.
 ///
 /// # Panics
 /// When it does not build.
 pub async fn insula_binary() -> PathBuf {
-    tokio::task::spawn_blocking(build).await.expect("building")
+    if let Some(built) = std::env::var_os(BINARY_VARIABLE) {
+        return built.into();
+    }
+    tokio::task::spawn_blocking(|| {
+        let test = std::env::current_exe().expect("the path of this test");
+        // <target>/<profile>/deps/<test>
+        build_insula(test.ancestors().nth(2).expect("a test lies in the target folder"))
+    })
+    .await
+    .expect("building")
 }
 
-fn build() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    // <target>/<profile>/deps/<test>
-    let folder = test.ancestors().nth(2).expect("a test lies in the target folder");
+/// Builds `insula` into a folder `<target>/<profile>`, and tells where it is.
+///
+/// # Panics
+/// When it does not build.
+pub fn build_insula(folder: &Path) -> PathBuf {
     let target = folder.parent().expect("the target folder");
     let mut build = BlockingCommand::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The whole workspace's features, and none of the variables that tests are run with: otherwise dependencies would be

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::eventually;
 
@@ -36,13 +36,27 @@ const PROMISES: &[(&str, &str)] = &[
         "a chunk has exactly one embedding, in its own store and by its store's model",
         "select c.id::text from chunks c
          join vector_stores s on s.tenant_id = c.tenant_id and s.id = c.vector_store_id
-         left join embeddings_384 e on e.tenant_id = c.tenant_id and e.chunk_id = c.id
+         left join {embeddings} e on e.tenant_id = c.tenant_id and e.chunk_id = c.id
            and e.vector_store_id = c.vector_store_id and e.embedding_model_id = s.embedding_model_id
-         group by c.tenant_id, c.id having count(e.chunk_id) <> 1
-         union all
-         select e.chunk_id::text from embeddings_384 e
+         group by c.tenant_id, c.id having count(e.chunk_id) <> 1",
+    ),
+    (
+        "a vector of another model than its store's belongs to a migration that has not cleaned up",
+        "select e.chunk_id::text from {embeddings} e
          join vector_stores s on s.tenant_id = e.tenant_id and s.id = e.vector_store_id
-         where e.embedding_model_id <> s.embedding_model_id",
+         where e.embedding_model_id <> s.embedding_model_id and not exists (
+           select from store_migrations m
+           where m.tenant_id = e.tenant_id and m.vector_store_id = e.vector_store_id and m.cleaned_at is null
+             and e.embedding_model_id in (m.from_model_id, m.to_model_id))",
+    ),
+    (
+        "a migration under way has a job, and one that is over cleans up after itself",
+        "select m.id::text from store_migrations m
+         where m.status not in ('ready') and m.cleaned_at is null and not exists (
+           select from jobs j where j.tenant_id = m.tenant_id and j.state in ('ready', 'running')
+             and j.payload ->> 'migration_id' = m.id::text
+             and j.kind = case when m.status in ('queued', 'embedding', 'comparing', 'rolling_back')
+                               then 'migrate_store' else 'remove_vectors' end)",
     ),
     (
         "a store's statistics are those of its chunks",
@@ -68,8 +82,10 @@ const PROMISES: &[(&str, &str)] = &[
 /// # Panics
 /// Naming the promise that is broken and by whom.
 pub async fn assert_invariants(owner: &PgPool) {
+    let embeddings = all_embeddings(owner).await;
     for (promise, query) in PROMISES {
-        let broken: Vec<String> = sqlx::query_scalar(*query)
+        let query = AssertSqlSafe(query.replace("{embeddings}", &embeddings));
+        let broken: Vec<String> = sqlx::query_scalar(query)
             .fetch_all(owner)
             .await
             .unwrap_or_else(|error| panic!("{promise}: {error}"));
@@ -91,4 +107,16 @@ pub async fn assert_invariants(owner: &PgPool) {
         settled.is_ok(),
         "broken: no connection stays inside a transaction"
     );
+}
+
+/// All vectors, whatever their length, as a table expression.
+async fn all_embeddings(owner: &PgPool) -> String {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select 'select tenant_id, vector_store_id, embedding_model_id, chunk_id from ' || relname from pg_class
+         where relnamespace = 'public'::regnamespace and relkind = 'p' and relname ~ '^embeddings_[0-9]+$'",
+    )
+    .fetch_all(owner)
+    .await
+    .expect("the tables of vectors");
+    format!("({})", tables.join(" union all "))
 }

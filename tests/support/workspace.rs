@@ -12,10 +12,12 @@ pub fn runtime() -> PathBuf {
     std::env::var_os("INSULA_RUNTIME").map_or_else(|| workspace().join(".runtime"), PathBuf::from)
 }
 
-/// A real document beside the repository, if it is there. Says so on standard error if it is not, because a test that
+/// A real document of `INSULA_SHARED_DATA`, or beside the repository, if it is there. Says so on standard error if it is not, because a test that
 /// skips in silence looks like one that passed.
 pub fn shared_data(path: &str) -> Option<PathBuf> {
-    let found = workspace().join("../shared/data").join(path);
+    let folder = std::env::var_os("INSULA_SHARED_DATA")
+        .map_or_else(|| workspace().join("../shared/data"), PathBuf::from);
+    let found = folder.join(path);
     if found.exists() {
         return Some(found);
     }

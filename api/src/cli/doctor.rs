@@ -7,6 +7,7 @@ use clap::Args;
 use insula_core::blob::LocalBlobs;
 use insula_inference::onnx::OnnxEmbedder;
 use insula_inference::routes::Routes;
+use insula_parse::sandbox::{FileRules, ParserPool};
 use insula_tenancy::Db;
 use serde_json::{Value, json};
 
@@ -37,6 +38,7 @@ pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
         look("embedding models", models(install)).await,
         look("routes", async { routes(install) }).await,
         look("uploaded files", async { blobs(install) }).await,
+        look("parser", parser(install)).await,
     ];
     let healthy = findings.iter().all(|finding| finding.outcome.is_ok());
     if args.json {
@@ -115,6 +117,26 @@ fn routes(install: &InstallArgs) -> anyhow::Result<String> {
         .map(|route| route.model.as_str())
         .collect::<Vec<_>>()
         .join(", "))
+}
+
+async fn parser(install: &InstallArgs) -> anyhow::Result<String> {
+    let pool = ParserPool::new(install.parser(1));
+    let probe = pool.probe().await?;
+    let kept_from_files = match probe.files {
+        FileRules::Enforced => "no file".to_owned(),
+        FileRules::OlderKernel => "no file (by an older Landlock)".to_owned(),
+        FileRules::Missing(reason) => format!("files of this machine can be read ({reason}), none written"),
+    };
+    for attempt in &probe.attempts {
+        if !attempt.refused && !attempt.best_effort {
+            bail!("{} was not refused: {}", attempt.what, attempt.outcome);
+        }
+    }
+    Ok(format!(
+        "starts in {} ms and reads; refused: {} things, no network, no program, {kept_from_files}",
+        probe.started_in.as_millis(),
+        probe.attempts.iter().filter(|attempt| attempt.refused).count(),
+    ))
 }
 
 fn blobs(install: &InstallArgs) -> anyhow::Result<String> {

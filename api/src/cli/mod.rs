@@ -2,12 +2,16 @@
 
 mod dev;
 mod doctor;
+mod ingest;
 mod key;
 mod migrate;
 mod openapi;
+mod parse_worker;
 mod serve;
 mod target;
 mod tenant;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +28,12 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Whether this process is to read documents. It must then be started with [`run_parse_worker`] before anything else
+    /// is, because only a process with one thread can be confined.
+    pub fn is_parse_worker(&self) -> bool {
+        matches!(self.command, Command::ParseWorker)
+    }
+
     /// Starts logging as the command line says.
     ///
     /// # Errors
@@ -51,6 +61,8 @@ enum Command {
     Dev(Box<dev::DevArgs>),
     /// The same, but stop after the cited answer
     Demo(Box<dev::DemoArgs>),
+    /// Bring files and folders into a vector store, and keep them there as they are on disk
+    Ingest(Box<ingest::IngestArgs>),
     /// Bring a database up to date: roles, extension, schema
     Migrate(migrate::MigrateArgs),
     /// Print the OpenAPI document
@@ -63,6 +75,9 @@ enum Command {
     Key(key::KeyCommand),
     /// Check that everything that serving needs is there
     Doctor(Box<doctor::DoctorArgs>),
+    /// Read documents for a server: started by it
+    #[command(hide = true)]
+    ParseWorker,
 }
 
 /// `insula worker`
@@ -74,22 +89,34 @@ struct WorkerCommand {
     jobs: WorkerArgs,
 }
 
-/// Runs a command to its end.
+/// Reads documents until the server that started this process is gone.
+///
+/// # Errors
+/// When the process cannot be confined.
+pub fn run_parse_worker() -> anyhow::Result<()> {
+    parse_worker::run()
+}
+
+/// Runs a command to its end. How the process is to end, if it did not fail.
 ///
 /// # Errors
 /// With what failed, for standard error.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let done = match cli.command {
         Command::Serve(command) => serve::serve(*command).await,
         Command::Worker(command) => serve::work(&command.install, &command.jobs).await,
         Command::Dev(args) => crate::dev::run(args.options()).await,
         Command::Demo(args) => crate::dev::run(args.options()).await,
+        Command::Ingest(args) => return Ok(ingest::run(*args).await),
         Command::Migrate(args) => migrate::run(args).await,
         Command::Openapi => openapi::run(),
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Doctor(args) => doctor::run(*args).await,
-    }
+        // Refuses, because there are threads now.
+        Command::ParseWorker => parse_worker::run(),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -140,6 +167,8 @@ mod tests {
             "insula dev --data d --listen 127.0.0.1:0 --json",
             "insula demo --data d",
             "insula openapi",
+            "insula ingest docs notes.md --store Handbook --url http://127.0.0.1:8080 --key-file k --json",
+            "insula ingest --store vs_0198f0a67c3e7d3fa1b2c3d4e5f60718 --base . --all --delete --dry-run docs",
         ] {
             if let Err(error) = Cli::try_parse_from(line.split(' ')) {
                 panic!("{line}: {error}");

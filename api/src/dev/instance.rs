@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::{Db, DbConfig, key, tenant};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::address::PublishedAddress;
 use super::credentials::FirstTenant;
 use super::database::{self, Database};
 use super::demo::{self, Demo};
@@ -32,6 +34,8 @@ pub struct DevOptions {
     pub runtime: PathBuf,
     /// Local embedding models, the default one first.
     pub models: Vec<OnnxOptions>,
+    /// The library that reads PDF, if it is there.
+    pub pdfium: Option<PathBuf>,
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Use this Postgres instead of the embedded one.
@@ -84,6 +88,10 @@ async fn serve_until_stopped(
         blobs: data.join("files"),
         models: options.models.clone(),
         routes: options.routes.clone(),
+        parser: PoolOptions {
+            pdfium: options.pdfium.clone(),
+            ..PoolOptions::default()
+        },
     })
     .await?;
     assembly.app.stopping = shutdown.clone();
@@ -112,6 +120,7 @@ async fn serve_until_stopped(
     ));
 
     let root = format!("http://{address}");
+    let _published = PublishedAddress::new(data, &root)?;
     let shown = show(options, &first, &root, app_url, started, &shutdown).await;
     if shown.is_err() || options.once {
         shutdown.cancel();

@@ -1,7 +1,7 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, FileId, JobId, VectorStoreId};
+use insula_tenancy::{AssistantId, FileId, JobId, MigrationId, VectorStoreId};
 
 use crate::http::PathId;
 
@@ -19,6 +19,10 @@ impl PathId for AssistantId {
 
 impl PathId for JobId {
     const WHAT: &'static str = "job";
+}
+
+impl PathId for MigrationId {
+    const WHAT: &'static str = "migration of this vector store";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

@@ -11,6 +11,7 @@ mod grounding;
 pub mod health;
 mod ids;
 pub mod jobs;
+pub mod migrations;
 pub mod models;
 pub mod search;
 pub mod vector_store_files;

@@ -6,10 +6,9 @@ mod foreign;
 mod html;
 mod kind;
 mod markdown;
+pub mod sandbox;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use insula_core::ingest::{ParseError, ParseErrorCode, ParsedDocument, Parser};
+use insula_core::ingest::{ParseError, ParseErrorCode, ParsedDocument};
 
 use kind::Kind;
 
@@ -18,24 +17,6 @@ pub const MAX_TEXT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Most bytes of input: markup and wide encodings take more room than their text.
 const MAX_INPUT_BYTES: usize = 4 * MAX_TEXT_BYTES;
-
-/// Reads plain text, Markdown and HTML.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct DocumentParser;
-
-#[async_trait]
-impl Parser for DocumentParser {
-    async fn parse(&self, bytes: Bytes, filename: &str) -> Result<ParsedDocument, ParseError> {
-        let filename = filename.to_owned();
-        let parsing = tokio::task::spawn_blocking(move || parse(&bytes, &filename));
-        parsing.await.unwrap_or_else(|_| {
-            Err(ParseError {
-                code: ParseErrorCode::ServerError,
-                message: "The parser failed on this file.".into(),
-            })
-        })
-    }
-}
 
 /// Turns the bytes of a document into text. Blocks for as long as that takes.
 ///

@@ -8,14 +8,16 @@ mod job;
 mod parsed;
 mod ready;
 mod reuse;
+mod stored;
 mod write;
 
 use insula_tenancy::job::Lease;
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 pub(crate) use job::IngestFile;
-pub use parsed::{Heading, PageStart, ParseError, ParseErrorCode, ParsedDocument, Parser};
+pub use parsed::{DocumentSource, Heading, PageStart, ParseError, ParseErrorCode, ParsedDocument, Parser};
 pub(crate) use ready::{Embedded, ReadyChunk, make_ready};
+use stored::StoredDocument;
 pub(crate) use write::replace_chunks;
 
 use crate::model::Embedder;
@@ -61,16 +63,11 @@ async fn run(
     tx.commit().await?;
 
     report(services, lease, "reading", 0, 0).await?;
-    let bytes = services
-        .blobs
-        .read(file::blob_name(&file))
-        .await
-        .map_err(Error::internal)?;
-    let document = services
-        .parser
-        .parse(bytes, &file.filename)
-        .await
-        .map_err(Failure::Document)?;
+    let stored = StoredDocument {
+        blobs: services.blobs.as_ref(),
+        name: file::blob_name(&file),
+    };
+    let document = services.parser.parse(&stored, &file.filename).await?;
     report(services, lease, "chunking", 0, 0).await?;
     let drafts = cut(std::sync::Arc::clone(embedder), document, store_file.chunking).await?;
     if drafts.is_empty() {

@@ -1,7 +1,11 @@
 //! What a parser hands to chunking.
 
+use std::io;
+
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncRead;
 
 /// The text of a document, with the structure that chunking and citations need.
 ///
@@ -42,7 +46,7 @@ pub struct PageStart {
 }
 
 /// Why a document cannot be read; becomes a vector store file's `last_error`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
     /// `unsupported_file`, `invalid_file` or `server_error`.
@@ -74,10 +78,31 @@ impl ParseErrorCode {
     }
 }
 
+/// Where the bytes of a document come from.
+///
+/// They are streamed, so that no file is ever held whole in the server's memory; and may be asked for again, so that a
+/// document whose reader died is given to another one.
+#[async_trait]
+pub trait DocumentSource: Send + Sync {
+    /// All bytes from the first on, and how many there are.
+    async fn open(&self) -> io::Result<(Box<dyn AsyncRead + Send + Unpin>, u64)>;
+}
+
+/// Bytes at hand.
+#[async_trait]
+impl DocumentSource for Bytes {
+    async fn open(&self) -> io::Result<(Box<dyn AsyncRead + Send + Unpin>, u64)> {
+        Ok((Box::new(io::Cursor::new(self.clone())), self.len() as u64))
+    }
+}
+
 /// Reads documents. Implemented by `insula-parse`.
 #[async_trait]
 pub trait Parser: Send + Sync + 'static {
-    /// Turns the bytes of a file into text. The kind is decided by content; `filename` only breaks ties
-    /// (Markdown against plain text). Runs off the async threads.
-    async fn parse(&self, bytes: bytes::Bytes, filename: &str) -> Result<ParsedDocument, ParseError>;
+    /// Turns a file into text. The kind is decided by content; `filename` only breaks ties (Markdown against plain
+    /// text). Dropping the future abandons the document and frees what worked on it.
+    ///
+    /// # Errors
+    /// [`ParseErrorCode::ServerError`] when it is not the document's fault; any other code is final.
+    async fn parse(&self, source: &dyn DocumentSource, filename: &str) -> Result<ParsedDocument, ParseError>;
 }

@@ -60,4 +60,9 @@ pub trait Embedder: Send + Sync + 'static {
     /// Cancel-safe: dropping the future gives up the work that has not been started. A full queue is
     /// [`crate::Error::Overloaded`].
     async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings>;
+
+    /// How fast it is, measured in this process of late; `None` while nothing has been measured.
+    fn tokens_per_second(&self) -> Option<f64> {
+        None
+    }
 }

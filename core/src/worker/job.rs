@@ -8,7 +8,7 @@ use insula_tenancy::job::{self, Lease, NewJob, Subject};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ingest::ParseError;
+use crate::ingest::{ParseError, ParseErrorCode};
 use crate::{Error, Result, Services};
 
 /// A kind of background work; its fields are the arguments. The tenant is not one of them: the lease says for whom it
@@ -95,6 +95,15 @@ impl From<Error> for Failure {
 impl From<insula_tenancy::Error> for Failure {
     fn from(error: insula_tenancy::Error) -> Self {
         Self::Ours(error.into())
+    }
+}
+
+impl From<ParseError> for Failure {
+    fn from(error: ParseError) -> Self {
+        match error.code {
+            ParseErrorCode::ServerError => Self::Ours(Error::internal(error.message)),
+            ParseErrorCode::InvalidFile | ParseErrorCode::UnsupportedFile => Self::Document(error),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::job::{Class, Failure, Job};
 use crate::file::DeleteBlob;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
+use crate::migration::{MigrateStore, RemoveVectors};
 use crate::{Error, Result, Services};
 
 /// What is known of a kind without its arguments.
@@ -77,6 +78,8 @@ macro_rules! kinds {
 kinds! {
     IngestFile,
     DeleteBlob,
+    MigrateStore,
+    RemoveVectors,
 }
 
 pub(super) async fn dispatch(services: &Services, lease: &Lease) -> Result<(), Failure> {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use insula_tenancy::{KeyId, Scope, key, tenant};
 use insula_tests::{TestApp, eventually};
 
-use super::{Document, furnish, nobodys};
+use super::{Document, furnish, nobodys, two_models};
 
 #[tokio::test]
 async fn without_a_good_key_every_operation_is_401() {
-    let app = TestApp::start().await;
+    let app = two_models().await;
     let ada = app.tenant("ada").await;
     let ids = furnish(&ada, "canary").await;
     let document = Document::fetch(&ada).await;

@@ -1,9 +1,9 @@
 //! Every creation × the same request again: made once, answered twice.
 
-use insula_tests::{Answer, Client, TestApp};
+use insula_tests::{Answer, Client};
 use reqwest::Method;
 
-use super::{Call, Document, furnish};
+use super::{Call, Document, furnish, two_models};
 
 /// POSTs that make nothing that stays.
 const INFERENCE: [&str; 2] = ["create_chat_completion", "create_embedding"];
@@ -16,7 +16,7 @@ async fn send(call: &Call, client: &Client, key: &str) -> Answer {
 
 #[tokio::test]
 async fn a_repeated_creation_makes_nothing_and_gets_the_first_answer() {
-    let app = TestApp::start().await;
+    let app = two_models().await;
     let (ada, bob) = app.two_tenants().await;
     let (adas, bobs) = (furnish(&ada, "ada").await, furnish(&bob, "bob").await);
     let document = Document::fetch(&ada).await;
@@ -55,7 +55,7 @@ async fn a_repeated_creation_makes_nothing_and_gets_the_first_answer() {
 
 #[tokio::test]
 async fn of_requests_that_race_with_one_key_one_creates_and_all_get_its_answer() {
-    let app = TestApp::start().await;
+    let app = two_models().await;
     let ada = app.tenant("ada").await;
     let create = || {
         let body = serde_json::json!({"name": "raced"});
@@ -76,7 +76,7 @@ async fn of_requests_that_race_with_one_key_one_creates_and_all_get_its_answer()
 
 #[tokio::test]
 async fn a_refused_request_leaves_its_key_free_and_a_day_later_a_key_is_free_again() {
-    let app = TestApp::start().await;
+    let app = two_models().await;
     let ada = app.tenant("ada").await;
     let create = |body: serde_json::Value| {
         let request = ada.request(Method::POST, "/v1/vector_stores").json(&body);

@@ -7,7 +7,7 @@ mod isolation;
 
 use std::collections::BTreeMap;
 
-use insula_tests::Client;
+use insula_tests::{BagOfWords, Client, Setup, TestApp};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,26 @@ pub(crate) struct Document {
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
-pub(crate) const KINDS: &[&str] = &["assistant_id", "file_id", "job_id", "model", "vector_store_id"];
+pub(crate) const KINDS: &[&str] = &[
+    "assistant_id",
+    "file_id",
+    "job_id",
+    "migration_id",
+    "model",
+    "vector_store_id",
+];
+
+/// The model of the furnished stores; the document's example is another one.
+const MODEL: &str = "bag-of-words";
+
+/// A server with a worker, that knows [`MODEL`] besides the bootstrap's.
+pub(crate) async fn two_models() -> TestApp {
+    TestApp::with(Setup {
+        models: vec![BagOfWords::new(MODEL)],
+        ..Setup::default()
+    })
+    .await
+}
 
 /// A call, ready to be sent.
 #[derive(Debug, Clone)]
@@ -263,13 +282,22 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let file = client
         .upload(&format!("{canary}.txt"), format!("The word is {canary}."))
         .await;
-    let store = client.store(canary, &[]).await;
+    let store = json!({"name": canary, "embedding_model": MODEL});
+    let store = client.post("/v1/vector_stores", store).await.ok()["id"].clone();
+    let store = store.as_str().unwrap().to_owned();
     let attach = json!({"file_id": file, "attributes": {"word": canary}});
     client
         .post(&format!("/v1/vector_stores/{store}/files"), attach)
         .await
         .ok();
     client.ready(&store).await;
+    // One that is over, so that another can begin.
+    let path = format!("/v1/insula/vector_stores/{store}");
+    let migrate = json!({"model": "all-MiniLM-L6-v2", "auto_switch": false});
+    let migration = client.post(&format!("{path}/migrate"), migrate).await.ok();
+    let migration = migration["id"].as_str().unwrap().to_owned();
+    let cancel = format!("{path}/migrations/{migration}/cancel");
+    client.post(&cancel, json!({})).await.ok();
     let assistant = json!({
         "name": format!("{canary}-assistant"), "model": "insula/extractive", "instructions": canary,
         "vector_store_ids": [store],
@@ -279,6 +307,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("file_id", file),
         ("job_id", dead_job(client, canary).await),
+        ("migration_id", migration),
         ("model", format!("{canary}-assistant")),
         ("vector_store_id", store),
     ])
@@ -308,6 +337,10 @@ pub(crate) fn nobodys() -> Ids {
         ),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
         ("job_id", insula_tenancy::JobId::generate().to_string()),
+        (
+            "migration_id",
+            insula_tenancy::MigrationId::generate().to_string(),
+        ),
         ("model", "nobodys-assistant".to_owned()),
         (
             "vector_store_id",

@@ -4,7 +4,8 @@
 //! test-cluster -- cargo nextest run --workspace
 //! ```
 //!
-//! The command finds the superuser's URL in `INSULA_TEST_CLUSTER` and the bootstrapped folder in `INSULA_RUNTIME`.
+//! The command finds the superuser's URL in `INSULA_TEST_CLUSTER`, the bootstrapped folder in `INSULA_RUNTIME` and the
+//! path of `insula`, built before anything else, in `INSULA_TEST_BINARY`.
 //! The cluster is new, and careless about crashes (`fsync=off`), which no test in it may depend on. Exits as the
 //! command does.
 
@@ -16,6 +17,7 @@ use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result, bail};
 use insula::dev::postgres::{EmbeddedPostgres, PostgresOptions};
+use insula_tests::{BINARY_VARIABLE, build_insula};
 use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,6 +48,14 @@ async fn run() -> Result<u8> {
     let runtime = runtime
         .canonicalize()
         .with_context(|| format!("no {}: run `make bootstrap`", runtime.display()))?;
+    let binary = tokio::task::spawn_blocking(|| {
+        let cluster = std::env::current_exe().context("the path of this program")?;
+        // <target>/<profile>/test-cluster
+        anyhow::Ok(build_insula(
+            cluster.parent().context("a program lies in a folder")?,
+        ))
+    })
+    .await??;
     let install = runtime.join("postgres");
     let clusters = clusters_folder()?;
     sweep(&install, &clusters).await?;
@@ -67,6 +77,7 @@ async fn run() -> Result<u8> {
             postgres.admin_url("postgres").expose_secret(),
         )
         .env("INSULA_RUNTIME", &runtime)
+        .env(BINARY_VARIABLE, &binary)
         .spawn()
         .with_context(|| format!("starting {}", program.display()));
     let status = match started {

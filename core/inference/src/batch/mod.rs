@@ -4,6 +4,7 @@
 //! workers are busy.
 
 mod queue;
+mod rate;
 mod worker;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,7 @@ use insula_core::{Error, Result};
 use tokio::sync::oneshot;
 
 use self::queue::{Full, Item, Queue, RequestId};
+use self::rate::Rate;
 
 /// Any error of a model run.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -40,8 +42,8 @@ struct State {
     queue: Queue<Reply>,
     workers: usize,
     stopped: bool,
-    /// Tokens per second of one worker, smoothed.
-    rate: f64,
+    /// How fast one worker is.
+    rate: Rate,
 }
 
 struct Shared {
@@ -95,7 +97,7 @@ impl Batcher {
             queue: Queue::new(limits.batch_tokens, limits.queue_tokens),
             workers: engines.len(),
             stopped: engines.is_empty(),
-            rate: 4_000.0,
+            rate: Rate::default(),
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -156,6 +158,14 @@ impl Batcher {
     }
 }
 
+impl Batcher {
+    /// Tokens per second of all workers together, as of late. `None` before there was anything to measure.
+    pub(crate) fn tokens_per_second(&self) -> Option<f64> {
+        let state = self.shared.lock();
+        state.rate.of_one().map(|rate| rate * state.workers as f64)
+    }
+}
+
 impl Drop for Batcher {
     /// Waits for the batches in progress: a native library must not be torn down under a running thread.
     fn drop(&mut self) {
@@ -180,8 +190,11 @@ impl Drop for Ticket<'_> {
     }
 }
 
+/// Tokens per second that one worker is taken for before it has been measured.
+const UNMEASURED: f64 = 4_000.0;
+
 fn overloaded(state: &State, full: &Full) -> Error {
-    let rate = (state.rate * state.workers as f64).max(1.0);
+    let rate = (state.rate.of_one().unwrap_or(UNMEASURED) * state.workers as f64).max(1.0);
     let seconds = (full.waiting as f64 / rate).clamp(1.0, 60.0);
     Error::Overloaded {
         message: "Too many texts are waiting to be embedded.".into(),

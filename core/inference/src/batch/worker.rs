@@ -19,9 +19,7 @@ pub(super) fn run<E: Engine>(shared: &Shared, mut engine: E) {
             Ok(vectors) => deliver(shared, &batch, vectors),
             Err(error) => retry_by_request(shared, &mut engine, batch, error),
         }
-        let rate = tokens as f64 / started.elapsed().as_secs_f64().max(1e-6);
-        let mut state = shared.lock();
-        state.rate += (rate - state.rate) / 16.0;
+        shared.lock().rate.note(tokens, started.elapsed());
     }
 }
 

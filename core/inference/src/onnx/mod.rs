@@ -138,6 +138,10 @@ impl Embedder for OnnxEmbedder {
         let vectors = self.batcher.embed(texts, &tokens, purpose).await?;
         Ok(Embeddings { vectors, tokens })
     }
+
+    fn tokens_per_second(&self) -> Option<f64> {
+        self.batcher.tokens_per_second()
+    }
 }
 
 /// One loaded copy of the model.

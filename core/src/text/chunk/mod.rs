@@ -2,6 +2,7 @@
 
 mod measure;
 mod section;
+mod stored;
 mod table;
 
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
@@ -9,6 +10,7 @@ use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 use crate::ingest::{Heading, ParsedDocument};
 use crate::model::TokenCounter;
 use measure::Measure;
+pub(crate) use stored::embed_texts;
 use table::Table;
 
 /// Tokens of the model's window that are kept for its special tokens (two for BERT; some have more).
@@ -215,7 +217,16 @@ impl<'a> Drafts<'a> {
             page: page.map(|at| self.document.pages[at].page),
             tokens,
             above,
-            context: self.context(&heading_path[..above], columns.as_deref(), text, tokens),
+            context: context(
+                heading_path[..above]
+                    .iter()
+                    .map(String::as_str)
+                    .chain(columns.as_deref()),
+                text,
+                tokens,
+                self.counter,
+                self.settings.window_tokens,
+            ),
             columns,
             heading_path,
             text: text.to_owned(),
@@ -235,26 +246,32 @@ impl<'a> Drafts<'a> {
         self.at = (byte, chars);
         chars
     }
+}
 
-    /// The heading path and the columns, cut from the outside in until they and the text fit the window.
-    fn context(&self, titles: &[String], columns: Option<&str>, text: &str, tokens: usize) -> String {
-        let titles: Vec<&str> = titles.iter().map(String::as_str).chain(columns).collect();
-        let window = self.settings.window_tokens;
-        let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
-        for from in 0..titles.len() {
-            let path = titles[from..].join(" > ");
-            let path_tokens = self.counter.count(&path);
-            if path_tokens > room {
-                continue;
-            }
-            let fits = path_tokens + tokens + SEAM_TOKENS <= window
-                || self.counter.count(&format!("{path}\n{text}")) <= window;
-            if fits {
-                return path;
-            }
+/// What lies above a text (titles, then the columns of a table), cut from the outside in until it and the text, of
+/// `tokens` tokens, fit the window.
+fn context<'a>(
+    above: impl Iterator<Item = &'a str>,
+    text: &str,
+    tokens: usize,
+    counter: &dyn TokenCounter,
+    window: usize,
+) -> String {
+    let above: Vec<&str> = above.collect();
+    let room = window.saturating_sub(tokens).min(window / PATH_SHARE);
+    for from in 0..above.len() {
+        let path = above[from..].join(" > ");
+        let path_tokens = counter.count(&path);
+        if path_tokens > room {
+            continue;
         }
-        String::new()
+        let fits = path_tokens + tokens + SEAM_TOKENS <= window
+            || counter.count(&format!("{path}\n{text}")) <= window;
+        if fits {
+            return path;
+        }
     }
+    String::new()
 }
 
 fn shorten(title: &str) -> String {
