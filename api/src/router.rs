@@ -14,8 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, chunks, embeddings, file_batches, files, health, migrations, models, search, sources,
-    storage_usage, uploads, vector_store_files, vector_stores, webhooks,
+    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, models, search,
+    sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -112,6 +112,12 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::retry_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::get_job_events))
         .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
         .route_layer(quick);
 

@@ -2,8 +2,8 @@
 
 use insula_core::Error;
 use insula_tenancy::{
-    AssistantId, BatchId, ChunkId, EventId, FileId, MigrationId, PartId, SourceId, UploadId, VectorStoreId,
-    WebhookId,
+    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, SourceId, UploadId,
+    VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -46,6 +46,10 @@ impl PathId for WebhookId {
 
 impl PathId for EventId {
     const WHAT: &'static str = "event";
+}
+
+impl PathId for JobId {
+    const WHAT: &'static str = "job";
 }
 
 impl PathId for MigrationId {
