@@ -2,11 +2,13 @@
 //!
 //!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
 //!     bench fairness INSULA_BINARY RUNTIME_DIR [FILES]
+//!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
 //!
 //! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
 //! same texts stands beside it. Nothing is asserted.
 
 mod corpus;
+mod documents;
 mod fairness;
 mod load;
 mod server;
@@ -30,6 +32,7 @@ async fn main() -> Result<()> {
     insula::tls::install()?;
     let mut arguments = std::env::args().skip(1).peekable();
     let fairness = arguments.next_if_eq("fairness").is_some();
+    let documents = arguments.next_if_eq("documents").is_some();
     let binary = PathBuf::from(
         arguments
             .next()
@@ -45,6 +48,11 @@ async fn main() -> Result<()> {
             .next()
             .map_or(Ok(fairness::FILES), |text| text.parse())?;
         return fairness::run(&binary, &runtime, files).await;
+    }
+    if documents {
+        let folder = PathBuf::from(arguments.next().context("which folder of documents?")?);
+        let outcomes = arguments.next().map(PathBuf::from);
+        return documents::run(&binary, &runtime, &folder, outcomes.as_deref()).await;
     }
     let chunks: usize = arguments.next().map_or(Ok(CHUNKS), |text| text.parse())?;
     let data = tempfile::tempdir()?;
