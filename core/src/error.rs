@@ -105,6 +105,34 @@ impl Error {
         }
     }
 
+    /// The same error about a field inside another one: `attributes.year` becomes `files[3].attributes.year`.
+    pub fn within(self, outer: &str) -> Self {
+        let inner = |param: Option<String>| param.map(|param| format!("{outer}.{param}"));
+        match self {
+            Self::Invalid { message, param, code } => Self::Invalid {
+                message,
+                param: inner(param),
+                code,
+            },
+            Self::NotFound { message, param, code } => Self::NotFound {
+                message,
+                param: inner(param),
+                code,
+            },
+            other => other,
+        }
+    }
+
+    /// The same error about another field.
+    pub fn about(self, field: impl Into<String>) -> Self {
+        let param = Some(field.into());
+        match self {
+            Self::Invalid { message, code, .. } => Self::Invalid { message, param, code },
+            Self::NotFound { message, code, .. } => Self::NotFound { message, param, code },
+            other => other,
+        }
+    }
+
     /// Wraps an error that is our fault.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())

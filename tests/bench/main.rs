@@ -1,11 +1,13 @@
 //! `make bench`: measures the optimised server from outside, as its users would, and prints the table of the README.
 //!
 //!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
+//!     bench fairness INSULA_BINARY RUNTIME_DIR [FILES]
 //!
 //! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
 //! same texts stands beside it. Nothing is asserted.
 
 mod corpus;
+mod fairness;
 mod load;
 mod server;
 
@@ -26,7 +28,8 @@ const SEARCHES: usize = 400;
 #[tokio::main]
 async fn main() -> Result<()> {
     insula::tls::install()?;
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let fairness = arguments.next_if_eq("fairness").is_some();
     let binary = PathBuf::from(
         arguments
             .next()
@@ -37,6 +40,12 @@ async fn main() -> Result<()> {
             .next()
             .context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?,
     );
+    if fairness {
+        let files = arguments
+            .next()
+            .map_or(Ok(fairness::FILES), |text| text.parse())?;
+        return fairness::run(&binary, &runtime, files).await;
+    }
     let chunks: usize = arguments.next().map_or(Ok(CHUNKS), |text| text.parse())?;
     let data = tempfile::tempdir()?;
     let mut rows: Vec<(String, String)> = Vec::new();

@@ -104,6 +104,34 @@ def vector_stores(file_id):
     return store.id
 
 
+def file_batches():
+    store = ada.vector_stores.create(name="batches")
+    ids = [
+        ada.files.create(file=(f"{n}.txt", f"Lamp {n} is in hall {n}.".encode()), purpose="assistants").id
+        for n in range(4)
+    ]
+    batch = ada.vector_stores.file_batches.create_and_poll(store.id, file_ids=ids, attributes={"hall": True})
+    assert batch.id.startswith("vsfb_") and batch.object == "vector_store.files_batch"
+    assert (batch.status, batch.file_counts.completed, batch.file_counts.total) == ("completed", 4, 4)
+    assert ada.vector_stores.file_batches.retrieve(batch.id, vector_store_id=store.id) == batch
+    listed = ada.vector_stores.file_batches.list_files(batch.id, vector_store_id=store.id, limit=3, filter="completed")
+    listed = list(listed)
+    assert {file.id for file in listed} == set(ids) and listed[0].attributes == {"hall": True}
+    own = ada.vector_stores.file_batches.create_and_poll(
+        store.id, files=[{"file_id": ids[0], "attributes": {"n": 0}}, {"file_id": ids[1], "attributes": {"n": 1}}]
+    )
+    assert (own.status, own.file_counts.completed) == ("completed", 2)
+    uploaded = ada.vector_stores.file_batches.upload_and_poll(
+        store.id, files=[("a.txt", b"Walnuts fall in October."), ("b.txt", b"")]
+    )
+    assert (uploaded.file_counts.completed, uploaded.file_counts.failed) == (1, 1), uploaded
+    assert ada.vector_stores.file_batches.cancel(uploaded.id, vector_store_id=store.id).status == "completed"
+    error = raises(openai.NotFoundError, ada.vector_stores.file_batches.create, store.id, file_ids=[ids[0], "file-x"])
+    assert error.param == "file_ids[1]"
+    raises(openai.NotFoundError, bob.vector_stores.file_batches.retrieve, batch.id, vector_store_id=store.id)
+    assert ada.vector_stores.delete(store.id).deleted
+
+
 def search(store_id, file_id):
     results = list(ada.vector_stores.search(store_id, query="How long can I send a lamp back?"))
     assert results[0].file_id == file_id and results[0].filename == "lanterns.md"
@@ -234,7 +262,7 @@ def main():
     print(f"openai {openai.__version__}")
     file_id = files()
     store_id = vector_stores(file_id)
-    for story in (uploads, search, chat, assistant, embeddings, models, pagination, errors, deletion):
+    for story in (uploads, file_batches, search, chat, assistant, embeddings, models, pagination, errors, deletion):
         wanted = story.__code__.co_varnames[: story.__code__.co_argcount]
         story(*({"store_id": store_id, "file_id": file_id}[name] for name in wanted))
         print(f"{story.__name__}: ok")

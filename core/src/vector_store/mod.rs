@@ -1,19 +1,26 @@
 //! Searchable sets of files.
 
+mod attach;
+mod attach_store;
 mod attributes;
+pub mod batch;
+mod batch_store;
+mod ending;
 mod expiry;
 pub mod file;
 mod file_store;
 mod store;
+mod version;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
+pub use attach::Named;
 pub use attributes::{AttributeValue, Attributes, check_attributes};
 pub(crate) use expiry::{ExpireStore, expired};
-pub(crate) use file_store::remove_chunks;
+pub(crate) use file_store::{remove_chunk, remove_chunks};
 pub(crate) use store::{Located, locate, lock};
 
 use crate::page::{Listing, Page};
@@ -170,22 +177,16 @@ pub async fn create(tx: &mut TenantTx, models: &Models, new: NewVectorStore) -> 
     let id = store::insert(tx, &new, model_id).await?;
     expiry::plan(tx, id).await?;
     housekeeping::ensure(tx).await?;
-    for (position, file_id) in new.file_ids.iter().enumerate() {
-        let attached = file::NewStoreFile {
-            file_id: *file_id,
-            attributes: Attributes::default(),
+    let files: Vec<file::NewStoreFile> = new
+        .file_ids
+        .iter()
+        .map(|file_id| file::NewStoreFile {
             chunking: new.chunking,
-        };
-        file::attach(tx, id, attached)
-            .await
-            .map_err(|error| match error {
-                Error::NotFound { message, code, .. } => Error::NotFound {
-                    message,
-                    code,
-                    param: Some(format!("file_ids[{position}]")),
-                },
-                other => other,
-            })?;
+            ..file::NewStoreFile::new(*file_id)
+        })
+        .collect();
+    if !files.is_empty() {
+        attach::attach_all(tx, id, None, &files, attach::Named::FileIds).await?;
     }
     get(tx, id).await
 }

@@ -10,8 +10,10 @@ use crate::file::{DeleteBlob, DeleteBlobs, ExpireFile};
 use crate::housekeeping::Housekeeping;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
 use crate::migration::{MigrateStore, RemoveVectors};
+use crate::source::{CrawlSource, DropFiles, RefreshSource, SettleSource};
 use crate::upload::ExpireUpload;
 use crate::vector_store::ExpireStore;
+use crate::webhook::DeliverWebhook;
 use crate::{Error, Result, Services};
 
 /// What is known of a kind without its arguments.
@@ -86,6 +88,11 @@ kinds! {
     ExpireStore,
     ExpireUpload,
     Housekeeping,
+    CrawlSource,
+    RefreshSource,
+    SettleSource,
+    DropFiles,
+    DeliverWebhook,
     MigrateStore,
     RemoveVectors,
 }

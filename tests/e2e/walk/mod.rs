@@ -43,13 +43,19 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 /// Names of parameters and fields that are ids.
 pub(crate) const KINDS: &[&str] = &[
     "assistant_id",
+    "batch_id",
+    "chunk_id",
+    "event_id",
     "file_id",
+    "job_id",
     "migration_id",
     "model",
     "part_id",
+    "source_id",
     "spare_upload_id",
     "upload_id",
     "vector_store_id",
+    "webhook_id",
 ];
 
 /// The model of the furnished stores; the document's example is another one.
@@ -317,9 +323,9 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let store = json!({"name": canary, "embedding_model": MODEL});
     let store = client.post("/v1/vector_stores", store).await.ok()["id"].clone();
     let store = store.as_str().unwrap().to_owned();
-    let attach = json!({"file_id": file, "attributes": {"word": canary}});
-    client
-        .post(&format!("/v1/vector_stores/{store}/files"), attach)
+    let attach = json!({"file_ids": [file], "attributes": {"word": canary}});
+    let batch = client
+        .post(&format!("/v1/vector_stores/{store}/file_batches"), attach)
         .await
         .ok();
     client.ready(&store).await;
@@ -337,9 +343,26 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
     let upload_id = upload(client, canary).await;
     let part = client.upload_part(&upload_id, b"x").await.ok();
+    let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
+    let source = client.post("/v1/insula/sources", source).await.ok();
+    let webhook = json!({
+        "url": format!("https://hooks.example/{canary}"), "events": ["webhook.test"], "description": canary,
+    });
+    let webhook = client.post("/v1/insula/webhooks", webhook).await.ok()["id"].clone();
+    let webhook = webhook.as_str().unwrap();
+    let event = client
+        .post(&format!("/v1/insula/webhooks/{webhook}/test"), json!({}))
+        .await
+        .ok();
     Ids::from([
+        ("event_id", event["id"].as_str().unwrap().to_owned()),
+        ("source_id", source["id"].as_str().unwrap().to_owned()),
+        ("webhook_id", webhook.to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
+        ("batch_id", batch["id"].as_str().unwrap().to_owned()),
+        ("chunk_id", chunk_of(client, &store, &file).await),
         ("file_id", file),
+        ("job_id", dead_job(client, canary).await),
         ("migration_id", migration),
         ("model", format!("{canary}-assistant")),
         ("part_id", part["id"].as_str().unwrap().to_owned()),
@@ -349,11 +372,33 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     ])
 }
 
+/// The first chunk of a file of a store.
+pub(crate) async fn chunk_of(client: &Client, store: &str, file: &str) -> String {
+    let path = format!("/v1/insula/vector_stores/{store}/files/{file}/chunks");
+    let chunks = client.get(&path).await.ok();
+    chunks["data"][0]["id"].as_str().unwrap().to_owned()
+}
+
 /// An upload of one byte, without its part.
 async fn upload(client: &Client, canary: &str) -> String {
     let new = json!({"filename": canary, "purpose": "assistants", "bytes": 1, "mime_type": "text/plain"});
     let upload = client.post("/v1/uploads", new).await.ok();
     upload["id"].as_str().unwrap().to_owned()
+}
+
+/// A job that can be retried: of a file without any text, in a store of its own.
+async fn dead_job(client: &Client, canary: &str) -> String {
+    let file = client.upload(&format!("{canary}-empty.txt"), "  ").await;
+    let store = client.store(&format!("{canary}-empty"), &[&file]).await;
+    client.ready(&store).await;
+    let dead = client
+        .get(&format!("/v1/insula/jobs?status=dead&file_id={file}"))
+        .await
+        .ok();
+    dead["data"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no dead job: {dead}"))
+        .to_owned()
 }
 
 /// Ids of the right form that belong to nobody.
@@ -363,7 +408,13 @@ pub(crate) fn nobodys() -> Ids {
             "assistant_id",
             insula_tenancy::AssistantId::generate().to_string(),
         ),
+        ("batch_id", insula_tenancy::BatchId::generate().to_string()),
+        ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
+        ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        ("source_id", insula_tenancy::SourceId::generate().to_string()),
+        ("webhook_id", insula_tenancy::WebhookId::generate().to_string()),
+        ("job_id", insula_tenancy::JobId::generate().to_string()),
         (
             "migration_id",
             insula_tenancy::MigrationId::generate().to_string(),
