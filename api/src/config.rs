@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::worker::WorkerSettings;
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::DbConfig;
 use ipnet::IpNet;
@@ -89,10 +90,11 @@ impl RuntimeArgs {
         OnnxOptions::new(library, self.runtime.join("models/all-MiniLM-L6-v2"))
     }
 
-    /// The library that reads PDF, if the bootstrap fetched it. With its full path: it is loaded by a process in another
-    /// folder.
-    pub fn pdfium(&self) -> Option<PathBuf> {
-        self.runtime.join("pdfium/libpdfium.so").canonicalize().ok()
+    /// What the bootstrap fetched for reading documents. With full paths: it is loaded by a process in another folder.
+    pub fn tools(&self) -> Tools {
+        Tools {
+            pdfium: self.runtime.join("pdfium/libpdfium.so").canonicalize().ok(),
+        }
     }
 }
 
@@ -160,7 +162,7 @@ impl InstallArgs {
     /// How documents are read, when so many jobs run at once.
     pub fn parser(&self, concurrency: usize) -> PoolOptions {
         PoolOptions {
-            pdfium: self.runtime.pdfium(),
+            tools: self.runtime.tools(),
             ..self.parser.options(concurrency)
         }
     }

@@ -82,6 +82,15 @@ impl Models {
         self.embedders.get(name)
     }
 
+    /// The embedder of a vector store, by the name of the store's model.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the model is not loaded here.
+    pub fn embedder_of(&self, model: &str) -> Result<&Arc<dyn Embedder>> {
+        let loaded = self.embedders.get(model).map(|registered| &registered.embedder);
+        loaded.ok_or_else(|| Error::internal(format!("the model '{model}' is not loaded here")))
+    }
+
     /// The embedder that new vector stores use unless they name one.
     ///
     /// # Errors

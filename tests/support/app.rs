@@ -9,6 +9,7 @@ use insula::assembly::{AssemblyOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
+use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
@@ -161,7 +162,7 @@ impl TestApp {
             outbound_allow: setup.outbound_allow,
             parser: PoolOptions {
                 program: insula_binary().await,
-                pdfium: pdfium(),
+                tools: tools(),
                 ..setup.parser
             },
         };
@@ -296,6 +297,16 @@ impl TestApp {
         Db::connect(&config).await.expect("connecting as insula_app")
     }
 
+    /// Makes the jobs of a kind that are planned for later due now.
+    pub async fn bring_forward(&self, kind: &str) {
+        let due = sqlx::query("update jobs set run_at = now() where kind = $1 and state = 'ready'")
+            .bind(kind)
+            .execute(&self.owner)
+            .await
+            .expect("changing jobs");
+        assert!(due.rows_affected() > 0, "no job of the kind {kind} waits");
+    }
+
     /// Runs jobs until none is left but those that are planned for later, without waiting for the time that failed ones
     /// would.
     pub async fn run_jobs(&self) {
@@ -327,9 +338,11 @@ impl TestApp {
     }
 }
 
-/// The bootstrap's library for PDF.
-fn pdfium() -> Option<PathBuf> {
-    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
+/// What the bootstrap fetched for reading documents.
+fn tools() -> Tools {
+    Tools {
+        pdfium: runtime().join("pdfium/libpdfium.so").canonicalize().ok(),
+    }
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.

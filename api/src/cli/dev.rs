@@ -109,7 +109,7 @@ impl ShowArgs {
             } else {
                 vec![self.runtime.local_model()]
             },
-            pdfium: self.runtime.pdfium(),
+            tools: self.runtime.tools(),
             runtime: self.runtime.runtime,
             // Nobody connects to a demo but itself.
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

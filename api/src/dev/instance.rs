@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::{Db, DbConfig, key, tenant};
 use secrecy::{ExposeSecret, SecretString};
@@ -34,8 +35,8 @@ pub struct DevOptions {
     pub runtime: PathBuf,
     /// Local embedding models, the default one first.
     pub models: Vec<OnnxOptions>,
-    /// The library that reads PDF, if it is there.
-    pub pdfium: Option<PathBuf>,
+    /// What reading documents needs.
+    pub tools: Tools,
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Use this Postgres instead of the embedded one.
@@ -92,7 +93,7 @@ async fn serve_until_stopped(
         routes: options.routes.clone(),
         outbound_allow: options.outbound_allow.clone(),
         parser: PoolOptions {
-            pdfium: options.pdfium.clone(),
+            tools: options.tools.clone(),
             ..PoolOptions::default()
         },
     })

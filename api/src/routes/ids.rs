@@ -1,7 +1,10 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, EventId, FileId, MigrationId, SourceId, VectorStoreId, WebhookId};
+use insula_tenancy::{
+    AssistantId, BatchId, ChunkId, EventId, FileId, MigrationId, PartId, SourceId, UploadId, VectorStoreId,
+    WebhookId,
+};
 
 use crate::http::PathId;
 
@@ -11,6 +14,14 @@ impl PathId for FileId {
 
 impl PathId for VectorStoreId {
     const WHAT: &'static str = "vector store";
+}
+
+impl PathId for BatchId {
+    const WHAT: &'static str = "file batch in this vector store";
+}
+
+impl PathId for ChunkId {
+    const WHAT: &'static str = "chunk in this vector store";
 }
 
 impl PathId for AssistantId {
@@ -27,6 +38,14 @@ impl PathId for WebhookId {
 
 impl PathId for EventId {
     const WHAT: &'static str = "event";
+}
+
+impl PathId for UploadId {
+    const WHAT: &'static str = "upload";
+}
+
+impl PathId for PartId {
+    const WHAT: &'static str = "part in this upload";
 }
 
 impl PathId for MigrationId {

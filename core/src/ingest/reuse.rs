@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::pg::Halfvec;
 use crate::{Result, sql};
 
-/// A completed file of the same store with the same bytes, the same kind of name (it tells Markdown from plain text) and
+/// A completed file of the same store that was read from the same bytes, with the same kind of name (it tells Markdown from plain text) and
 /// the same chunking.
 pub(super) async fn twin(
     tx: &mut TenantTx,
@@ -21,6 +21,7 @@ pub(super) async fn twin(
            and lower(substring(o.filename from '\\.[^.]*$')) is not distinct from
                lower(substring(f.filename from '\\.[^.]*$'))
          join vector_store_files t on t.vector_store_id = $1 and t.file_id = o.id and t.status = 'completed'
+           and not t.by_hand
            and t.max_chunk_tokens is not distinct from v.max_chunk_tokens
            and t.chunk_overlap_tokens is not distinct from v.chunk_overlap_tokens
          where f.id = $2
@@ -86,6 +87,17 @@ pub(super) async fn unstage(tx: &mut TenantTx, job_id: JobId) -> Result<()> {
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// How many chunks a file has in a store.
+pub(super) async fn count_chunks(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<i64> {
+    Ok(
+        sqlx::query_scalar("select count(*) from chunks where vector_store_id = $1 and file_id = $2")
+            .bind(store_id)
+            .bind(file_id)
+            .fetch_one(&mut **tx)
+            .await?,
+    )
 }
 
 /// Gives `file_id` copies of the chunks of `twin`; how many. The caller holds the store's lock.

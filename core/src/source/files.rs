@@ -109,7 +109,7 @@ pub(super) async fn keep(
 /// for a reason of ours. Nothing is read again that is fine.
 pub(super) async fn confirm(tx: &mut TenantTx, source: &Source, queued: &Queued) -> Result<()> {
     match queued.file_id {
-        Some(file_id) => attach(tx, source, queued, file_id).await,
+        Some(file_id) => attach(tx, source, queued, file_id, None).await,
         None => Ok(()),
     }
 }
@@ -134,7 +134,7 @@ async fn replace(tx: &mut TenantTx, source: &Source, queued: &Queued, new: FileI
     if stays.is_some() {
         SettleSource::plan(tx, source.id).await?;
     }
-    attach(tx, source, queued, new).await
+    attach(tx, source, queued, new, stays).await
 }
 
 async fn is_searchable(tx: &mut TenantTx, store_id: VectorStoreId, file_id: Option<FileId>) -> Result<bool> {
@@ -148,11 +148,18 @@ async fn is_searchable(tx: &mut TenantTx, store_id: VectorStoreId, file_id: Opti
     }
 }
 
-async fn attach(tx: &mut TenantTx, source: &Source, queued: &Queued, file_id: FileId) -> Result<()> {
+async fn attach(
+    tx: &mut TenantTx,
+    source: &Source,
+    queued: &Queued,
+    file_id: FileId,
+    replaces: Option<FileId>,
+) -> Result<()> {
     let new = NewStoreFile {
-        file_id,
         attributes: attributes(&source.settings.attributes, &queued.url),
         chunking: source.settings.chunking,
+        replaces,
+        ..NewStoreFile::new(file_id)
     };
     vector_store::file::attach(tx, source.settings.vector_store_id, new).await?;
     Ok(())

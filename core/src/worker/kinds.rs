@@ -6,10 +6,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::job::{Class, Failure, Job};
-use crate::file::DeleteBlob;
+use crate::file::{DeleteBlob, DeleteBlobs, ExpireFile};
+use crate::housekeeping::Housekeeping;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
 use crate::migration::{MigrateStore, RemoveVectors};
 use crate::source::{CrawlSource, DropFiles, RefreshSource, SettleSource};
+use crate::upload::ExpireUpload;
+use crate::vector_store::ExpireStore;
 use crate::webhook::DeliverWebhook;
 use crate::{Error, Result, Services};
 
@@ -85,6 +88,11 @@ kinds! {
     SettleSource,
     DropFiles,
     DeliverWebhook,
+    DeleteBlobs,
+    ExpireFile,
+    ExpireStore,
+    ExpireUpload,
+    Housekeeping,
     MigrateStore,
     RemoveVectors,
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use insula_core::ingest::{Heading, ParseError, ParseErrorCode, ParsedDocument};
+use insula_parse::Tools;
 use insula_parse::sandbox::run_worker;
 
 fn main() -> ExitCode {
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     if started && std::fs::write(marker(), "").is_err() {
         return ExitCode::FAILURE;
     }
-    let parse = |bytes: &[u8], filename: &str, _: Option<&Path>| match filename {
+    let parse = |bytes: &[u8], filename: &str, _: &Tools| match filename {
         "crash if first" if started => std::process::abort(),
         _ => misbehave(bytes, filename, &answers),
     };
