@@ -346,6 +346,53 @@ async fn a_receiver_that_hangs_or_babbles_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn the_end_of_files_and_batches_is_told_to_their_own_tenant() {
+    let (app, web) = start().await;
+    let (ada, bob) = app.two_tenants().await;
+    web.put("/bobs", Reply::status(200));
+    let events = [
+        "vector_store.file.completed",
+        "vector_store.file.failed",
+        "vector_store.file_batch.completed",
+        "vector_store.file_batch.failed",
+    ];
+    create(&ada, &web.url("/hook"), &events).await;
+    create(&bob, &web.url("/bobs"), &events).await;
+    let (good, bad) = (
+        ada.upload("a.txt", "A text.").await,
+        ada.upload("b.txt", "").await,
+    );
+    let store = ada.store("told", &[]).await;
+    let mut expected = Vec::new();
+    for (file, file_event, batch_event) in [(good, events[0], events[2]), (bad, events[1], events[3])] {
+        let path = format!("/v1/vector_stores/{store}/file_batches");
+        let batch = ada.post(&path, json!({"file_ids": [file]})).await.ok()["id"].clone();
+        app.run_jobs().await;
+        expected.push((
+            json!(file_event),
+            json!({"vector_store_id": store, "file_id": file}),
+        ));
+        expected.push((
+            json!(batch_event),
+            json!({"vector_store_id": store, "file_batch_id": batch}),
+        ));
+    }
+    let seen = web.seen("/hook");
+    let told: Vec<Value> = seen
+        .iter()
+        .map(|seen| serde_json::from_slice(&seen.body).unwrap())
+        .collect();
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for (kind, data) in expected {
+        let found = told
+            .iter()
+            .filter(|told| told["type"] == kind && told["data"] == data);
+        assert_eq!(found.count(), 1, "{kind} {data} in {told:?}");
+    }
+    assert!(web.seen("/bobs").is_empty());
+}
+
+#[tokio::test]
 async fn the_log_goes_back_a_month() {
     let (app, web) = start().await;
     let ada = app.tenant("ada").await;

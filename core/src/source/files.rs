@@ -156,10 +156,10 @@ async fn attach(
     replaces: Option<FileId>,
 ) -> Result<()> {
     let new = NewStoreFile {
-        file_id,
-        replaces,
         attributes: attributes(&source.settings.attributes, &queued.url),
         chunking: source.settings.chunking,
+        replaces,
+        ..NewStoreFile::new(file_id)
     };
     vector_store::file::attach(tx, source.settings.vector_store_id, new).await?;
     Ok(())

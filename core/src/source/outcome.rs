@@ -50,6 +50,7 @@ pub(super) async fn record(
                     | Error::NotFound { .. }
                     | Error::Conflict(_)
                     | Error::TooLarge(_)
+                    | Error::QuotaExceeded(_)
                     | Error::BudgetExceeded(_)
                     | Error::LimitReached { .. }),
                 ) => Fetched::Failed {

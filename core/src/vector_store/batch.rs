@@ -145,18 +145,14 @@ pub(super) async fn settle(tx: &mut TenantTx, store_id: VectorStoreId, ids: Vec<
 async fn finished(tx: &mut TenantTx, store_id: VectorStoreId, id: BatchId) -> Result<()> {
     let batch = get(tx, store_id, id).await?;
     tracing::info!(batch = %id, status = batch.status().as_str(), files = batch.file_counts.total(), "file batch finished");
-    let event = match batch.status() {
-        Status::InProgress => return Ok(()),
+    let kind = match batch.status() {
         Status::Completed => EventType::BatchCompleted,
         Status::Cancelled => EventType::BatchCancelled,
         Status::Failed => EventType::BatchFailed,
+        Status::InProgress => return Ok(()),
     };
-    webhook::emit(
-        tx,
-        event,
-        json!({"vector_store_id": store_id, "file_batch_id": id}),
-    )
-    .await
+    let data = json!({"vector_store_id": store_id, "file_batch_id": id});
+    webhook::emit(tx, kind, data).await
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 use serde_json::json;
 
+use super::file::Status;
 use super::{batch, file_store, locate, lock, remove_chunks};
 use crate::ingest::{IngestFile, ParseError};
 use crate::webhook::{self, EventType};
@@ -18,15 +19,6 @@ pub(crate) async fn completed(tx: &mut TenantTx, store_id: VectorStoreId, file_i
     batch::settle_of(tx, store_id, file_id).await
 }
 
-async fn tell(tx: &mut TenantTx, event: EventType, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
-    webhook::emit(
-        tx,
-        event,
-        json!({"vector_store_id": store_id, "file_id": file_id}),
-    )
-    .await
-}
-
 /// Records that a file cannot be read. If it was read before, searches go on with that: it is completed as it was, with
 /// the error beside it. Otherwise it is failed. A file that it was to replace stays.
 pub(crate) async fn mark_failed(
@@ -37,7 +29,10 @@ pub(crate) async fn mark_failed(
 ) -> Result<()> {
     if lock(tx, store_id).await? {
         file_store::set_unread(tx, store_id, &[file_id], "failed", Some(error)).await?;
-        tell(tx, EventType::FileFailed, store_id, file_id).await?;
+        let file = file_store::find(tx, store_id, file_id).await?;
+        if file.is_some_and(|file| file.status == Status::Failed) {
+            tell(tx, EventType::FileFailed, store_id, file_id).await?;
+        }
         batch::settle_of(tx, store_id, file_id).await?;
     }
     Ok(())
@@ -72,6 +67,11 @@ pub(crate) async fn mark_in_progress(
 pub(super) async fn cancel(tx: &mut TenantTx, store_id: VectorStoreId, file_ids: &[FileId]) -> Result<()> {
     cancel_reading(tx, store_id, file_ids).await?;
     give_up(tx, store_id, file_ids).await
+}
+
+async fn tell(tx: &mut TenantTx, kind: EventType, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    let data = json!({"vector_store_id": store_id, "file_id": file_id});
+    webhook::emit(tx, kind, data).await
 }
 
 async fn give_up(tx: &mut TenantTx, store_id: VectorStoreId, file_ids: &[FileId]) -> Result<()> {
