@@ -159,11 +159,12 @@ async fn a_batch_is_refused_whole_and_says_which_file_is_at_fault() {
     }
     let listed = ada.get(&format!("/v1/vector_stores/{store}/files")).await.ok();
     assert_eq!(listed["data"], json!([]));
-    let left: i64 =
-        sqlx::query_scalar("select (select count(*) from jobs) + (select count(*) from file_batches)")
-            .fetch_one(app.owner())
-            .await
-            .unwrap();
+    let left: i64 = sqlx::query_scalar(
+        "select (select count(*) from jobs where kind = 'ingest_file') + (select count(*) from file_batches)",
+    )
+    .fetch_one(app.owner())
+    .await
+    .unwrap();
     assert_eq!(left, 0);
 
     // A file that is being read cannot be read otherwise at the same time.

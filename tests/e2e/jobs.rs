@@ -69,7 +69,7 @@ async fn a_tenant_sees_its_own_jobs_with_their_places_in_the_queue() {
     let bobs = bob.upload("bob.txt", "Of Bob.").await;
     bob.store("of bob", &[&bobs]).await;
 
-    let queued = jobs(&ada, "order=asc").await;
+    let queued = jobs(&ada, "order=asc&kind=ingest_file").await;
     let places: Vec<(&Value, &Value)> = queued
         .iter()
         .map(|job| (&job["file_id"], &job["position"]))
@@ -135,11 +135,14 @@ async fn a_tenant_sees_its_own_jobs_with_their_places_in_the_queue() {
         let error = ada.get(&format!("/v1/insula/jobs?{query}")).await.refused(400);
         assert_eq!(error["param"], param);
     }
-    let page = ada.get("/v1/insula/jobs?limit=2").await.ok();
+    let page = ada.get("/v1/insula/jobs?limit=2&kind=ingest_file").await.ok();
     assert_eq!((data(&page).len(), &page["has_more"]), (2, &json!(true)));
     let rest = jobs(
         &ada,
-        &format!("limit=2&after={}", page["last_id"].as_str().unwrap()),
+        &format!(
+            "limit=2&kind=ingest_file&after={}",
+            page["last_id"].as_str().unwrap()
+        ),
     )
     .await;
     assert_eq!(rest.len(), 1);
