@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::{self, NewChunk};
 use super::store;
-use crate::blob::BlobStore;
+use crate::blob::{Unclaimed, storage_error};
 use crate::file::{self, NewFile, Purpose};
 use crate::ingest::{Embedded, ReadyChunk, embed_key, make_ready, replace_chunks};
 use crate::model::{EmbedPurpose, Embedder};
@@ -68,7 +68,7 @@ impl Prepared {
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown store; [`Error::Invalid`] naming the place for what cannot be a chunk or a vector of
-/// the store's model; [`Error::Overloaded`] when too much waits for the model.
+/// the store's model, and for a store that has expired; [`Error::Overloaded`] when too much waits for the model.
 pub async fn prepare(
     services: &Services,
     cx: &TenantContext,
@@ -80,6 +80,9 @@ pub async fn prepare(
     let mut tx = services.db.tenant(cx).await?;
     let store = vector_store::locate(&mut tx, store_id).await?;
     tx.commit().await?;
+    if store.expired {
+        return Err(vector_store::expired());
+    }
     let embedder = services.models.embedder_of(&store.embedding_model)?;
     let content = jsonl(&new.chunks)?;
     let vectors: Vec<Option<Vec<f32>>> = new.chunks.into_iter().map(|chunk| chunk.embedding).collect();
@@ -93,8 +96,8 @@ pub async fn prepare(
         Origin::Named(filename) => {
             let mut bytes = content.as_slice();
             let stored = services.blobs.put(cx.tenant_id(), &mut bytes).await;
-            let blob = stored.map_err(Error::internal)?;
-            let unclaimed = Unclaimed::new(&services.blobs, &blob.name);
+            let blob = stored.map_err(storage_error)?;
+            let unclaimed = Unclaimed::new(&services.blobs, &blob);
             let new = NewFile {
                 filename,
                 purpose: Purpose::UserData,
@@ -119,7 +122,7 @@ pub async fn prepare(
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown store or file; [`Error::Conflict`] if the store has changed its model since the
-/// chunks were prepared.
+/// chunks were prepared; [`Error::QuotaExceeded`].
 pub async fn create(tx: &mut TenantTx, prepared: &Prepared) -> Result<StoreFile> {
     let file_id = match &prepared.file {
         PreparedFile::Known(id) => *id,
@@ -247,37 +250,4 @@ fn jsonl(chunks: &[NewChunk]) -> Result<Vec<u8>> {
         bytes.push(b'\n');
     }
     Ok(bytes)
-}
-
-/// Bytes in the blob store that no row knows yet.
-struct Unclaimed {
-    blobs: Arc<dyn BlobStore>,
-    name: Option<String>,
-}
-
-impl Unclaimed {
-    fn new(blobs: &Arc<dyn BlobStore>, name: &str) -> Self {
-        Self {
-            blobs: Arc::clone(blobs),
-            name: Some(name.to_owned()),
-        }
-    }
-
-    fn claim(mut self) {
-        self.name = None;
-    }
-}
-
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        let Some(name) = self.name.take() else { return };
-        let blobs = Arc::clone(&self.blobs);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = blobs.delete(&name).await {
-                    tracing::warn!(%error, "the bytes of abandoned chunks could not be removed");
-                }
-            });
-        }
-    }
 }

@@ -12,7 +12,7 @@ use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{lock, remove_chunks};
+use super::{ending, lock};
 use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services};
 
@@ -111,8 +111,7 @@ impl Job for ExpireStore {
                 tx.commit().await?;
                 return Ok(());
             };
-            remove_chunks(&mut tx, id, file_id).await?;
-            give_up(&mut tx, id, file_id).await?;
+            ending::expire(&mut tx, id, file_id).await?;
             tx.commit().await?;
         }
     }
@@ -134,16 +133,4 @@ async fn next_file(tx: &mut TenantTx, id: VectorStoreId) -> Result<Option<FileId
     .bind(id)
     .fetch_optional(&mut **tx)
     .await?)
-}
-
-async fn give_up(tx: &mut TenantTx, id: VectorStoreId, file_id: FileId) -> Result<()> {
-    sqlx::query(
-        "update vector_store_files set status = 'cancelled', usage_bytes = 0, chunk_count = 0
-         where vector_store_id = $1 and file_id = $2",
-    )
-    .bind(id)
-    .bind(file_id)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
