@@ -23,6 +23,14 @@ impl Usage {
             .is_some_and(|quota| self.used.checked_add(more).is_none_or(|sum| sum > quota))
     }
 
+    /// As it was before so much was added.
+    fn without(self, new: i64) -> Self {
+        Self {
+            used: self.used - new,
+            ..self
+        }
+    }
+
     /// How much may be added.
     fn left(self) -> Option<i64> {
         self.quota.map(|quota| (quota - self.used).max(0))
@@ -91,25 +99,21 @@ fn expected_bytes(bytes: Usage, more: i64) -> Result<()> {
 /// Refuses what was just recorded in `tx`, if it is too much; `bytes` of it are new, for the message.
 pub(crate) async fn check_stored(tx: &mut TenantTx, new_bytes: i64) -> Result<()> {
     let Stored { files, bytes } = stored(tx).await?;
-    let without = |usage: Usage, new: i64| Usage {
-        used: usage.used - new,
-        ..usage
-    };
     if files.would_exceed(0) {
-        return Err(exceeded("files", without(files, 1), 1));
+        return Err(exceeded("files", files.without(1), 1));
     }
     if bytes.would_exceed(0) {
-        return Err(exceeded("bytes", without(bytes, new_bytes), new_bytes));
+        return Err(exceeded("bytes", bytes.without(new_bytes), new_bytes));
     }
     Ok(())
 }
 
-/// Refuses `more` chunks, if that is too many for the tenant. The chunks have to be written in the same transaction;
-/// until it ends, others that want to add chunks for this tenant wait. (Tenants without a quota never wait.)
+/// Refuses what was just written in `tx`, if it is too many chunks; `new` of them are new, for the message. Until the
+/// transaction ends, others that add chunks for this tenant wait. (Tenants without a quota never wait.)
 ///
 /// # Errors
 /// [`Error::QuotaExceeded`].
-pub async fn check_chunks(tx: &mut TenantTx, more: i64) -> Result<()> {
+pub(crate) async fn check_chunks(tx: &mut TenantTx, new: i64) -> Result<()> {
     // The lock first: the sum must be of after it was granted.
     let quota: Option<i64> = sqlx::query_scalar(
         "select max_chunks from tenant_quotas, pg_advisory_xact_lock(hashtextextended(tenant_id::text, 7310596434))
@@ -125,8 +129,8 @@ pub async fn check_chunks(tx: &mut TenantTx, more: i64) -> Result<()> {
         used,
         quota: Some(quota),
     };
-    if chunks.would_exceed(more) {
-        return Err(exceeded("chunks", chunks, more));
+    if chunks.would_exceed(0) {
+        return Err(exceeded("chunks", chunks.without(new), new));
     }
     Ok(())
 }

@@ -95,7 +95,8 @@ async fn a_store_that_was_not_used_loses_its_passages_and_stays_readable() {
     let path = format!("/v1/vector_stores/{store}");
     // A file that waits when the end comes.
     let late = ada.upload("late.txt", "Owls hunt at night.").await;
-    ada.post(&format!("{path}/files"), json!({"file_id": late}))
+    let batch = ada
+        .post(&format!("{path}/file_batches"), json!({"file_ids": [late]}))
         .await
         .ok();
 
@@ -146,9 +147,18 @@ async fn a_store_that_was_not_used_loses_its_passages_and_stays_readable() {
         ada.post(&format!("{path}/search"), json!({"query": ZEBRAS}))
             .await,
         ada.post(&format!("{path}/files"), json!({"file_id": file})).await,
+        ada.post(&format!("{path}/file_batches"), json!({"file_ids": [file]}))
+            .await,
+        ada.post(
+            &format!("/v1/insula/vector_stores/{store}/chunks"),
+            json!({"file_id": file, "chunks": [{"text": "More."}]}),
+        )
+        .await,
     ] {
         assert_eq!(refused.refused(400)["code"], "vector_store_expired");
     }
+    let batch = format!("{path}/file_batches/{}", batch["id"].as_str().unwrap());
+    assert_eq!(ada.get(&batch).await.ok()["status"], "cancelled");
     let revived = ada.post(&path, json!({"expires_after": null})).await.ok();
     assert_eq!(revived["status"], "expired");
     let again = ada.store("again", &[&file]).await;

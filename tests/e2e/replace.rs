@@ -1,5 +1,6 @@
 //! A new version of a file takes the place of the old one: searches see one or the other, never neither.
 
+use insula_tenancy::quota::{self, Quotas};
 use insula_tests::{Client, TestApp, assert_invariants};
 use serde_json::{Value, json};
 
@@ -242,6 +243,45 @@ async fn searches_beside_replacements_always_see_exactly_one_version() {
     };
     let ((), first, second, third) = tokio::join!(replace, search(), search(), search());
     assert!(first + second + third > 10);
+    assert_invariants(app.owner()).await;
+}
+
+#[tokio::test]
+async fn a_new_version_needs_no_more_room_than_the_old_one_leaves() {
+    let app = TestApp::without_worker().await;
+    let ada = app.tenant("ada").await;
+    let shelf = Shelf::new(&ada).await;
+    let (old, new, same) = (
+        shelf.upload(1).await,
+        shelf.upload(2).await,
+        shelf.upload(2).await,
+    );
+    shelf.attach(&old, None).await;
+    app.run_jobs().await;
+    let mut tx = app.services.db.operator().await.unwrap();
+    let quotas = Quotas {
+        chunks: Some(1),
+        ..Quotas::default()
+    };
+    quota::set(&mut tx, ada.tenant_id(), quotas).await.unwrap();
+    tx.commit().await.unwrap();
+    shelf.attach(&new, Some(&old)).await;
+    app.run_jobs().await;
+    assert_eq!(shelf.found().await, [new.as_str()]);
+    // One with the same bytes is copied from what it replaces.
+    shelf.attach(&same, Some(&new)).await;
+    app.run_jobs().await;
+    assert_eq!(shelf.found().await, [same.as_str()]);
+    shelf.attach(&old, None).await;
+    app.run_jobs().await;
+    let refused = ada.get(&format!("{}/{old}", shelf.files())).await.ok();
+    assert_eq!(refused["status"], "failed");
+    let path = format!("/v1/insula/vector_stores/{}/chunks", shelf.store);
+    let body = json!({"filename": "more.txt", "chunks": [{"text": "More."}]});
+    ada.post(&path, body.clone()).await.refused(429);
+    let mut instead = body;
+    instead["replaces"] = json!(same);
+    ada.post(&path, instead).await.ok();
     assert_invariants(app.owner()).await;
 }
 

@@ -68,7 +68,7 @@ impl Prepared {
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown store; [`Error::Invalid`] naming the place for what cannot be a chunk or a vector of
-/// the store's model; [`Error::Overloaded`] when too much waits for the model.
+/// the store's model, and for a store that has expired; [`Error::Overloaded`] when too much waits for the model.
 pub async fn prepare(
     services: &Services,
     cx: &TenantContext,
@@ -80,6 +80,9 @@ pub async fn prepare(
     let mut tx = services.db.tenant(cx).await?;
     let store = vector_store::locate(&mut tx, store_id).await?;
     tx.commit().await?;
+    if store.expired {
+        return Err(vector_store::expired());
+    }
     let embedder = services.models.embedder_of(&store.embedding_model)?;
     let content = jsonl(&new.chunks)?;
     let vectors: Vec<Option<Vec<f32>>> = new.chunks.into_iter().map(|chunk| chunk.embedding).collect();
@@ -119,7 +122,7 @@ pub async fn prepare(
 ///
 /// # Errors
 /// [`Error::NotFound`] for an unknown store or file; [`Error::Conflict`] if the store has changed its model since the
-/// chunks were prepared.
+/// chunks were prepared; [`Error::QuotaExceeded`].
 pub async fn create(tx: &mut TenantTx, prepared: &Prepared) -> Result<StoreFile> {
     let file_id = match &prepared.file {
         PreparedFile::Known(id) => *id,

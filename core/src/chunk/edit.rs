@@ -14,8 +14,8 @@ use crate::{Error, Result, Services};
 /// undoes it.
 ///
 /// # Errors
-/// [`Error::NotFound`]; [`Error::Invalid`] with param `text` for one that cannot be a chunk; [`Error::Conflict`] if the
-/// store changed its model meanwhile.
+/// [`Error::NotFound`]; [`Error::Invalid`] with param `text` for one that cannot be a chunk, and for a store that has
+/// expired; [`Error::Conflict`] if the store changed its model meanwhile.
 pub async fn update(
     services: &Services,
     cx: &TenantContext,
@@ -26,6 +26,9 @@ pub async fn update(
     check::check_text("text", &text)?;
     let mut tx = services.db.tenant(cx).await?;
     let located = vector_store::locate(&mut tx, store_id).await?;
+    if located.expired {
+        return Err(vector_store::expired());
+    }
     let old = get(&mut tx, store_id, id).await?;
     tx.commit().await?;
 

@@ -89,17 +89,6 @@ pub(super) async fn unstage(tx: &mut TenantTx, job_id: JobId) -> Result<()> {
     Ok(())
 }
 
-/// How many chunks a file has in a store.
-pub(super) async fn count_chunks(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<i64> {
-    Ok(
-        sqlx::query_scalar("select count(*) from chunks where vector_store_id = $1 and file_id = $2")
-            .bind(store_id)
-            .bind(file_id)
-            .fetch_one(&mut **tx)
-            .await?,
-    )
-}
-
 /// Gives `file_id` copies of the chunks of `twin`; how many. The caller holds the store's lock.
 pub(super) async fn copy_chunks(
     tx: &mut TenantTx,

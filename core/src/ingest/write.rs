@@ -32,7 +32,6 @@ pub(crate) async fn replace_chunks(
         return Ok(());
     }
     remove_chunks(tx, store_id, file_id).await?;
-    quota::check_chunks(tx, i64::try_from(chunks.len()).unwrap_or(i64::MAX)).await?;
     let ids: Vec<ChunkId> = chunks.iter().map(|_| ChunkId::generate()).collect();
     insert(tx, store_id, file_id, model_id, dimensions, &ids, chunks).await?;
     complete(tx, store_id, file_id, dimensions).await
@@ -84,8 +83,6 @@ pub(super) async fn copy_file(
         return Ok(false);
     }
     remove_chunks(tx, store_id, file_id).await?;
-    let more = reuse::count_chunks(tx, store_id, twin).await?;
-    quota::check_chunks(tx, more).await?;
     reuse::copy_chunks(tx, store_id, file_id, twin, model_id, dimensions).await?;
     complete(tx, store_id, file_id, dimensions).await?;
     Ok(true)
@@ -122,7 +119,8 @@ async fn is_awaited(
     Ok(attached.is_some())
 }
 
-/// Marks a file completed, with the size of the chunks that it has.
+/// Marks a file completed, with the size of the chunks that it has, and refuses them if they are too many for the tenant:
+/// now, when what they replace is gone.
 async fn complete(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
@@ -130,20 +128,22 @@ async fn complete(
     dimensions: usize,
 ) -> Result<()> {
     let vector_bytes = i64::try_from(dimensions * size_of::<u16>()).unwrap_or(i64::MAX);
-    sqlx::query(
+    let chunks: i32 = sqlx::query_scalar(
         "update vector_store_files
          set status = 'completed', error_code = null, error_message = null, by_hand = false, chunk_count = n.chunks,
              usage_bytes = n.text_bytes + n.chunks * $3
          from (select count(*)::int as chunks, coalesce(sum(octet_length(content)), 0)::bigint as text_bytes
                from chunks where vector_store_id = $1 and file_id = $2) n
-         where vector_store_id = $1 and file_id = $2",
+         where vector_store_id = $1 and file_id = $2
+         returning vector_store_files.chunk_count",
     )
     .bind(store_id)
     .bind(file_id)
     .bind(vector_bytes)
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    file::completed(tx, store_id, file_id).await
+    file::completed(tx, store_id, file_id).await?;
+    quota::check_chunks(tx, chunks.into()).await
 }
 
 async fn insert_chunks(

@@ -132,7 +132,7 @@ async fn place(
             .get(&placed.file.file_id)
             .map(|present| present.status.as_str());
         if !placed.read && status == Some("completed") {
-            ending::completed(tx, store_id, placed.file.file_id).await?;
+            ending::take_places(tx, store_id, placed.file.file_id).await?;
         }
     }
     batch::settle(tx, store_id, left).await?;

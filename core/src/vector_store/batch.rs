@@ -31,12 +31,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// How far it has come: in progress while any of its files is; failed if all of them did.
+    /// How far it has come: in progress while any of its files is; failed, or cancelled, if all of them are.
     pub fn status(&self) -> Status {
         let counts = self.file_counts;
         if counts.in_progress > 0 {
             Status::InProgress
-        } else if self.cancelled {
+        } else if self.cancelled || counts.cancelled > 0 && counts.cancelled == counts.total() {
             Status::Cancelled
         } else if counts.failed > 0 && counts.failed == counts.total() {
             Status::Failed
@@ -178,6 +178,8 @@ mod tests {
             (batch(0, 5, 1, 0, false), Status::Completed),
             (batch(0, 0, 2, 0, false), Status::Failed),
             (batch(0, 5, 0, 2, true), Status::Cancelled),
+            (batch(0, 5, 0, 2, false), Status::Completed),
+            (batch(0, 0, 0, 2, false), Status::Cancelled),
             (batch(0, 0, 0, 0, false), Status::Completed),
         ] {
             assert_eq!(batch.status(), status, "{batch:?}");

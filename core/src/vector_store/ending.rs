@@ -4,19 +4,33 @@
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 use serde_json::json;
 
-use super::file::Status;
-use super::{batch, file_store, locate, lock, remove_chunks};
+use super::file_store::{self, Ended};
+use super::{batch, locate, lock, remove_chunks};
 use crate::ingest::{IngestFile, ParseError};
 use crate::webhook::{self, EventType};
 use crate::{Result, worker};
 
-/// What follows when a file can be searched: what it replaces leaves the store, and its batch may be at its end. To be
-/// called in the transaction that sets it completed, which holds the store's lock.
+/// What follows when a file can be searched: what it replaces leaves the store, webhooks are told, and its batch may be
+/// at its end. To be called in the transaction that sets it completed, which holds the store's lock.
 pub(crate) async fn completed(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
-    let older = file_store::older_versions(tx, store_id, file_id).await?;
-    remove(tx, store_id, &older).await?;
+    take_places(tx, store_id, file_id).await?;
     tell(tx, EventType::FileCompleted, store_id, file_id).await?;
     batch::settle_of(tx, store_id, file_id).await
+}
+
+/// Removes what a completed file replaces.
+pub(super) async fn take_places(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    let older = file_store::older_versions(tx, store_id, file_id).await?;
+    remove(tx, store_id, &older).await
+}
+
+async fn tell(tx: &mut TenantTx, event: EventType, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    webhook::emit(
+        tx,
+        event,
+        json!({"vector_store_id": store_id, "file_id": file_id}),
+    )
+    .await
 }
 
 /// Records that a file cannot be read. If it was read before, searches go on with that: it is completed as it was, with
@@ -28,12 +42,11 @@ pub(crate) async fn mark_failed(
     error: &ParseError,
 ) -> Result<()> {
     if lock(tx, store_id).await? {
-        file_store::set_unread(tx, store_id, &[file_id], "failed", Some(error)).await?;
-        let file = file_store::find(tx, store_id, file_id).await?;
-        if file.is_some_and(|file| file.status == Status::Failed) {
+        let ended = file_store::set_unread(tx, store_id, &[file_id], "failed", Some(error)).await?;
+        if ended.iter().any(|ended| ended.status == "failed") {
             tell(tx, EventType::FileFailed, store_id, file_id).await?;
         }
-        batch::settle_of(tx, store_id, file_id).await?;
+        settle(tx, store_id, ended).await?;
     }
     Ok(())
 }
@@ -69,14 +82,22 @@ pub(super) async fn cancel(tx: &mut TenantTx, store_id: VectorStoreId, file_ids:
     give_up(tx, store_id, file_ids).await
 }
 
-async fn tell(tx: &mut TenantTx, kind: EventType, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
-    let data = json!({"vector_store_id": store_id, "file_id": file_id});
-    webhook::emit(tx, kind, data).await
+async fn give_up(tx: &mut TenantTx, store_id: VectorStoreId, file_ids: &[FileId]) -> Result<()> {
+    let ended = file_store::set_unread(tx, store_id, file_ids, "cancelled", None).await?;
+    settle(tx, store_id, ended).await
 }
 
-async fn give_up(tx: &mut TenantTx, store_id: VectorStoreId, file_ids: &[FileId]) -> Result<()> {
-    let batches = file_store::set_unread(tx, store_id, file_ids, "cancelled", None).await?;
-    batch::settle(tx, store_id, batches).await
+/// Empties a file of a store that has expired, and gives it up. The caller holds the store's lock.
+pub(super) async fn expire(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    cancel_reading(tx, store_id, &[file_id]).await?;
+    remove_chunks(tx, store_id, file_id).await?;
+    let ended = file_store::set_expired(tx, store_id, file_id).await?;
+    settle(tx, store_id, ended).await
+}
+
+async fn settle(tx: &mut TenantTx, store_id: VectorStoreId, ended: Vec<Ended>) -> Result<()> {
+    let batches = ended.into_iter().filter_map(|ended| ended.batch_id);
+    batch::settle(tx, store_id, batches.collect()).await
 }
 
 /// Takes files out of a store with their passages, and stops whatever reads them. Those that were to replace one of them

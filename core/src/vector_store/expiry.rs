@@ -12,7 +12,7 @@ use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ending, lock, remove_chunks};
+use super::{ending, lock};
 use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services};
 
@@ -111,46 +111,26 @@ impl Job for ExpireStore {
                 tx.commit().await?;
                 return Ok(());
             };
-            remove_chunks(&mut tx, id, file_id).await?;
-            give_up(&mut tx, id, file_id).await?;
+            ending::expire(&mut tx, id, file_id).await?;
             tx.commit().await?;
         }
     }
 }
 
-/// Marks the store as expired, and gives up what is being read into it.
 async fn mark(tx: &mut TenantTx, id: VectorStoreId) -> Result<()> {
     sqlx::query("update vector_stores set expired_at = coalesce(expired_at, now()) where id = $1")
         .bind(id)
         .execute(&mut **tx)
         .await?;
-    let unread: Vec<FileId> = sqlx::query_scalar(
-        "select file_id from vector_store_files where vector_store_id = $1 and status = 'in_progress'",
-    )
-    .bind(id)
-    .fetch_all(&mut **tx)
-    .await?;
-    ending::cancel(tx, id, &unread).await
+    Ok(())
 }
 
 async fn next_file(tx: &mut TenantTx, id: VectorStoreId) -> Result<Option<FileId>> {
     Ok(sqlx::query_scalar(
-        "select file_id from vector_store_files where vector_store_id = $1 and status = 'completed' limit 1",
+        "select file_id from vector_store_files
+         where vector_store_id = $1 and status in ('in_progress', 'completed') limit 1",
     )
     .bind(id)
     .fetch_optional(&mut **tx)
     .await?)
-}
-
-async fn give_up(tx: &mut TenantTx, id: VectorStoreId, file_id: FileId) -> Result<()> {
-    sqlx::query(
-        "update vector_store_files
-         set status = 'cancelled', error_code = null, error_message = null, usage_bytes = 0, chunk_count = 0
-         where vector_store_id = $1 and file_id = $2",
-    )
-    .bind(id)
-    .bind(file_id)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }

@@ -127,16 +127,23 @@ pub(super) async fn set_attributes(
     Ok(())
 }
 
+/// A file that is not in progress any more.
+#[derive(sqlx::FromRow)]
+pub(super) struct Ended {
+    pub(super) batch_id: Option<BatchId>,
+    pub(super) status: String,
+}
+
 /// Ends the reading of files that are in progress: a file with passages is completed as it was before, any other one gets
-/// `status`. The batches that they belong to.
+/// `status`.
 pub(super) async fn set_unread(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     file_ids: &[FileId],
     status: &'static str,
     error: Option<&ParseError>,
-) -> Result<Vec<BatchId>> {
-    let batches: Vec<Option<BatchId>> = sqlx::query_scalar(
+) -> Result<Vec<Ended>> {
+    Ok(sqlx::query_as(
         "update vector_store_files set
            status = case when chunk_count > 0 then 'completed' else $3 end,
            error_code = $4,
@@ -146,7 +153,7 @@ pub(super) async fn set_unread(
            chunk_overlap_tokens =
              case when chunk_count > 0 then previous_chunk_overlap_tokens else chunk_overlap_tokens end
          where vector_store_id = $1 and file_id = any ($2) and status = 'in_progress'
-         returning batch_id",
+         returning batch_id, status",
     )
     .bind(store_id)
     .bind(file_ids)
@@ -154,8 +161,25 @@ pub(super) async fn set_unread(
     .bind(error.map(|error| error.code.as_str()))
     .bind(error.map(|error| error.message.as_str()))
     .fetch_all(&mut **tx)
-    .await?;
-    Ok(batches.into_iter().flatten().collect())
+    .await?)
+}
+
+/// Gives up a file whose passages were removed because its store has expired.
+pub(super) async fn set_expired(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<Vec<Ended>> {
+    Ok(sqlx::query_as(
+        "update vector_store_files
+         set status = 'cancelled', error_code = null, error_message = null, usage_bytes = 0, chunk_count = 0
+         where vector_store_id = $1 and file_id = $2
+         returning batch_id, status",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .fetch_all(&mut **tx)
+    .await?)
 }
 
 /// Lets a file that failed or was cancelled be in progress again, and its batch with it. `false` if it did neither.
