@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use insula_core::ingest::ParseErrorCode;
 use insula_parse::sandbox::{Limits, PoolOptions};
-use insula_tests::{Client, Setup, TestApp, assert_invariants, eventually, shared_data};
+use insula_tests::{
+    Client, ServerProcess, Setup, TestApp, assert_invariants, eventually, insula_binary, shared_data,
+};
 use serde_json::Value;
 
 /// Above what the limits allow, with the attempts of several files one after another.
@@ -17,7 +19,12 @@ const LONG: [&str; 2] = ["csv_100k_cols.csv", "one_line_10mb.txt.gz"];
 
 /// The processes that read documents for this test.
 fn parsers() -> BTreeSet<u32> {
-    let own = std::process::id().to_string();
+    parsers_of(std::process::id())
+}
+
+/// The processes that read documents for a server.
+fn parsers_of(server: u32) -> BTreeSet<u32> {
+    let own = server.to_string();
     let is_ours = |process: &u32| {
         let read =
             |name: &str| std::fs::read_to_string(format!("/proc/{process}/{name}")).unwrap_or_default();
@@ -229,6 +236,37 @@ async fn a_parser_that_is_killed_under_way_is_replaced_and_the_file_completes() 
 }
 
 #[tokio::test]
+async fn a_parser_does_not_outlive_its_server() {
+    let app = TestApp::with(Setup {
+        worker: false,
+        ..Setup::default()
+    })
+    .await;
+    let (ada, bob) = app.two_tenants().await;
+    let (store, ids) = attach(&ada, &[("page.html".to_owned(), slow_page())]).await;
+    let url = app.database.app_url();
+    let worker = ServerProcess::start(&insula_binary().await, "worker", &[], url.as_str(), &app.blobs());
+    let server = worker.id();
+    let parser = eventually("a parser works", async || {
+        parsers_of(server).into_iter().find(|parser| is_working(*parser))
+    })
+    .await;
+    worker.kill().await;
+    eventually("the parser is gone", async || {
+        (!std::path::Path::new(&format!("/proc/{parser}/exe")).exists()).then_some(())
+    })
+    .await;
+    sqlx::query("update jobs set lease_until = now() - interval '1 second' where state = 'running'")
+        .execute(app.owner())
+        .await
+        .unwrap();
+    app.run_jobs().await;
+    assert_eq!(file(&ada, &store, &ids[0]).await["status"], "completed");
+    assert_eq!(bob.get(&format!("/v1/vector_stores/{store}")).await.status, 404);
+    assert_invariants(app.owner()).await;
+}
+
+#[tokio::test]
 async fn deleting_a_file_that_is_being_read_leaves_nothing_behind() {
     let app = TestApp::start().await;
     let (ada, bob) = app.two_tenants().await;
@@ -247,7 +285,7 @@ async fn deleting_a_file_that_is_being_read_leaves_nothing_behind() {
 #[tokio::test]
 async fn the_real_parser_can_do_nothing_that_is_forbidden() {
     let options = PoolOptions {
-        program: insula_tests::insula_binary().await,
+        program: insula_binary().await,
         ..PoolOptions::default()
     };
     let probe = insula_parse::sandbox::ParserPool::new(options)
