@@ -15,8 +15,10 @@ use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{App, MAX_JOB_STREAMS};
 
 /// What a server or worker is made of.
 #[derive(Debug, Clone)]
@@ -86,6 +88,9 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         app: App {
             services,
             authenticator,
+            notifications: notifications.clone(),
+            streams: Arc::new(Semaphore::new(MAX_JOB_STREAMS)),
+            stopping: CancellationToken::new(),
         },
         notifications,
     })

@@ -239,10 +239,13 @@ impl ParserArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Worker")]
 pub struct WorkerArgs {
-    /// Jobs at once in this process
+    /// Jobs at once in this process that are bound by the processor: reading and embedding
     #[arg(long, env = "INSULA_WORKER_CONCURRENCY", default_value_t = 4, value_parser = at_least_one)]
     pub worker_concurrency: usize,
-    /// Jobs at once of one tenant, over all workers
+    /// Jobs at once in this process besides those, that mostly wait: deliveries, deletions, sweeps
+    #[arg(long, env = "INSULA_WORKER_LIGHT_CONCURRENCY", default_value_t = 8, value_parser = at_least_one)]
+    pub worker_light_concurrency: usize,
+    /// Jobs at once of one tenant, over all workers; of each of the two sorts
     #[arg(long, env = "INSULA_WORKER_TENANT_CAP", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..))]
     pub worker_tenant_cap: i32,
 }
@@ -252,6 +255,7 @@ impl WorkerArgs {
     pub fn settings(&self) -> WorkerSettings {
         WorkerSettings {
             concurrency: self.worker_concurrency,
+            light_concurrency: self.worker_light_concurrency,
             tenant_cap: self.worker_tenant_cap,
             ..WorkerSettings::default()
         }

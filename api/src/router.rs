@@ -14,8 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, chunks, embeddings, file_batches, files, health, migrations, models, search, sources,
-    storage_usage, uploads, vector_store_files, vector_stores, webhooks,
+    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, models, search,
+    sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -81,6 +81,11 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             vector_store_files::delete_vector_store_file
         ))
         .routes(routes!(vector_store_files::get_vector_store_file_content))
+        .routes(routes!(file_batches::get_vector_store_file_batch))
+        .routes(routes!(file_batches::cancel_vector_store_file_batch))
+        .routes(routes!(file_batches::list_vector_store_file_batch_files))
+        .routes(routes!(chunks::list_vector_store_file_chunks))
+        .routes(routes!(chunks::update_vector_store_chunk))
         .routes(routes!(sources::create_source, sources::list_sources))
         .routes(routes!(sources::get_source, sources::delete_source))
         .routes(routes!(sources::list_source_pages))
@@ -94,11 +99,6 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(webhooks::rotate_webhook_secret))
         .routes(routes!(webhooks::test_webhook))
         .routes(routes!(webhooks::list_webhook_deliveries))
-        .routes(routes!(file_batches::get_vector_store_file_batch))
-        .routes(routes!(file_batches::cancel_vector_store_file_batch))
-        .routes(routes!(file_batches::list_vector_store_file_batch_files))
-        .routes(routes!(chunks::list_vector_store_file_chunks))
-        .routes(routes!(chunks::update_vector_store_chunk))
         .routes(routes!(migrations::migrate_vector_store))
         .routes(routes!(migrations::list_vector_store_migrations))
         .routes(routes!(migrations::get_vector_store_migration))
@@ -112,6 +112,12 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::retry_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::get_job_events))
         .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
         .route_layer(quick);
 

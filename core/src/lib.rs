@@ -9,6 +9,7 @@ pub mod file;
 mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
+pub mod job;
 pub mod migration;
 pub mod model;
 pub mod page;

@@ -20,7 +20,7 @@ pub struct Usage {
 impl Usage {
     fn would_exceed(self, more: i64) -> bool {
         self.quota
-            .is_some_and(|quota| self.used.saturating_add(more) > quota)
+            .is_some_and(|quota| self.used.checked_add(more).is_none_or(|sum| sum > quota))
     }
 
     /// How much may be added.

@@ -1,6 +1,7 @@
 """The bootstrap's promises, without a network: whole or absent, refreshed when a pin changes, checked before use."""
 
 import hashlib
+import json
 import sys
 import tempfile
 import unittest
@@ -11,6 +12,7 @@ from unittest import mock
 INFRA = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(INFRA))
 
+import bootstrap  # noqa: E402
 from provision import artefact, machine, wheel  # noqa: E402
 from provision.artefact import Artefact, exclusive  # noqa: E402
 from provision.machine import Failure  # noqa: E402
@@ -137,6 +139,32 @@ class Wheels(Folder):
     def test_a_rule_that_matches_nothing_is_a_failure(self):
         with self.assertRaisesRegex(Failure, "layout changed"):
             wheel.unpack(self.wheel(), {r"package/lib/.+": "lib"}, self.root / "target")
+
+
+class Pins(Folder):
+    """What is pinned is pinned for every machine, and taken whole."""
+
+    def test_every_wheel_is_pinned_for_every_architecture(self):
+        for name, pin in json.loads((INFRA / "pins.json").read_text(encoding="utf-8")).items():
+            self.assertEqual(sorted(pin["sha256"]), sorted(machine.ARCHITECTURES), name)
+            for digest in pin["sha256"].values():
+                self.assertRegex(digest, "^[0-9a-f]{64}$", name)
+
+    def test_pdfium_comes_with_its_licences_and_nothing_else(self):
+        path = self.root / "pypdfium2.whl"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in (
+                "pypdfium2/__init__.py",
+                "pypdfium2_raw/libpdfium.so",
+                "pypdfium2-5.15.2.dist-info/licenses/LICENSES/BSD-3-Clause.txt",
+                "pypdfium2-5.15.2.dist-info/licenses/BUILD_LICENSES/icu.txt",
+                "pypdfium2-5.15.2.dist-info/METADATA",
+            ):
+                archive.writestr(name, name)
+        target = self.root / "pdfium"
+        wheel.unpack(path, bootstrap.PDFIUM_FILES, target)
+        found = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
+        self.assertEqual(found, ["BUILD_LICENSES/icu.txt", "LICENSES/BSD-3-Clause.txt", "libpdfium.so"])
 
 
 class Machines(unittest.TestCase):

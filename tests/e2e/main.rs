@@ -16,6 +16,7 @@ mod health;
 mod hostile;
 mod ingest_command;
 mod ingestion;
+mod jobs;
 mod library;
 mod migrations;
 mod models;

@@ -136,15 +136,26 @@ impl Client {
 
     /// `POST` of JSON, whose answer comes as events. The status must be 200.
     pub async fn stream(&self, path: &str, body: Value) -> EventStream {
-        let request = self.request(Method::POST, path).json(&body);
-        let response = request
-            .send()
+        self.events_of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// `GET`, whose answer comes as events. The status must be 200.
+    pub async fn events(&self, path: &str) -> EventStream {
+        self.events_of(self.request(Method::GET, path)).await
+    }
+
+    async fn events_of(&self, request: RequestBuilder) -> EventStream {
+        let request = request.build().expect("a request");
+        let what = format!("{} {}", request.method(), request.url().path());
+        let response = self
+            .http
+            .execute(request)
             .await
-            .unwrap_or_else(|error| panic!("{path}: {error:?}"));
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
         let status = response.status();
         if status != 200 {
             panic!(
-                "POST {path} gave {status}: {}",
+                "{what} gave {status}: {}",
                 response.text().await.unwrap_or_default()
             );
         }

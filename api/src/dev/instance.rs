@@ -86,7 +86,7 @@ async fn serve_until_stopped(
     started: Instant,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    let assembly = assemble(AssemblyOptions {
+    let mut assembly = assemble(AssemblyOptions {
         db: DbConfig::new(app_url.clone()),
         blobs: data.join("files"),
         models: options.models.clone(),
@@ -98,6 +98,7 @@ async fn serve_until_stopped(
         },
     })
     .await?;
+    assembly.app.stopping = shutdown.clone();
     let first = first_tenant(&assembly.app.services.db, data).await?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!(

@@ -2,8 +2,8 @@
 
 use insula_core::Error;
 use insula_tenancy::{
-    AssistantId, BatchId, ChunkId, EventId, FileId, MigrationId, PartId, SourceId, UploadId, VectorStoreId,
-    WebhookId,
+    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, SourceId, UploadId,
+    VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -28,6 +28,14 @@ impl PathId for AssistantId {
     const WHAT: &'static str = "assistant";
 }
 
+impl PathId for UploadId {
+    const WHAT: &'static str = "upload";
+}
+
+impl PathId for PartId {
+    const WHAT: &'static str = "part in this upload";
+}
+
 impl PathId for SourceId {
     const WHAT: &'static str = "source";
 }
@@ -40,12 +48,8 @@ impl PathId for EventId {
     const WHAT: &'static str = "event";
 }
 
-impl PathId for UploadId {
-    const WHAT: &'static str = "upload";
-}
-
-impl PathId for PartId {
-    const WHAT: &'static str = "part in this upload";
+impl PathId for JobId {
+    const WHAT: &'static str = "job";
 }
 
 impl PathId for MigrationId {

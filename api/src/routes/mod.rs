@@ -12,6 +12,7 @@ mod filter;
 mod grounding;
 pub mod health;
 mod ids;
+pub mod jobs;
 pub mod migrations;
 pub mod models;
 pub mod search;

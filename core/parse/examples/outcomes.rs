@@ -1,8 +1,10 @@
-//! What becomes of each file of a folder: `cargo run -p insula-parse --example outcomes -- FOLDER… [--text OUT]`.
+//! What becomes of each file of a folder: `cargo run -p insula-parse --example outcomes -- FOLDER… [--text OUT] [--worker
+//! PROGRAM]`.
 //!
 //! Prints a Markdown table with a row per file: kind, outcome, characters, pages, headings, seconds, and the reason of a
 //! refusal. A file `NAME.gt.txt` beside a document is its known text, and adds the word F1. `--text` writes what was
-//! extracted into a folder. libpdfium is taken from `INSULA_RUNTIME` (`.runtime`).
+//! extracted into a folder. With `--worker target/debug/insula` files are read in a child of that program under its limits,
+//! else in this process. libpdfium is taken from `INSULA_RUNTIME` (`.runtime`).
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -10,24 +12,36 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use insula_core::ingest::{ParseError, ParsedDocument};
+use bytes::Bytes;
+use insula_core::ingest::{ParseError, ParsedDocument, Parser};
+use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_parse::{Tools, parse};
 use unicode_normalization::UnicodeNormalization;
 
-fn main() {
+#[tokio::main]
+async fn main() {
     let mut folders: Vec<PathBuf> = Vec::new();
     let mut text: Option<PathBuf> = None;
+    let mut worker: Option<PathBuf> = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--text" => text = arguments.next().map(PathBuf::from),
+            "--worker" => worker = arguments.next().map(PathBuf::from),
             folder => folders.push(folder.into()),
         }
     }
     let runtime = std::env::var_os("INSULA_RUNTIME").map_or_else(|| PathBuf::from(".runtime"), PathBuf::from);
-    let tools = Tools {
-        pdfium: Some(runtime.join("pdfium")),
-    };
+    let pdfium = runtime.join("pdfium/libpdfium.so").canonicalize().ok();
+    let tools = Tools { pdfium };
+    let pool = worker.map(|program| {
+        ParserPool::new(PoolOptions {
+            program,
+            tools: tools.clone(),
+            children: 1,
+            ..PoolOptions::default()
+        })
+    });
     println!("| file | kind | outcome | characters | pages | headings | seconds | word F1 | reason |");
     println!("| --- | --- | --- | --: | --: | --: | --: | --: | --- |");
     let mut totals = (0, 0);
@@ -35,7 +49,10 @@ fn main() {
         for path in files(folder) {
             let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
             let started = Instant::now();
-            let outcome = read(&path, &tools);
+            let outcome = match &pool {
+                Some(pool) => Some(read_in_child(&path, pool).await),
+                None => read(&path, &tools),
+            };
             let seconds = started.elapsed().as_secs_f64();
             match &outcome {
                 Some(Ok(_)) => totals.0 += 1,
@@ -70,6 +87,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+async fn read_in_child(path: &Path, pool: &ParserPool) -> Result<ParsedDocument, ParseError> {
+    let bytes = Bytes::from(std::fs::read(path).unwrap_or_default());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    pool.parse(&bytes, &name).await
 }
 
 /// `None` for a panic, which stands for a crash of the child process.

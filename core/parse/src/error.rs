@@ -42,6 +42,9 @@ pub(crate) fn encrypted(what: &str) -> ParseError {
 /// `what` (with an article) is broken; `why` is a library's reason, which may be empty.
 pub(crate) fn damaged(what: &str, why: &str) -> ParseError {
     let line = why.lines().next().unwrap_or_default().trim();
+    let line = line
+        .rsplit_once("invalid Zip archive: ")
+        .map_or(line, |(_, reason)| reason);
     let why: String = line
         .chars()
         .take(LONGEST_REASON)

@@ -162,17 +162,34 @@ fn config(office: Office) -> ExtractionConfig {
     }
 }
 
+/// The library's errors as reasons. Those of limits and passwords are told apart by their words: it has no types for them
+/// in all formats.
 fn refusal(office: Office, why: &XbergError) -> ParseError {
     let reason = why.to_string();
     let lower = reason.to_lowercase();
-    if lower.contains("depth") || lower.contains("nest") {
-        error::too_deep(office.name())
-    } else if matches!(why, XbergError::Security { .. }) || lower.contains("security limit") {
-        error::too_large_unpacked(office.name())
-    } else if lower.contains("encrypt") || lower.contains("password") {
+    let holds = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if holds(&["encrypt", "password"]) {
         error::encrypted(office.name())
+    } else if holds(&["depth", "nesting"]) {
+        error::too_deep(office.name())
+    } else if holds(&[
+        "zip bomb",
+        "too large",
+        "too many",
+        "too long",
+        "exceeds limit",
+        "limit exceeded",
+    ]) {
+        error::too_large_unpacked(office.name())
     } else {
-        let reason = reason.strip_prefix("Parsing error: ").unwrap_or(&reason);
+        let reason = reason
+            .rsplit_once(": invalid Zip archive: ")
+            .map_or(&*reason, |(_, reason)| reason);
+        let known = ["Parsing error: ", "Validation error: ", "Security violation: "];
+        let reason = known
+            .iter()
+            .find_map(|start| reason.strip_prefix(start))
+            .unwrap_or(reason);
         error::damaged(office.name(), reason)
     }
 }

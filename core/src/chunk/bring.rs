@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::{self, NewChunk};
 use super::store;
-use crate::blob::BlobStore;
+use crate::blob::{Unclaimed, storage_error};
 use crate::file::{self, NewFile, Purpose};
 use crate::ingest::{Embedded, ReadyChunk, embed_key, make_ready, replace_chunks};
 use crate::model::{EmbedPurpose, Embedder};
@@ -93,8 +93,8 @@ pub async fn prepare(
         Origin::Named(filename) => {
             let mut bytes = content.as_slice();
             let stored = services.blobs.put(cx.tenant_id(), &mut bytes).await;
-            let blob = stored.map_err(Error::internal)?;
-            let unclaimed = Unclaimed::new(&services.blobs, &blob.name);
+            let blob = stored.map_err(storage_error)?;
+            let unclaimed = Unclaimed::new(&services.blobs, &blob);
             let new = NewFile {
                 filename,
                 purpose: Purpose::UserData,
@@ -247,37 +247,4 @@ fn jsonl(chunks: &[NewChunk]) -> Result<Vec<u8>> {
         bytes.push(b'\n');
     }
     Ok(bytes)
-}
-
-/// Bytes in the blob store that no row knows yet.
-struct Unclaimed {
-    blobs: Arc<dyn BlobStore>,
-    name: Option<String>,
-}
-
-impl Unclaimed {
-    fn new(blobs: &Arc<dyn BlobStore>, name: &str) -> Self {
-        Self {
-            blobs: Arc::clone(blobs),
-            name: Some(name.to_owned()),
-        }
-    }
-
-    fn claim(mut self) {
-        self.name = None;
-    }
-}
-
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        let Some(name) = self.name.take() else { return };
-        let blobs = Arc::clone(&self.blobs);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = blobs.delete(&name).await {
-                    tracing::warn!(%error, "the bytes of abandoned chunks could not be removed");
-                }
-            });
-        }
-    }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::blob::ABANDONED_AFTER;
 use crate::worker::{Class, Failure, Job, enqueue_after};
-use crate::{Error, Result, Services};
+use crate::{Error, Result, Services, job};
 
 const EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Rows or names that are handled at once, so that no transaction is long.
@@ -53,6 +53,7 @@ impl Job for Housekeeping {
         ] {
             in_batches(services, lease, delete).await?;
         }
+        forget_jobs(services, lease).await?;
         let mut tx = services.db.tenant(&lease.cx).await?;
         let goes_on = store::has_anything(&mut tx).await?;
         lease.complete(&mut tx).await?;
@@ -90,6 +91,17 @@ async fn remove_orphans(services: &Services, lease: &Lease) -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn forget_jobs(services: &Services, lease: &Lease) -> Result<()> {
+    loop {
+        let mut tx = services.db.tenant(&lease.cx).await?;
+        let forgotten = job::forget_old(&mut tx).await?;
+        tx.commit().await?;
+        if forgotten == 0 {
+            return Ok(());
+        }
+    }
 }
 
 async fn in_batches(services: &Services, lease: &Lease, delete: &'static str) -> Result<()> {

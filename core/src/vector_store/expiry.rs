@@ -12,7 +12,7 @@ use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{lock, remove_chunks};
+use super::{ending, lock, remove_chunks};
 use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services};
 
@@ -118,18 +118,24 @@ impl Job for ExpireStore {
     }
 }
 
+/// Marks the store as expired, and gives up what is being read into it.
 async fn mark(tx: &mut TenantTx, id: VectorStoreId) -> Result<()> {
     sqlx::query("update vector_stores set expired_at = coalesce(expired_at, now()) where id = $1")
         .bind(id)
         .execute(&mut **tx)
         .await?;
-    Ok(())
+    let unread: Vec<FileId> = sqlx::query_scalar(
+        "select file_id from vector_store_files where vector_store_id = $1 and status = 'in_progress'",
+    )
+    .bind(id)
+    .fetch_all(&mut **tx)
+    .await?;
+    ending::cancel(tx, id, &unread).await
 }
 
 async fn next_file(tx: &mut TenantTx, id: VectorStoreId) -> Result<Option<FileId>> {
     Ok(sqlx::query_scalar(
-        "select file_id from vector_store_files
-         where vector_store_id = $1 and status in ('in_progress', 'completed') limit 1",
+        "select file_id from vector_store_files where vector_store_id = $1 and status = 'completed' limit 1",
     )
     .bind(id)
     .fetch_optional(&mut **tx)
@@ -138,7 +144,8 @@ async fn next_file(tx: &mut TenantTx, id: VectorStoreId) -> Result<Option<FileId
 
 async fn give_up(tx: &mut TenantTx, id: VectorStoreId, file_id: FileId) -> Result<()> {
     sqlx::query(
-        "update vector_store_files set status = 'cancelled', usage_bytes = 0, chunk_count = 0
+        "update vector_store_files
+         set status = 'cancelled', error_code = null, error_message = null, usage_bytes = 0, chunk_count = 0
          where vector_store_id = $1 and file_id = $2",
     )
     .bind(id)

@@ -130,10 +130,11 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("files") => "file_id",
             id if id.ends_with("vector_stores") => "vector_store_id",
             id if id.ends_with("assistants") => "assistant_id",
+            id if id.ends_with("chunks") => "chunk_id",
             id if id.ends_with("sources") => "source_id",
             id if id.ends_with("webhooks") => "webhook_id",
             id if id.ends_with("deliveries") => "event_id",
-            id if id.ends_with("chunks") => "chunk_id",
+            id if id.ends_with("jobs") => "job_id",
             id if id.ends_with("migrations") => "migration_id",
             other => panic!("{other}: teach this walker whose ids its cursors are"),
         };

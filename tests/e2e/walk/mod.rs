@@ -47,6 +47,7 @@ pub(crate) const KINDS: &[&str] = &[
     "chunk_id",
     "event_id",
     "file_id",
+    "job_id",
     "migration_id",
     "model",
     "part_id",
@@ -340,6 +341,8 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         "vector_store_ids": [store],
     });
     let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
+    let upload_id = upload(client, canary).await;
+    let part = client.upload_part(&upload_id, b"x").await.ok();
     let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
     let source = client.post("/v1/insula/sources", source).await.ok();
     let webhook = json!({
@@ -351,8 +354,6 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .post(&format!("/v1/insula/webhooks/{webhook}/test"), json!({}))
         .await
         .ok();
-    let upload_id = upload(client, canary).await;
-    let part = client.upload_part(&upload_id, b"x").await.ok();
     Ids::from([
         ("event_id", event["id"].as_str().unwrap().to_owned()),
         ("source_id", source["id"].as_str().unwrap().to_owned()),
@@ -361,6 +362,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("batch_id", batch["id"].as_str().unwrap().to_owned()),
         ("chunk_id", chunk_of(client, &store, &file).await),
         ("file_id", file),
+        ("job_id", dead_job(client, canary).await),
         ("migration_id", migration),
         ("model", format!("{canary}-assistant")),
         ("part_id", part["id"].as_str().unwrap().to_owned()),
@@ -384,6 +386,21 @@ async fn upload(client: &Client, canary: &str) -> String {
     upload["id"].as_str().unwrap().to_owned()
 }
 
+/// A job that can be retried: of a file without any text, in a store of its own.
+async fn dead_job(client: &Client, canary: &str) -> String {
+    let file = client.upload(&format!("{canary}-empty.txt"), "  ").await;
+    let store = client.store(&format!("{canary}-empty"), &[&file]).await;
+    client.ready(&store).await;
+    let dead = client
+        .get(&format!("/v1/insula/jobs?status=dead&file_id={file}"))
+        .await
+        .ok();
+    dead["data"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no dead job: {dead}"))
+        .to_owned()
+}
+
 /// Ids of the right form that belong to nobody.
 pub(crate) fn nobodys() -> Ids {
     Ids::from([
@@ -391,12 +408,13 @@ pub(crate) fn nobodys() -> Ids {
             "assistant_id",
             insula_tenancy::AssistantId::generate().to_string(),
         ),
-        ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("batch_id", insula_tenancy::BatchId::generate().to_string()),
         ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
+        ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
         ("source_id", insula_tenancy::SourceId::generate().to_string()),
         ("webhook_id", insula_tenancy::WebhookId::generate().to_string()),
+        ("job_id", insula_tenancy::JobId::generate().to_string()),
         (
             "migration_id",
             insula_tenancy::MigrationId::generate().to_string(),
