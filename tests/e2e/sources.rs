@@ -84,8 +84,8 @@ async fn run(app: &TestApp) {
     loop {
         app.run_jobs().await;
         let planned = sqlx::query(
-            "update jobs set run_at = now()
-             where state = 'ready' and run_at > now() and kind in ('crawl_source', 'settle_source')",
+            "update jobs set run_at = now() where state = 'ready' and run_at > now()
+             and kind in ('crawl_source', 'settle_source', 'deliver_webhook')",
         )
         .execute(app.owner())
         .await
