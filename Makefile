@@ -44,7 +44,7 @@ demo: bootstrap build ## The same, but stop after the cited answer
 test: ## Every test, against a Postgres and a model of their own
 	$(BOOTSTRAP) --with sdk
 	python3 -m unittest discover --start-directory infra/tests
-	cargo build --quiet -p insula-tests --bin test-cluster
+	cargo build --quiet --workspace --bin test-cluster
 	"$(CARGO_TARGET_DIR)/debug/test-cluster" -- cargo nextest run --workspace --no-fail-fast
 
 lint: ## Formatting and clippy

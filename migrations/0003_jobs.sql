@@ -19,6 +19,10 @@ alter table jobs
 
 drop index jobs_ready;
 create index jobs_ready on jobs (kind, tenant_id, priority desc, run_at, id) where state = 'ready' and due;
+-- Without the rows that have no key, so that a planner without statistics cannot take it for an index of the queue.
+drop index jobs_unique;
+create unique index jobs_unique on jobs (tenant_id, kind, unique_key)
+  where unique_key is not null and state in ('ready', 'running');
 create index jobs_waiting on jobs (run_at) where state = 'ready' and not due;
 create index jobs_created on jobs (tenant_id, created_at, id);
 create index jobs_file on jobs (tenant_id, file_id) where file_id is not null;

@@ -11,10 +11,14 @@ use insula_core::{ChatRoute, Models, Services};
 use insula_inference::http::{self, ClientOptions};
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
+use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
+use ipnet::IpNet;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{App, MAX_JOB_STREAMS};
 
 /// What a server or worker is made of.
 #[derive(Debug, Clone)]
@@ -27,6 +31,8 @@ pub struct AssemblyOptions {
     pub models: Vec<OnnxOptions>,
     /// The operator's `routes.toml`, if there is one.
     pub routes: Option<PathBuf>,
+    /// Networks besides the public internet that tenants may name in sources and webhooks.
+    pub outbound_allow: Vec<IpNet>,
     /// How documents are read.
     pub parser: PoolOptions,
 }
@@ -69,16 +75,22 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
     let blobs = LocalBlobs::open(&options.blobs)
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
+    let outbound = Arc::new(Outbound::new(Allowed::new(&options.outbound_allow)));
     let services = Services {
         db,
         models,
         blobs: Arc::new(blobs),
         parser: Arc::new(ParserPool::new(options.parser)),
+        fetcher: Arc::clone(&outbound) as _,
+        caller: outbound,
     };
     Ok(Assembly {
         app: App {
             services,
             authenticator,
+            notifications: notifications.clone(),
+            streams: Arc::new(Semaphore::new(MAX_JOB_STREAMS)),
+            stopping: CancellationToken::new(),
         },
         notifications,
     })

@@ -9,8 +9,10 @@ use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::worker::WorkerSettings;
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::DbConfig;
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use crate::assembly::AssemblyOptions;
@@ -88,11 +90,21 @@ impl RuntimeArgs {
         OnnxOptions::new(library, self.runtime.join("models/all-MiniLM-L6-v2"))
     }
 
-    /// The library that reads PDF, if the bootstrap fetched it. With its full path: it is loaded by a process in another
-    /// folder.
-    pub fn pdfium(&self) -> Option<PathBuf> {
-        self.runtime.join("pdfium/libpdfium.so").canonicalize().ok()
+    /// What the bootstrap fetched for reading documents. With full paths: it is loaded by a process in another folder.
+    pub fn tools(&self) -> Tools {
+        Tools {
+            pdfium: self.runtime.join("pdfium/libpdfium.so").canonicalize().ok(),
+        }
     }
+}
+
+/// Where tenants may send the server.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct OutboundArgs {
+    /// Networks that tenants may name in sources and webhooks besides the public internet, with all their ports: as in
+    /// 10.0.0.0/8,fd00::/8. Whoever has a key can reach what is there
+    #[arg(long, env = "INSULA_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR", value_parser = network)]
+    pub outbound_allow: Vec<IpNet>,
 }
 
 /// What a server or a worker is made of.
@@ -127,6 +139,8 @@ pub struct InstallArgs {
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     pub routes: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) outbound: OutboundArgs,
+    #[command(flatten)]
     pub(crate) parser: ParserArgs,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
@@ -140,6 +154,7 @@ impl InstallArgs {
             blobs: self.blobs.clone(),
             models: self.local_models(),
             routes: self.routes.clone(),
+            outbound_allow: self.outbound.outbound_allow.clone(),
             parser: self.parser(concurrency),
         }
     }
@@ -147,7 +162,7 @@ impl InstallArgs {
     /// How documents are read, when so many jobs run at once.
     pub fn parser(&self, concurrency: usize) -> PoolOptions {
         PoolOptions {
-            pdfium: self.runtime.pdfium(),
+            tools: self.runtime.tools(),
             ..self.parser.options(concurrency)
         }
     }
@@ -224,10 +239,13 @@ impl ParserArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Worker")]
 pub struct WorkerArgs {
-    /// Jobs at once in this process
+    /// Jobs at once in this process that are bound by the processor: reading and embedding
     #[arg(long, env = "INSULA_WORKER_CONCURRENCY", default_value_t = 4, value_parser = at_least_one)]
     pub worker_concurrency: usize,
-    /// Jobs at once of one tenant, over all workers
+    /// Jobs at once in this process besides those, that mostly wait: deliveries, deletions, sweeps
+    #[arg(long, env = "INSULA_WORKER_LIGHT_CONCURRENCY", default_value_t = 8, value_parser = at_least_one)]
+    pub worker_light_concurrency: usize,
+    /// Jobs at once of one tenant, over all workers; of each of the two sorts
     #[arg(long, env = "INSULA_WORKER_TENANT_CAP", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..))]
     pub worker_tenant_cap: i32,
 }
@@ -237,6 +255,7 @@ impl WorkerArgs {
     pub fn settings(&self) -> WorkerSettings {
         WorkerSettings {
             concurrency: self.worker_concurrency,
+            light_concurrency: self.worker_light_concurrency,
             tenant_cap: self.worker_tenant_cap,
             ..WorkerSettings::default()
         }
@@ -298,6 +317,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         Ok(Duration::ZERO) => Err("must be longer than nothing".into()),
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!("{error}; write it as in 10s, 5m or 30d")),
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    match text.trim().parse() {
+        Ok(network) => Ok(network),
+        // One address is a network too.
+        Err(_) => match text.trim().parse::<std::net::IpAddr>() {
+            Ok(address) => Ok(address.into()),
+            Err(_) => Err("is not a network; write it as in 10.0.0.0/8".into()),
+        },
     }
 }
 

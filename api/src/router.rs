@@ -14,8 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, embeddings, files, health, migrations, models, search, vector_store_files,
-    vector_stores,
+    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, models, search,
+    sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -58,6 +58,9 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(models::get_model))
         .routes(routes!(files::list_files))
         .routes(routes!(files::get_file, files::delete_file))
+        .routes(routes!(uploads::create_upload))
+        .routes(routes!(uploads::cancel_upload))
+        .routes(routes!(storage_usage::get_storage_usage))
         .routes(routes!(
             vector_stores::create_vector_store,
             vector_stores::list_vector_stores
@@ -78,6 +81,24 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             vector_store_files::delete_vector_store_file
         ))
         .routes(routes!(vector_store_files::get_vector_store_file_content))
+        .routes(routes!(file_batches::get_vector_store_file_batch))
+        .routes(routes!(file_batches::cancel_vector_store_file_batch))
+        .routes(routes!(file_batches::list_vector_store_file_batch_files))
+        .routes(routes!(chunks::list_vector_store_file_chunks))
+        .routes(routes!(chunks::update_vector_store_chunk))
+        .routes(routes!(sources::create_source, sources::list_sources))
+        .routes(routes!(sources::get_source, sources::delete_source))
+        .routes(routes!(sources::list_source_pages))
+        .routes(routes!(sources::refresh_source))
+        .routes(routes!(webhooks::create_webhook, webhooks::list_webhooks))
+        .routes(routes!(
+            webhooks::get_webhook,
+            webhooks::update_webhook,
+            webhooks::delete_webhook
+        ))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhooks::test_webhook))
+        .routes(routes!(webhooks::list_webhook_deliveries))
         .routes(routes!(migrations::migrate_vector_store))
         .routes(routes!(migrations::list_vector_store_migrations))
         .routes(routes!(migrations::get_vector_store_migration))
@@ -91,12 +112,21 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::retry_jobs))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(jobs::cancel_job))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(jobs::get_job_events))
         .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
         .route_layer(quick);
 
+    // Large bodies, and answers that take their time.
     let inference = OpenApiRouter::new()
         .routes(routes!(chat::create_chat_completion))
         .routes(routes!(embeddings::create_embedding))
+        .routes(routes!(file_batches::create_vector_store_file_batch))
+        .routes(routes!(chunks::create_vector_store_chunks))
         .route_layer(DefaultBodyLimit::max(LARGE_JSON_LIMIT))
         .route_layer(long.clone());
 
@@ -106,8 +136,19 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .route_layer(DefaultBodyLimit::max(
             args.max_upload_bytes.saturating_add(MULTIPART_OVERHEAD),
         ))
+        .route_layer(long.clone());
+
+    let parts = OpenApiRouter::new()
+        .routes(routes!(uploads::create_upload_part))
+        .route_layer(DefaultBodyLimit::max(uploads::PART_BODY_LIMIT))
+        .route_layer(long.clone());
+
+    let assembly = OpenApiRouter::new()
+        .routes(routes!(uploads::complete_upload))
+        .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
         .route_layer(long);
 
+    let transfers = transfers.merge(parts).merge(assembly);
     resources.merge(inference).merge(transfers)
 }
 

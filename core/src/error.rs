@@ -45,6 +45,9 @@ pub enum Error {
     /// A budget is used up.
     #[error("{0}")]
     BudgetExceeded(String),
+    /// The tenant may not store any more.
+    #[error("{0}")]
+    QuotaExceeded(String),
     /// A provider or model failed; not the caller's fault.
     #[error("{message}")]
     Upstream {
@@ -99,6 +102,34 @@ impl Error {
             message: format!("The model '{model}' does not exist or you do not have access to it."),
             param: Some("model".into()),
             code: Some("model_not_found"),
+        }
+    }
+
+    /// The same error about a field inside another one: `attributes.year` becomes `files[3].attributes.year`.
+    pub fn within(self, outer: &str) -> Self {
+        let inner = |param: Option<String>| param.map(|param| format!("{outer}.{param}"));
+        match self {
+            Self::Invalid { message, param, code } => Self::Invalid {
+                message,
+                param: inner(param),
+                code,
+            },
+            Self::NotFound { message, param, code } => Self::NotFound {
+                message,
+                param: inner(param),
+                code,
+            },
+            other => other,
+        }
+    }
+
+    /// The same error about another field.
+    pub fn about(self, field: impl Into<String>) -> Self {
+        let param = Some(field.into());
+        match self {
+            Self::Invalid { message, code, .. } => Self::Invalid { message, param, code },
+            Self::NotFound { message, code, .. } => Self::NotFound { message, param, code },
+            other => other,
         }
     }
 

@@ -3,19 +3,26 @@
 pub mod assistant;
 pub mod blob;
 pub mod chat;
+pub mod chunk;
 mod error;
 pub mod file;
+mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
+pub mod job;
 pub mod migration;
 pub mod model;
 pub mod page;
 mod pg;
+pub mod quota;
 pub mod search;
 mod services;
+pub mod source;
 mod sql;
 pub mod text;
+pub mod upload;
 pub mod vector_store;
+pub mod webhook;
 pub mod worker;
 
 pub use error::{Error, Result};

@@ -8,6 +8,8 @@ use insula_tenancy::Db;
 use crate::blob::BlobStore;
 use crate::ingest::Parser;
 use crate::model::{ChatModel, Embedder};
+use crate::source::Fetcher;
+use crate::webhook::Caller;
 use crate::{Error, Result};
 
 /// Everything slow or foreign, behind traits. Functions that take `&Services` may wait on a network or a model and
@@ -22,6 +24,10 @@ pub struct Services {
     pub blobs: Arc<dyn BlobStore>,
     /// Documents to text.
     pub parser: Arc<dyn Parser>,
+    /// The web, for sources.
+    pub fetcher: Arc<dyn Fetcher>,
+    /// The web, for webhooks.
+    pub caller: Arc<dyn Caller>,
 }
 
 /// An embedder with its row in the database.
@@ -74,6 +80,15 @@ impl Models {
     /// The embedder of that name.
     pub fn find_embedder(&self, name: &str) -> Option<&RegisteredEmbedder> {
         self.embedders.get(name)
+    }
+
+    /// The embedder of a vector store, by the name of the store's model.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the model is not loaded here.
+    pub fn embedder_of(&self, model: &str) -> Result<&Arc<dyn Embedder>> {
+        let loaded = self.embedders.get(model).map(|registered| &registered.embedder);
+        loaded.ok_or_else(|| Error::internal(format!("the model '{model}' is not loaded here")))
     }
 
     /// The embedder that new vector stores use unless they name one.

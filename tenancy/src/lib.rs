@@ -8,6 +8,7 @@ mod id;
 pub mod job;
 pub mod key;
 mod notify;
+pub mod quota;
 mod scope;
 mod secret;
 pub mod tenant;

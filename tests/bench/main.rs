@@ -1,11 +1,15 @@
 //! `make bench`: measures the optimised server from outside, as its users would, and prints the table of the README.
 //!
 //!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
+//!     bench fairness INSULA_BINARY RUNTIME_DIR [FILES]
+//!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
 //!
 //! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
 //! same texts stands beside it. Nothing is asserted.
 
 mod corpus;
+mod documents;
+mod fairness;
 mod load;
 mod server;
 
@@ -26,7 +30,9 @@ const SEARCHES: usize = 400;
 #[tokio::main]
 async fn main() -> Result<()> {
     insula::tls::install()?;
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    let fairness = arguments.next_if_eq("fairness").is_some();
+    let documents = arguments.next_if_eq("documents").is_some();
     let binary = PathBuf::from(
         arguments
             .next()
@@ -37,6 +43,17 @@ async fn main() -> Result<()> {
             .next()
             .context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?,
     );
+    if fairness {
+        let files = arguments
+            .next()
+            .map_or(Ok(fairness::FILES), |text| text.parse())?;
+        return fairness::run(&binary, &runtime, files).await;
+    }
+    if documents {
+        let folder = PathBuf::from(arguments.next().context("which folder of documents?")?);
+        let outcomes = arguments.next().map(PathBuf::from);
+        return documents::run(&binary, &runtime, &folder, outcomes.as_deref()).await;
+    }
     let chunks: usize = arguments.next().map_or(Ok(CHUNKS), |text| text.parse())?;
     let data = tempfile::tempdir()?;
     let mut rows: Vec<(String, String)> = Vec::new();

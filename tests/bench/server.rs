@@ -67,14 +67,11 @@ impl Server {
 
     /// Resident memory of the server's process in megabytes (its Postgres has processes of its own).
     pub(crate) fn rss(&self) -> Result<f64> {
-        let pid = self.child.id().context("the server ended")?;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
-        let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kilobytes / 1000.0)
+        rss_of(self.pid()?)
+    }
+
+    pub(crate) fn pid(&self) -> Result<u32> {
+        self.child.id().context("the server ended")
     }
 
     /// The same, after the start has settled.
@@ -103,4 +100,39 @@ impl Server {
         self.child.wait().await?;
         Ok(())
     }
+}
+
+/// Resident memory of a process in megabytes.
+pub(crate) fn rss_of(pid: u32) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes / 1000.0)
+}
+
+/// The processes that read documents for a server.
+pub(crate) fn parser_children(server: u32) -> Vec<u32> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{server}/task")) else {
+        return Vec::new();
+    };
+    // A child belongs to the thread that started it.
+    tasks
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|children| {
+            children
+                .split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<u32>>()
+        })
+        .filter(|pid| {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            command
+                .split(|byte| *byte == 0)
+                .any(|word| word == b"parse-worker")
+        })
+        .collect()
 }

@@ -231,7 +231,7 @@ async fn a_job_whose_worker_died_every_time_fails_its_file() {
     // As left behind by the last of its workers.
     sqlx::query(
         "update jobs set state = 'running', attempt = max_attempts, lease_token = $1,
-                lease_until = now() - interval '1 second'",
+                lease_until = now() - interval '1 second' where kind = 'ingest_file'",
     )
     .bind(insula_tenancy::new_uuid())
     .execute(app.owner())
@@ -246,7 +246,7 @@ async fn a_job_whose_worker_died_every_time_fails_its_file() {
         (&failed["status"], &failed["last_error"]["code"]),
         (&json!("failed"), &json!("server_error"))
     );
-    let state: String = sqlx::query_scalar("select state from jobs")
+    let state: String = sqlx::query_scalar("select state from jobs where kind = 'ingest_file'")
         .fetch_one(app.owner())
         .await
         .unwrap();
@@ -285,10 +285,11 @@ async fn our_own_failure_is_tried_again_and_ends_as_a_server_error() {
         !message.contains("No such file") && !message.contains('/'),
         "it tells of the inside: {message}"
     );
-    let (attempt, reason): (i32, String) = sqlx::query_as("select attempt, last_error from jobs")
-        .fetch_one(app.owner())
-        .await
-        .unwrap();
+    let (attempt, reason): (i32, String) =
+        sqlx::query_as("select attempt, last_error from jobs where kind = 'ingest_file'")
+            .fetch_one(app.owner())
+            .await
+            .unwrap();
     assert_eq!(attempt, 5);
     assert!(
         reason.contains("No such file"),

@@ -179,10 +179,11 @@ async fn a_store_deleted_while_its_files_wait_leaves_nothing_behind() {
     let store = ada.store("short-lived", &[&file]).await;
     ada.delete(&format!("/v1/vector_stores/{store}")).await.ok();
     app.run_jobs().await;
-    let jobs: Vec<(String, Option<String>)> = sqlx::query_as("select state, last_error from jobs")
-        .fetch_all(app.owner())
-        .await
-        .unwrap();
+    let jobs: Vec<(String, Option<String>)> =
+        sqlx::query_as("select state, last_error from jobs where kind = 'ingest_file'")
+            .fetch_all(app.owner())
+            .await
+            .unwrap();
     assert_eq!(jobs, [("done".into(), None)]);
     insula_tests::assert_invariants(app.owner()).await;
 }

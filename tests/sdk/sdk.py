@@ -6,6 +6,7 @@ INSULA_OTHER_API_KEY (another tenant's).
 
 import asyncio
 import base64
+import hashlib
 import io
 import math
 import os
@@ -46,6 +47,40 @@ def files():
     return uploaded.id
 
 
+def uploads():
+    content = bytes(range(256)) * 9000
+    digest = hashlib.md5(content).hexdigest()
+    done = ada.uploads.upload_file_chunked(
+        file=content,
+        filename="große Datei.bin",
+        bytes=len(content),
+        mime_type="application/octet-stream",
+        purpose="user_data",
+        part_size=1_000_000,
+        md5=digest,
+    )
+    assert done.status == "completed" and done.bytes == len(content) and done.expires_at > done.created_at
+    assert done.file.filename == "große Datei.bin" and done.file.status == "processed"
+    assert ada.files.content(done.file.id).read() == content
+    raises(openai.NotFoundError, bob.files.retrieve, done.file.id)
+    assert ada.files.delete(done.file.id).deleted
+
+    begun = ada.uploads.create(
+        filename="a.txt",
+        bytes=3,
+        mime_type="text/plain",
+        purpose="assistants",
+        expires_after={"anchor": "created_at", "seconds": 3600},
+    )
+    part = ada.uploads.parts.create(begun.id, data=b"abc")
+    assert part.object == "upload.part" and part.upload_id == begun.id
+    raises(openai.NotFoundError, bob.uploads.parts.create, begun.id, data=b"abc")
+    error = raises(openai.BadRequestError, ada.uploads.complete, begun.id, part_ids=[part.id], md5="0" * 32)
+    assert error.param == "md5"
+    assert ada.uploads.cancel(begun.id).status == "cancelled"
+    raises(openai.BadRequestError, ada.uploads.complete, begun.id, part_ids=[part.id])
+
+
 def vector_stores(file_id):
     store = ada.vector_stores.create(name="shop", metadata={"team": "a"})
     assert store.name == "shop" and store.metadata == {"team": "a"} and store.file_counts.total == 0
@@ -67,6 +102,34 @@ def vector_stores(file_id):
     assert updated.attributes == {"year": 2027}
     assert ada.vector_stores.update(store.id, name="renamed").name == "renamed"
     return store.id
+
+
+def file_batches():
+    store = ada.vector_stores.create(name="batches")
+    ids = [
+        ada.files.create(file=(f"{n}.txt", f"Lamp {n} is in hall {n}.".encode()), purpose="assistants").id
+        for n in range(4)
+    ]
+    batch = ada.vector_stores.file_batches.create_and_poll(store.id, file_ids=ids, attributes={"hall": True})
+    assert batch.id.startswith("vsfb_") and batch.object == "vector_store.files_batch"
+    assert (batch.status, batch.file_counts.completed, batch.file_counts.total) == ("completed", 4, 4)
+    assert ada.vector_stores.file_batches.retrieve(batch.id, vector_store_id=store.id) == batch
+    listed = ada.vector_stores.file_batches.list_files(batch.id, vector_store_id=store.id, limit=3, filter="completed")
+    listed = list(listed)
+    assert {file.id for file in listed} == set(ids) and listed[0].attributes == {"hall": True}
+    own = ada.vector_stores.file_batches.create_and_poll(
+        store.id, files=[{"file_id": ids[0], "attributes": {"n": 0}}, {"file_id": ids[1], "attributes": {"n": 1}}]
+    )
+    assert (own.status, own.file_counts.completed) == ("completed", 2)
+    uploaded = ada.vector_stores.file_batches.upload_and_poll(
+        store.id, files=[("a.txt", b"Walnuts fall in October."), ("b.txt", b"")]
+    )
+    assert (uploaded.file_counts.completed, uploaded.file_counts.failed) == (1, 1), uploaded
+    assert ada.vector_stores.file_batches.cancel(uploaded.id, vector_store_id=store.id).status == "completed"
+    error = raises(openai.NotFoundError, ada.vector_stores.file_batches.create, store.id, file_ids=[ids[0], "file-x"])
+    assert error.param == "file_ids[1]"
+    raises(openai.NotFoundError, bob.vector_stores.file_batches.retrieve, batch.id, vector_store_id=store.id)
+    assert ada.vector_stores.delete(store.id).deleted
 
 
 def search(store_id, file_id):
@@ -199,7 +262,7 @@ def main():
     print(f"openai {openai.__version__}")
     file_id = files()
     store_id = vector_stores(file_id)
-    for story in (search, chat, assistant, embeddings, models, pagination, errors, deletion):
+    for story in (uploads, file_batches, search, chat, assistant, embeddings, models, pagination, errors, deletion):
         wanted = story.__code__.co_varnames[: story.__code__.co_argcount]
         story(*({"store_id": store_id, "file_id": file_id}[name] for name in wanted))
         print(f"{story.__name__}: ok")

@@ -98,6 +98,8 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "embedding_models system for * to insula_system",
         "jobs system_lease for w to insula_system",
         "jobs system_read for r to insula_system",
+        "tenant_quotas operator for * to insula_operator",
+        "tenant_usage operator for r to insula_operator",
         "tenants operator for * to insula_operator",
         "tenants system for r to insula_system",
         "tenants tenant for r to insula_tenant",

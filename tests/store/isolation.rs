@@ -266,6 +266,8 @@ async fn no_role_can_look_further_than_it_has_to() {
                     "tenant_id, id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at, \
                      rotated_to",
                 ),
+                ("tenant_quotas", "tenant_id, max_files, max_bytes, max_chunks"),
+                ("tenant_usage", "tenant_id, files, bytes"),
                 ("tenants", "id, name, status, created_at"),
             ],
         ),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use insula_tenancy::job::{self, Lease, Leaser, NewJob, Reason, Retry, Subject};
-use insula_tenancy::{Actor, TenantId};
+use insula_tenancy::job::{self, Lease, Leaser, NewJob, Progress, Reason, Retry, Subject};
+use insula_tenancy::{Actor, Error, TenantId};
 use serde_json::json;
 
 use crate::door::{Door, Tenant};
@@ -337,4 +337,179 @@ fn count(leases: &[Lease]) -> BTreeMap<TenantId, usize> {
         *counts.entry(lease.cx.tenant_id()).or_default() += 1;
     }
     counts
+}
+
+#[tokio::test]
+async fn progress_is_written_under_the_lease_and_forgotten_with_the_attempt() {
+    let door = Door::open().await;
+    let ada = door.tenant("ada").await;
+    enqueue(&door, &ada, job(1)).await;
+    let leaser = Leaser::new(door.db().clone(), "w");
+    let lease = lease_one(&leaser).await.unwrap();
+    let told = "select coalesce(stage, '-') || ' ' || coalesce(progress_done || '/' || progress_total, '-') from jobs";
+    let told = async || {
+        let told: String = sqlx::query_scalar(told).fetch_one(&door.owner).await.unwrap();
+        told
+    };
+    let progress = Progress {
+        stage: "embedding",
+        done: 3,
+        total: 7,
+    };
+    let mut tx = door.db().tenant_in_passing(&lease.cx).await.unwrap();
+    lease.progress(&mut tx, progress).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(told().await, "embedding 3/7");
+
+    let_leases_run_out(&door).await;
+    let fresh = lease_one(&leaser).await.unwrap();
+    assert_eq!(told().await, "- -", "a new attempt begins at nothing");
+    let mut tx = door.db().tenant(&lease.cx).await.unwrap();
+    assert!(matches!(
+        lease.progress(&mut tx, progress).await,
+        Err(Error::LeaseLost)
+    ));
+    drop(tx);
+    assert_eq!(told().await, "- -");
+    complete(&door, &fresh).await.unwrap();
+    let mut tx = door.db().tenant(&fresh.cx).await.unwrap();
+    assert!(
+        fresh.progress(&mut tx, progress).await.is_err(),
+        "progress of a job that is done"
+    );
+}
+
+#[tokio::test]
+async fn within_a_stage_progress_is_news_twice_a_second_and_a_stage_always_is() {
+    let door = Door::open().await;
+    let ada = door.tenant("ada").await;
+    enqueue(&door, &ada, job(1)).await;
+    let lease = lease_one(&Leaser::new(door.db().clone(), "w")).await.unwrap();
+    let never = Duration::from_secs(3600);
+    assert!(lease.is_news("reading", never));
+    assert!(!lease.is_news("reading", never));
+    assert!(lease.is_news("writing", never));
+    assert!(
+        !lease.clone().is_news("writing", never),
+        "a copy is the same lease"
+    );
+    assert!(lease.is_news("writing", Duration::ZERO));
+}
+
+#[tokio::test]
+async fn work_of_another_class_neither_waits_nor_counts() {
+    let door = Door::open().await;
+    let ada = door.tenant("ada").await;
+    for n in 0..5 {
+        enqueue(&door, &ada, job(n)).await;
+        enqueue(
+            &door,
+            &ada,
+            NewJob {
+                kind: "light",
+                ..job(n)
+            },
+        )
+        .await;
+        enqueue(
+            &door,
+            &ada,
+            NewJob {
+                kind: "lighter",
+                priority: n as i32,
+                ..job(n)
+            },
+        )
+        .await;
+    }
+    let mut leaser = Leaser::new(door.db().clone(), "w");
+    leaser.tenant_cap = 3;
+    assert_eq!(leaser.lease(&[KIND], 10).await.unwrap().len(), 3);
+    let light = leaser.lease(&["light", "lighter"], 10).await.unwrap();
+    let kinds: Vec<&str> = light.iter().map(|lease| lease.kind.as_str()).collect();
+    assert_eq!(
+        kinds, ["lighter"; 3],
+        "kinds leased together share a cap and an order"
+    );
+    assert!(
+        leaser.lease(&[KIND, "light"], 10).await.unwrap().is_empty(),
+        "capped together"
+    );
+}
+
+#[tokio::test]
+async fn of_tenants_with_as_little_running_the_one_that_waited_longest_is_first() {
+    let door = Door::open().await;
+    let mut tenants = Vec::new();
+    for name in ["ada", "bob", "cem"] {
+        let tenant = door.tenant(name).await;
+        for n in 0..3 {
+            enqueue(&door, &tenant, job(n)).await;
+        }
+        tenants.push(tenant.id);
+    }
+    sqlx::query("update jobs set run_at = now() - interval '1 minute' where tenant_id = $1")
+        .bind(tenants[1])
+        .execute(&door.owner)
+        .await
+        .unwrap();
+    let leaser = Leaser::new(door.db().clone(), "w");
+    let mut order = Vec::new();
+    for _ in 0..6 {
+        order.push(lease_one(&leaser).await.unwrap().cx.tenant_id());
+    }
+    let round = [tenants[1], tenants[0], tenants[2]];
+    assert_eq!(order, [round, round].concat());
+}
+
+/// Rows and index entries of the queue that Postgres has read so far.
+async fn reads(door: &Door) -> i64 {
+    let reads = "select (select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables where relname = 'jobs')::int8
+                      + (select coalesce(sum(idx_tup_read), 0) from pg_stat_user_indexes where relname = 'jobs')::int8";
+    sqlx::query_scalar(reads).fetch_one(&door.owner).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_claim_reads_what_it_may_take_and_not_the_queue() {
+    const CLAIMS: i64 = 10;
+    let door = Door::open().await;
+    for n in 0..20 {
+        door.tenant(&format!("small-{n}")).await;
+    }
+    door.tenant("big").await;
+    // One tenant with most of it, much that is not due yet, and much that is done.
+    door.as_owner(
+        "insert into jobs (tenant_id, id, kind, payload, state, due, run_at)
+         select t.id, gen_random_uuid(), 'test', '{}', s.state, s.due, now() + case when s.due then '0' else '1 hour' end::interval
+         from tenants t cross join (values ('ready', true, 1), ('ready', false, 0.2), ('done', true, 0.5)) s (state, due, share)
+         cross join lateral generate_series(1, case t.name when 'big' then 20000 * s.share else 50 * s.share end::int);
+         select pg_stat_force_next_flush()",
+    )
+    .await;
+    for statistics in ["select 1", "vacuum analyze jobs"] {
+        door.as_owner(statistics).await;
+        let before = reads(&door).await;
+        let node = door.another_node().await;
+        let mut leaser = Leaser::new(node.db.clone(), "w");
+        leaser.tenant_cap = 2;
+        for _ in 0..CLAIMS {
+            assert_eq!(leaser.lease(&[KIND], 2).await.unwrap().len(), 2);
+        }
+        // A backend counts for all to see when it ends.
+        node.db.close().await;
+        let read = insula_tests::eventually("the claims are counted", async || {
+            let read = reads(&door).await - before;
+            (read > CLAIMS).then_some(read)
+        })
+        .await;
+        // Of each of the 21 tenants two rows, where it is found and what runs already; of 30,000.
+        assert!(
+            read < CLAIMS * 300,
+            "{read} rows for {CLAIMS} claims after {statistics:?}"
+        );
+        door.as_owner(
+            "update jobs set state = 'ready', lease_token = null, lease_until = null where state = 'running'",
+        )
+        .await;
+    }
 }

@@ -9,9 +9,11 @@ use insula::assembly::{AssemblyOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
+use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -37,6 +39,8 @@ pub struct Setup {
     pub proxy: bool,
     /// The superuser's URL of a cluster of the test's own.
     pub cluster: Option<Url>,
+    /// Networks besides the public internet that tenants may name, as in `127.0.0.0/8`.
+    pub outbound_allow: Vec<IpNet>,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
     /// Limits of the processes that read documents; their program is the real one.
@@ -51,6 +55,7 @@ impl Default for Setup {
             routes: None,
             models: Vec::new(),
             proxy: false,
+            outbound_allow: Vec::new(),
             cluster: None,
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
@@ -154,9 +159,10 @@ impl TestApp {
             blobs: folder.path().join("blobs"),
             models,
             routes,
+            outbound_allow: setup.outbound_allow,
             parser: PoolOptions {
                 program: insula_binary().await,
-                pdfium: pdfium(),
+                tools: tools(),
                 ..setup.parser
             },
         };
@@ -291,6 +297,16 @@ impl TestApp {
         Db::connect(&config).await.expect("connecting as insula_app")
     }
 
+    /// Makes the jobs of a kind that are planned for later due now.
+    pub async fn bring_forward(&self, kind: &str) {
+        let due = sqlx::query("update jobs set run_at = now() where kind = $1 and state = 'ready'")
+            .bind(kind)
+            .execute(&self.owner)
+            .await
+            .expect("changing jobs");
+        assert!(due.rows_affected() > 0, "no job of the kind {kind} waits");
+    }
+
     /// Runs jobs until none is left but those that are planned for later, without waiting for the time that failed ones
     /// would.
     pub async fn run_jobs(&self) {
@@ -322,9 +338,11 @@ impl TestApp {
     }
 }
 
-/// The bootstrap's library for PDF.
-fn pdfium() -> Option<PathBuf> {
-    runtime().join("pdfium/libpdfium.so").canonicalize().ok()
+/// What the bootstrap fetched for reading documents.
+fn tools() -> Tools {
+    Tools {
+        pdfium: runtime().join("pdfium/libpdfium.so").canonicalize().ok(),
+    }
 }
 
 /// Logs go to the test's output, which nextest shows when it fails. `INSULA_LOG` says how much.

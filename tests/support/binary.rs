@@ -79,6 +79,11 @@ impl ServerProcess {
         Self { process }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("the process has ended by itself")
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub async fn kill(mut self) {
         self.process.kill().await.expect("kill -9");
@@ -86,11 +91,7 @@ impl ServerProcess {
 
     /// Sends a signal by its name.
     pub async fn signal(&self, name: &str) {
-        let id = self
-            .process
-            .id()
-            .expect("the process has ended by itself")
-            .to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill")
             .args(["-s", name, &id])
             .status()

@@ -136,15 +136,26 @@ impl Client {
 
     /// `POST` of JSON, whose answer comes as events. The status must be 200.
     pub async fn stream(&self, path: &str, body: Value) -> EventStream {
-        let request = self.request(Method::POST, path).json(&body);
-        let response = request
-            .send()
+        self.events_of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// `GET`, whose answer comes as events. The status must be 200.
+    pub async fn events(&self, path: &str) -> EventStream {
+        self.events_of(self.request(Method::GET, path)).await
+    }
+
+    async fn events_of(&self, request: RequestBuilder) -> EventStream {
+        let request = request.build().expect("a request");
+        let what = format!("{} {}", request.method(), request.url().path());
+        let response = self
+            .http
+            .execute(request)
             .await
-            .unwrap_or_else(|error| panic!("{path}: {error:?}"));
+            .unwrap_or_else(|error| panic!("{what}: {error:?}"));
         let status = response.status();
         if status != 200 {
             panic!(
-                "POST {path} gave {status}: {}",
+                "{what} gave {status}: {}",
                 response.text().await.unwrap_or_default()
             );
         }
@@ -153,27 +164,15 @@ impl Client {
 
     /// Uploads a file with these form fields besides it.
     pub async fn upload_with(&self, filename: &str, content: &[u8], fields: &[(&str, &str)]) -> Answer {
-        let boundary = "insula-test-boundary-7f3a";
-        let mut body = Vec::new();
-        for (name, value) in fields {
-            body.extend(
-                format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-                    .bytes(),
-            );
-        }
-        let head = format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\
-             content-type: application/octet-stream\r\n\r\n"
-        );
-        body.extend(head.bytes());
-        body.extend(content);
-        body.extend(format!("\r\n--{boundary}--\r\n").bytes());
-        self.post_bytes(
-            "/v1/files",
-            &format!("multipart/form-data; boundary={boundary}"),
-            body,
-        )
-        .await
+        let body = form(fields, "file", filename, content);
+        self.post_bytes("/v1/files", FORM, body).await
+    }
+
+    /// Adds a part to an upload.
+    pub async fn upload_part(&self, upload: &str, content: &[u8]) -> Answer {
+        let body = form(&[], "data", "part", content);
+        self.post_bytes(&format!("/v1/uploads/{upload}/parts"), FORM, body)
+            .await
     }
 
     /// Uploads a file to be searched. Its id.
@@ -319,6 +318,29 @@ impl RawConnection {
             .expect("reading");
         String::from_utf8_lossy(&read).into_owned()
     }
+}
+
+/// Content type of a [`form`].
+const FORM: &str = "multipart/form-data; boundary=insula-test-boundary-7f3a";
+
+/// A form of text fields and a file.
+fn form(fields: &[(&str, &str)], name: &str, filename: &str, content: &[u8]) -> Vec<u8> {
+    let boundary = "insula-test-boundary-7f3a";
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        body.extend(
+            format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                .bytes(),
+        );
+    }
+    let head = format!(
+        "--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\n\
+         content-type: application/octet-stream\r\n\r\n"
+    );
+    body.extend(head.bytes());
+    body.extend(content);
+    body.extend(format!("\r\n--{boundary}--\r\n").bytes());
+    body
 }
 
 fn text(value: &Value) -> String {

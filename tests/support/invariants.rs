@@ -9,20 +9,30 @@ use crate::eventually;
 /// A promise, and the query that finds what breaks it.
 const PROMISES: &[(&str, &str)] = &[
     (
-        "a completed file has all its chunks once, numbered without gaps",
+        "a file has all its chunks once, numbered without gaps",
         "select f.vector_store_id || ' ' || f.file_id
          from vector_store_files f
          left join chunks c using (tenant_id, vector_store_id, file_id)
-         where f.status = 'completed'
          group by f.tenant_id, f.vector_store_id, f.file_id, f.chunk_count
-         having count(c.id) <> f.chunk_count or f.chunk_count = 0
-             or min(c.ordinal) <> 0 or max(c.ordinal) <> f.chunk_count - 1",
+         having count(c.id) <> f.chunk_count or coalesce(min(c.ordinal), 0) <> 0
+             or coalesce(max(c.ordinal), -1) <> f.chunk_count - 1",
     ),
     (
-        "a file that is not completed has no chunks",
-        "select distinct f.file_id::text
-         from vector_store_files f join chunks c using (tenant_id, vector_store_id, file_id)
-         where f.status <> 'completed'",
+        // One in progress may have those of an earlier time, which are searched until the new ones are there.
+        "a completed file has chunks, and one that failed or was cancelled has none",
+        "select file_id::text from vector_store_files
+         where status = 'completed' and chunk_count = 0 or status in ('failed', 'cancelled') and chunk_count > 0",
+    ),
+    (
+        "a batch is finished when, and only when, none of its files is in progress",
+        "select b.id::text from file_batches b
+         where (b.finished_at is null) <> exists (
+           select from vector_store_files f
+           where f.tenant_id = b.tenant_id and f.batch_id = b.id and f.status = 'in_progress')",
+    ),
+    (
+        "a file that is completed has taken the place of what it replaces",
+        "select file_id::text from vector_store_files where status = 'completed' and replaces is not null",
     ),
     (
         "a file in progress has a job",
@@ -74,6 +84,22 @@ const PROMISES: &[(&str, &str)] = &[
          select coalesce(t.term, k.term)::text
          from term_stats t full join counted k using (tenant_id, vector_store_id, term)
          where t.df is distinct from k.df",
+    ),
+    (
+        "a tenant's usage is that of its files and parts",
+        "with stored as (
+           select tenant_id, 1 as files, bytes from files union all select tenant_id, 0, bytes from upload_parts),
+         counted as (select tenant_id, sum(files) as files, sum(bytes) as bytes from stored group by 1)
+         select coalesce(u.tenant_id, c.tenant_id)::text
+         from tenant_usage u full join counted c using (tenant_id)
+         where coalesce(u.files, 0) <> coalesce(c.files, 0) or coalesce(u.bytes, 0) <> coalesce(c.bytes, 0)",
+    ),
+    (
+        "only a pending upload has parts, and only a completed one has a file",
+        "select u.id::text from uploads u
+         where u.status <> 'pending' and exists (
+                 select from upload_parts p where p.tenant_id = u.tenant_id and p.upload_id = u.id)
+            or u.status <> 'completed' and u.file_id is not null",
     ),
 ];
 

@@ -23,6 +23,7 @@ mod provider;
 mod proxy;
 mod sse;
 mod wait;
+mod web;
 mod workspace;
 
 pub use app::{Setup, TestApp};
@@ -35,4 +36,5 @@ pub use provider::{FakeProvider, ModelCount};
 pub use proxy::FaultProxy;
 pub use sse::EventStream;
 pub use wait::{PATIENCE, eventually};
+pub use web::{Reply, Seen, Web};
 pub use workspace::{runtime, shared_data, workspace};

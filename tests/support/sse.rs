@@ -32,11 +32,21 @@ impl EventStream {
         self.response.headers()
     }
 
-    /// The data of the next event; `None` once the stream has ended cleanly.
+    /// The data of the next event, which must have no name; `None` once the stream has ended cleanly.
     ///
     /// # Panics
     /// When the connection breaks, or something that is no event and no comment comes.
     pub async fn next(&mut self) -> Option<String> {
+        let (name, data) = self.next_named().await?;
+        assert_eq!(name, "", "a named event: {data}");
+        Some(data)
+    }
+
+    /// The name (empty if it has none) and the data of the next event; `None` once the stream has ended cleanly.
+    ///
+    /// # Panics
+    /// As [`EventStream::next`].
+    pub async fn next_named(&mut self) -> Option<(String, String)> {
         loop {
             while let Some(end) = self.buffer.find("\n\n") {
                 let event: String = self.buffer.drain(..end + 2).collect();
@@ -44,11 +54,18 @@ impl EventStream {
                 if event.starts_with(':') {
                     continue;
                 }
-                let data = event
+                let (name, data) = match event
+                    .strip_prefix("event: ")
+                    .and_then(|rest| rest.split_once('\n'))
+                {
+                    Some((name, data)) => (name, data),
+                    None => ("", event),
+                };
+                let data = data
                     .strip_prefix("data: ")
                     .unwrap_or_else(|| panic!("not an event: {event:?}"));
                 assert!(!data.contains('\n'), "data on several lines: {event:?}");
-                return Some(data.to_owned());
+                return Some((name.to_owned(), data.to_owned()));
             }
             let Some(bytes) = self.response.chunk().await.expect("the stream broke") else {
                 assert!(

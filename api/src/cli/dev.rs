@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use secrecy::SecretString;
 
-use crate::config::{RuntimeArgs, ServeArgs};
+use crate::config::{OutboundArgs, RuntimeArgs, ServeArgs};
 use crate::dev::DevOptions;
 
 /// `insula dev`
@@ -53,6 +53,8 @@ struct ShowArgs {
     /// Chat models and their providers (routes.toml). Absent: only insula/extractive
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     routes: Option<PathBuf>,
+    #[command(flatten)]
+    outbound: OutboundArgs,
     /// Documents to ingest at the first start, separated by commas
     #[arg(
         long,
@@ -107,12 +109,13 @@ impl ShowArgs {
             } else {
                 vec![self.runtime.local_model()]
             },
-            pdfium: self.runtime.pdfium(),
+            tools: self.runtime.tools(),
             runtime: self.runtime.runtime,
             // Nobody connects to a demo but itself.
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             database_url: self.database_url,
             routes: self.routes,
+            outbound_allow: self.outbound.outbound_allow,
             json: false,
             once: false,
             samples: self.samples,

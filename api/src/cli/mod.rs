@@ -160,6 +160,7 @@ mod tests {
             "insula tenant list --json",
             "insula tenant suspend acme",
             "insula tenant resume acme",
+            "insula tenant quota acme --files 10000 --bytes 50GB --chunks unlimited --json",
             "insula key create --tenant acme --scopes files.read,files.write --expires 30d --name ci --json",
             "insula key list --tenant acme",
             "insula key revoke key_0198f0a67c3e7d3fa1b2c3d4e5f60718",

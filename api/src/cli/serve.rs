@@ -11,7 +11,8 @@ use crate::{router, serve, signals};
 /// Serves until told to stop, then finishes what is in flight.
 pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
-    let assembly = assemble(command.install.assembly(command.jobs.worker_concurrency)).await?;
+    let mut assembly = assemble(command.install.assembly(command.jobs.worker_concurrency)).await?;
+    assembly.app.stopping = shutdown.clone();
     let listener = TcpListener::bind(command.listen).await.with_context(|| {
         format!(
             "cannot listen on {}; choose another with --listen",

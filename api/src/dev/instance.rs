@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
+use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::{Db, DbConfig, key, tenant};
 use secrecy::{ExposeSecret, SecretString};
@@ -34,14 +35,16 @@ pub struct DevOptions {
     pub runtime: PathBuf,
     /// Local embedding models, the default one first.
     pub models: Vec<OnnxOptions>,
-    /// The library that reads PDF, if it is there.
-    pub pdfium: Option<PathBuf>,
+    /// What reading documents needs.
+    pub tools: Tools,
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Use this Postgres instead of the embedded one.
     pub database_url: Option<SecretString>,
     /// The operator's routes.
     pub routes: Option<PathBuf>,
+    /// Networks besides the public internet that tenants may name.
+    pub outbound_allow: Vec<ipnet::IpNet>,
     /// Print one JSON line when ready instead of prose, and ask no question.
     pub json: bool,
     /// Stop after the cited answer.
@@ -83,17 +86,19 @@ async fn serve_until_stopped(
     started: Instant,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    let assembly = assemble(AssemblyOptions {
+    let mut assembly = assemble(AssemblyOptions {
         db: DbConfig::new(app_url.clone()),
         blobs: data.join("files"),
         models: options.models.clone(),
         routes: options.routes.clone(),
+        outbound_allow: options.outbound_allow.clone(),
         parser: PoolOptions {
-            pdfium: options.pdfium.clone(),
+            tools: options.tools.clone(),
             ..PoolOptions::default()
         },
     })
     .await?;
+    assembly.app.stopping = shutdown.clone();
     let first = first_tenant(&assembly.app.services.db, data).await?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!(

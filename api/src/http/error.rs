@@ -197,6 +197,11 @@ fn domain_answer(error: &Error) -> Answer {
                 .code("insufficient_quota")
                 .never_retry()
         }
+        Error::QuotaExceeded(message) => {
+            Answer::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message)
+                .code("storage_quota_exceeded")
+                .never_retry()
+        }
         Error::Upstream {
             message,
             status,

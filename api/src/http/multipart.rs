@@ -2,7 +2,9 @@
 
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Request};
+use http::{HeaderMap, header};
 use insula_core::Error;
+use insula_core::blob::storage_error;
 
 use super::{ApiError, body};
 
@@ -35,6 +37,18 @@ impl Multipart {
     }
 }
 
+/// How many bytes the file in a multipart body surely has, as far as the request's head tells. `None` where that must not
+/// be judged before the body is read: the repetition of a creation is answered, whatever there is no room for by now.
+pub fn least_payload(headers: &HeaderMap) -> Option<i64> {
+    /// More than boundaries, heads of parts and short fields take.
+    const FRAMING: i64 = 64 * 1024;
+    if headers.contains_key("idempotency-key") {
+        return None;
+    }
+    let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    Some(length.parse::<i64>().ok()?.saturating_sub(FRAMING).max(0))
+}
+
 /// The value of a short text field.
 pub async fn text(name: &str, mut field: Field<'_>) -> Result<String, Error> {
     let mut bytes = Vec::new();
@@ -48,7 +62,7 @@ pub async fn text(name: &str, mut field: Field<'_>) -> Result<String, Error> {
         .map_err(|_| Error::invalid(name, format!("The field '{name}' is not UTF-8 text.")))
 }
 
-/// What broke an upload: its size, its form, or the connection.
+/// What broke a body: its size, its form, or the connection.
 pub fn refusal(error: &MultipartError) -> Error {
     body::classify(error.status())
 }
@@ -60,6 +74,6 @@ pub fn reader_refusal(error: std::io::Error) -> Error {
         .and_then(|inner| inner.downcast_ref::<MultipartError>())
     {
         Some(upload) => refusal(upload),
-        None => Error::internal(error),
+        None => storage_error(error),
     }
 }

@@ -1,22 +1,25 @@
 //! `/v1/files`
 
-mod upload;
+mod form;
+mod lifetime;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
-use insula_core::Error;
+use http::{HeaderMap, HeaderValue, header};
 use insula_core::file::{self, File, Purpose};
+use insula_core::{Error, quota};
 use insula_tenancy::FileId;
 use insula_tenancy::scope_types::{FilesRead, FilesWrite};
 use serde::Serialize;
 use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 
-use self::upload::CreateFile;
+use self::form::CreateFile;
+pub(super) use self::lifetime::{FileExpiresAfter, purpose};
 use super::wire::{Deleted, List, seconds};
 use crate::app::App;
+use crate::http::multipart::least_payload;
 use crate::http::{
     ApiResult, Caller, FromQuery, IdempotencyHeader, Json, ListQuery, Multipart, OnceKey, Path, Query,
     QueryParams,
@@ -105,10 +108,16 @@ pub async fn create_file(
     caller: Caller<FilesWrite>,
     State(app): State<App>,
     key: OnceKey,
+    headers: HeaderMap,
     multipart: Multipart,
 ) -> ApiResult<Response> {
-    let upload = upload::receive(&app.services.blobs, caller.tenant_id(), multipart).await?;
-    let once = key.over(&upload.fingerprint());
+    if let Some(bytes) = least_payload(&headers) {
+        let mut tx = app.services.db.tenant(&caller).await?;
+        quota::expect_file(&mut tx, bytes).await?;
+        tx.commit().await?;
+    }
+    let received = form::receive(&app.services.blobs, caller.tenant_id(), multipart).await?;
+    let once = key.over(&received.fingerprint());
     let (db, caller) = (app.services.db, caller.into_context());
     // A task of its own: should the client leave now, the bytes are still recorded or removed, not orphaned.
     let recorded = tokio::spawn(async move {
@@ -116,9 +125,9 @@ pub async fn create_file(
         if let Some(earlier) = once.earlier(&mut tx).await? {
             return Ok(earlier);
         }
-        let file = file::create(&mut tx, upload.new()).await?;
+        let file = file::create(&mut tx, received.file()).await?;
         // From here on the row may exist, even if the commit is not confirmed: the bytes must stay.
-        upload.claim();
+        received.claim();
         once.answer(tx, &FileObject::from(file)).await
     });
     recorded.await.map_err(Error::internal)?

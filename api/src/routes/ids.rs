@@ -1,7 +1,10 @@
 //! Ids on the wire.
 
 use insula_core::Error;
-use insula_tenancy::{AssistantId, FileId, MigrationId, VectorStoreId};
+use insula_tenancy::{
+    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, SourceId, UploadId,
+    VectorStoreId, WebhookId,
+};
 
 use crate::http::PathId;
 
@@ -13,8 +16,40 @@ impl PathId for VectorStoreId {
     const WHAT: &'static str = "vector store";
 }
 
+impl PathId for BatchId {
+    const WHAT: &'static str = "file batch in this vector store";
+}
+
+impl PathId for ChunkId {
+    const WHAT: &'static str = "chunk in this vector store";
+}
+
 impl PathId for AssistantId {
     const WHAT: &'static str = "assistant";
+}
+
+impl PathId for UploadId {
+    const WHAT: &'static str = "upload";
+}
+
+impl PathId for PartId {
+    const WHAT: &'static str = "part in this upload";
+}
+
+impl PathId for SourceId {
+    const WHAT: &'static str = "source";
+}
+
+impl PathId for WebhookId {
+    const WHAT: &'static str = "webhook";
+}
+
+impl PathId for EventId {
+    const WHAT: &'static str = "event";
+}
+
+impl PathId for JobId {
+    const WHAT: &'static str = "job";
 }
 
 impl PathId for MigrationId {

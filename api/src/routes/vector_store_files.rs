@@ -16,7 +16,8 @@ use super::ids::body_id;
 use super::wire::{Deleted, List, seconds};
 use crate::app::App;
 use crate::http::{
-    ApiResult, Caller, FromQuery, IdempotencyHeader, Json, ListQuery, OnceJson, Path, Query, QueryParams,
+    ApiResult, Caller, FromQuery, IdempotencyHeader, Json, ListQuery, OnceJson, Path, PathId, Query,
+    QueryParams,
 };
 
 /// A file to be attached to a vector store.
@@ -31,6 +32,26 @@ pub struct CreateVectorStoreFile {
     pub attributes: Option<AttributesParam>,
     /// How the file is cut.
     pub chunking_strategy: Option<ChunkingParam>,
+    /// A file of the store whose place this one takes at the moment when it can be searched. Until then, and if it cannot
+    /// be read, searches go on with the old one.
+    pub replaces: Option<String>,
+}
+
+impl CreateVectorStoreFile {
+    /// The file in the domain's words.
+    pub(super) fn read(self) -> Result<NewStoreFile, Error> {
+        Ok(NewStoreFile {
+            file_id: body_id("file_id", &self.file_id)?,
+            attributes: attributes::read("attributes", self.attributes)?,
+            chunking: ChunkingParam::read(self.chunking_strategy)?,
+            replaces: optional_id("replaces", self.replaces.as_deref())?,
+        })
+    }
+}
+
+/// An id in a body that need not be there.
+pub(super) fn optional_id<T: PathId>(param: &str, text: Option<&str>) -> Result<Option<T>, Error> {
+    text.map(|text| body_id(param, text)).transpose()
 }
 
 /// New attributes of a file.
@@ -60,7 +81,7 @@ pub struct VectorStoreFileObject {
     /// `in_progress`, `completed`, `cancelled` or `failed`.
     #[schema(value_type = String)]
     pub status: &'static str,
-    /// Why it cannot be searched, if it failed.
+    /// Why it cannot be searched, if it failed; of a completed file, why it could not be read again.
     #[schema(required)]
     pub last_error: Option<LastErrorObject>,
     /// How it was cut.
@@ -68,6 +89,9 @@ pub struct VectorStoreFileObject {
     /// Values to filter searches by.
     #[schema(value_type = Object)]
     pub attributes: Attributes,
+    /// The file whose place it takes when it is completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// Why a file cannot be searched.
@@ -129,6 +153,7 @@ impl From<StoreFile> for VectorStoreFileObject {
             }),
             chunking_strategy: file.chunking.into(),
             attributes: file.attributes,
+            replaces: file.replaces.map(|id| id.to_string()),
         }
     }
 }
@@ -136,8 +161,8 @@ impl From<StoreFile> for VectorStoreFileObject {
 /// The query of a list of files.
 #[derive(Debug)]
 pub struct FilesQuery {
-    list: ListQuery,
-    status: Option<Status>,
+    pub(super) list: ListQuery,
+    pub(super) status: Option<Status>,
 }
 
 impl FromQuery for FilesQuery {
@@ -154,7 +179,7 @@ impl FromQuery for FilesQuery {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents the parameter; FilesQuery reads it")]
-struct StatusFilter {
+pub(super) struct StatusFilter {
     /// Only files in this state: `in_progress`, `completed`, `failed` or `cancelled`.
     filter: Option<String>,
 }
@@ -162,10 +187,11 @@ struct StatusFilter {
 /// How soon the SDKs' polling helpers look again, in milliseconds.
 const POLL_AFTER_MS: &str = "300";
 
-type PollAdvice = AppendHeaders<Option<(&'static str, &'static str)>>;
+pub(super) type PollAdvice = AppendHeaders<Option<(&'static str, &'static str)>>;
 type Polled = (PollAdvice, Json<VectorStoreFileObject>);
 
-fn poll_advice(status: Status) -> PollAdvice {
+/// Advice on when to ask again, while there is something to wait for.
+pub(super) fn poll_advice(status: Status) -> PollAdvice {
     AppendHeaders((status == Status::InProgress).then_some(("openai-poll-after-ms", POLL_AFTER_MS)))
 }
 
@@ -186,11 +212,7 @@ pub async fn create_vector_store_file(
     Path(store_id): Path<VectorStoreId>,
     OnceJson(once, request): OnceJson<CreateVectorStoreFile>,
 ) -> ApiResult<Response> {
-    let new = NewStoreFile {
-        file_id: body_id("file_id", &request.file_id)?,
-        attributes: attributes::read("attributes", request.attributes)?,
-        chunking: ChunkingParam::read(request.chunking_strategy)?,
-    };
+    let new = request.read()?;
     let mut tx = app.services.db.tenant(&caller).await?;
     if let Some(earlier) = once.earlier(&mut tx).await? {
         return Ok(earlier);
@@ -332,6 +354,7 @@ mod tests {
             },
             usage_bytes: 5,
             chunk_count: 1,
+            replaces: None,
             created_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
         }
     }

@@ -33,15 +33,15 @@ async fn main() {
     }
     let runtime = std::env::var_os("INSULA_RUNTIME").map_or_else(|| PathBuf::from(".runtime"), PathBuf::from);
     let pdfium = runtime.join("pdfium/libpdfium.so").canonicalize().ok();
+    let tools = Tools { pdfium };
     let pool = worker.map(|program| {
         ParserPool::new(PoolOptions {
             program,
-            pdfium: pdfium.clone(),
+            tools: tools.clone(),
             children: 1,
             ..PoolOptions::default()
         })
     });
-    let tools = Tools { pdfium };
     println!("| file | kind | outcome | characters | pages | headings | seconds | word F1 | reason |");
     println!("| --- | --- | --- | --: | --: | --: | --: | --: | --- |");
     let mut totals = (0, 0);
@@ -87,6 +87,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+async fn read_in_child(path: &Path, pool: &ParserPool) -> Result<ParsedDocument, ParseError> {
+    let bytes = Bytes::from(std::fs::read(path).unwrap_or_default());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    pool.parse(&bytes, &name).await
 }
 
 /// `None` for a panic, which stands for a crash of the child process.

@@ -23,6 +23,7 @@ mod xml;
 use std::path::PathBuf;
 
 use insula_core::ingest::{ParseError, ParsedDocument};
+use serde::{Deserialize, Serialize};
 
 use draft::Draft;
 use kind::Kind;
@@ -38,7 +39,7 @@ const MAX_UNPACKED_BYTES: u64 = 512 * 1024 * 1024;
 const MAX_NESTING: u8 = 3;
 
 /// What is needed from outside of the program.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Tools {
     /// libpdfium, or the folder it lies in. Without it, PDF documents are refused with a reason that says so.
     pub pdfium: Option<PathBuf>,

@@ -32,13 +32,15 @@ async fn read(pool: &ParserPool, what: &str) -> Result<ParsedDocument, ParseErro
 
 /// The process id of the child that a document is given to.
 async fn who(pool: &ParserPool) -> u32 {
-    read(pool, "who").await.unwrap().text.parse().unwrap()
+    let answer = read(pool, "who").await.expect("a child that answers");
+    answer.text.parse().expect("a number")
 }
 
 /// The failure of a document, after which the pool reads another one.
 async fn refused(pool: &ParserPool, what: &str) -> ParseError {
-    let error = read(pool, what).await.unwrap_err();
-    assert_eq!(read(pool, "fine").await.unwrap().text, "a text", "after {what}");
+    let error = read(pool, what).await.expect_err("a failure");
+    let next = read(pool, "fine").await.expect("another document is read");
+    assert_eq!(next.text, "a text", "after {what}");
     error
 }
 
@@ -114,6 +116,32 @@ async fn every_limit_ends_in_its_own_words() {
         error.message.contains("longer than allowed (1 s)"),
         "{}",
         error.message
+    );
+}
+
+#[tokio::test]
+async fn resident_memory_stays_below_the_limit() {
+    let pool = Arc::new(ParserPool::new(options()));
+    let child = who(&pool).await;
+    let greedy = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { read(&pool, "brim").await }
+    });
+    let mut most = 0;
+    while let Ok(status) = std::fs::read_to_string(format!("/proc/{child}/status")) {
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let Some(kilobytes) =
+            line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok())
+        else {
+            break;
+        };
+        most = kilobytes / 1024;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(greedy.await.unwrap().is_ok());
+    assert!(
+        (150..=256).contains(&most),
+        "{most} MiB were resident, 256 are allowed"
     );
 }
 

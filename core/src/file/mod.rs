@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use insula_tenancy::{FileId, TenantContext, TenantTx};
-pub(crate) use job::DeleteBlob;
+pub(crate) use job::{DeleteBlob, DeleteBlobs, ExpireFile};
 use tokio::io::AsyncRead;
 
-use crate::blob::StoredBlob;
+use crate::blob::{StoredBlob, storage_error};
 use crate::page::{Listing, Page};
-use crate::{Error, Result, Services, vector_store, worker};
+use crate::{Error, Result, Services, housekeeping, quota, vector_store, worker};
 
 /// What a file is for, in OpenAI's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,19 +99,20 @@ pub struct NewFile {
     pub expires_after: Option<Duration>,
 }
 
-/// Records an uploaded file. Its bytes are the caller's to remove should `tx` not be committed.
+/// Records an uploaded file, which a job deletes when its time is over. Its bytes are the caller's to remove should `tx`
+/// not be committed.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a file name that is empty or longer than 1,024 characters.
+/// [`Error::Invalid`] for a file name that is empty or longer than 1,024 characters; [`Error::QuotaExceeded`].
 pub async fn create(tx: &mut TenantTx, new: &NewFile) -> Result<File> {
-    let filename = base_name(&new.filename);
-    if filename.is_empty() || filename.chars().count() > 1024 {
-        return Err(Error::invalid(
-            "file",
-            "The file needs a name of 1 to 1024 characters.",
-        ));
+    let filename = checked_name(&new.filename)?;
+    let file = store::insert(tx, &filename, new).await?;
+    quota::check_stored(tx, file.bytes).await?;
+    if let Some(lifetime) = new.expires_after {
+        worker::enqueue_after(tx, &ExpireFile::new(file.id), lifetime).await?;
     }
-    store::insert(tx, &filename, new).await
+    housekeeping::ensure(tx).await?;
+    Ok(file)
 }
 
 /// The file of that id.
@@ -146,8 +147,12 @@ pub async fn list(tx: &mut TenantTx, purpose: Option<Purpose>, page: Page) -> Re
 /// [`Error::NotFound`].
 pub async fn delete(tx: &mut TenantTx, id: FileId) -> Result<()> {
     let file = get(tx, id).await?;
-    vector_store::detach_everywhere(tx, id).await?;
-    store::delete(tx, id).await?;
+    remove(tx, file).await
+}
+
+async fn remove(tx: &mut TenantTx, file: File) -> Result<()> {
+    vector_store::detach_everywhere(tx, file.id).await?;
+    store::delete(tx, file.id).await?;
     worker::enqueue(tx, &DeleteBlob { blob: file.blob }).await
 }
 
@@ -163,7 +168,7 @@ pub async fn content(
     let mut tx = services.db.tenant(cx).await?;
     let file = get(&mut tx, id).await?;
     tx.commit().await?;
-    let (data, bytes) = services.blobs.open(&file.blob).await.map_err(Error::internal)?;
+    let (data, bytes) = services.blobs.open(&file.blob).await.map_err(storage_error)?;
     Ok((file, data, bytes))
 }
 
@@ -174,6 +179,18 @@ pub(crate) fn blob_name(file: &File) -> &str {
 
 pub(crate) fn not_found(id: FileId) -> Error {
     Error::not_found("file", id)
+}
+
+/// The name that a file is kept under: without folders, and not empty.
+pub(crate) fn checked_name(name: &str) -> Result<String> {
+    let name = base_name(name);
+    if name.is_empty() || name.chars().count() > 1024 {
+        return Err(Error::invalid(
+            "file",
+            "The file needs a name of 1 to 1024 characters.",
+        ));
+    }
+    Ok(name)
 }
 
 /// The last part of a path in either style, without control characters.

@@ -63,6 +63,31 @@ pub(super) async fn find(tx: &mut TenantTx, id: FileId) -> Result<Option<File>> 
     row.map(File::try_from).transpose()
 }
 
+/// A file whose time is over but which is there still. Also tells for how many seconds longer it may live: not above 0
+/// when its time is over, and `None` if it lives for ever.
+pub(super) async fn find_with_time_left(
+    tx: &mut TenantTx,
+    id: FileId,
+) -> Result<Option<(File, Option<f64>)>> {
+    #[derive(sqlx::FromRow)]
+    struct Timed {
+        #[sqlx(flatten)]
+        row: Row,
+        left: Option<f64>,
+    }
+    let found: Option<Timed> = sqlx::query_as(
+        "select id, filename, purpose, bytes, blob, created_at, expires_at,
+                extract(epoch from expires_at - now())::float8 as left
+         from files where id = $1",
+    )
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    found
+        .map(|Timed { row, left }| Ok((row.try_into()?, left)))
+        .transpose()
+}
+
 pub(super) async fn list(tx: &mut TenantTx, purpose: Option<Purpose>, page: Page) -> Result<Listing<File>> {
     const SQL: (&str, &str) = paged!(
         select "id, filename, purpose, bytes, blob, created_at, expires_at" from "files",

@@ -16,9 +16,9 @@ use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
 pub(crate) use job::IngestFile;
 pub use parsed::{DocumentSource, Heading, PageStart, ParseError, ParseErrorCode, ParsedDocument, Parser};
-pub(crate) use ready::{Embedded, ReadyChunk, make_ready};
+pub(crate) use ready::{Embedded, ReadyChunk, embed_key, make_ready};
 use stored::StoredDocument;
-pub(crate) use write::replace_chunks;
+pub(crate) use write::{insert as insert_chunks, replace_chunks};
 
 use crate::model::Embedder;
 use crate::text::chunk::{self, ChunkDraft, ChunkSettings};

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::pg::Halfvec;
 use crate::{Result, sql};
 
-/// A completed file of the same store with the same bytes, the same kind of name (it tells Markdown from plain text) and
+/// A completed file of the same store that was read from the same bytes, with the same kind of name (it tells Markdown from plain text) and
 /// the same chunking.
 pub(super) async fn twin(
     tx: &mut TenantTx,
@@ -21,6 +21,7 @@ pub(super) async fn twin(
            and lower(substring(o.filename from '\\.[^.]*$')) is not distinct from
                lower(substring(f.filename from '\\.[^.]*$'))
          join vector_store_files t on t.vector_store_id = $1 and t.file_id = o.id and t.status = 'completed'
+           and not t.by_hand
            and t.max_chunk_tokens is not distinct from v.max_chunk_tokens
            and t.chunk_overlap_tokens is not distinct from v.chunk_overlap_tokens
          where f.id = $2

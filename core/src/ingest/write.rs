@@ -7,8 +7,8 @@ use insula_tenancy::{ChunkId, FileId, TenantTx, VectorStoreId};
 use super::ready::ReadyChunk;
 use super::reuse;
 use crate::pg::{Halfvec, Sparsevec};
-use crate::vector_store::{lock, remove_chunks};
-use crate::{Error, Result, sql};
+use crate::vector_store::{file, lock, remove_chunks};
+use crate::{Error, Result, quota, sql};
 
 /// Rows per insert: keeps a statement's parameters in the low megabytes.
 const ROWS: usize = 512;
@@ -18,7 +18,8 @@ const UNIT_SEPARATOR: &str = "\u{1f}";
 /// Puts `chunks` in the place of whatever the file had before, and marks the file completed.
 ///
 /// # Errors
-/// [`Error::Internal`], to be tried again, when the store has changed its model since the chunks were embedded.
+/// [`Error::Internal`], to be tried again, when the store has changed its model since the chunks were embedded;
+/// [`Error::QuotaExceeded`] when the tenant may not have that many chunks.
 pub(crate) async fn replace_chunks(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
@@ -31,9 +32,23 @@ pub(crate) async fn replace_chunks(
         return Ok(());
     }
     remove_chunks(tx, store_id, file_id).await?;
-    for part in chunks.chunks(ROWS) {
-        let ids: Vec<ChunkId> = part.iter().map(|_| ChunkId::generate()).collect();
-        insert_chunks(tx, store_id, file_id, &ids, part).await?;
+    let ids: Vec<ChunkId> = chunks.iter().map(|_| ChunkId::generate()).collect();
+    insert(tx, store_id, file_id, model_id, dimensions, &ids, chunks).await?;
+    complete(tx, store_id, file_id, dimensions).await
+}
+
+/// Adds chunks under these ids, with their vectors and statistics. The caller holds the store's lock.
+pub(crate) async fn insert(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    model_id: i32,
+    dimensions: usize,
+    ids: &[ChunkId],
+    chunks: &[ReadyChunk],
+) -> Result<()> {
+    for (ids, part) in ids.chunks(ROWS).zip(chunks.chunks(ROWS)) {
+        insert_chunks(tx, store_id, file_id, ids, part).await?;
         let vectors: Vec<&Halfvec> = part.iter().map(|chunk| &chunk.vector).collect();
         sqlx::query(sql::for_dimensions(
             "insert into embeddings_{dim} (vector_store_id, embedding_model_id, chunk_id, embedding)
@@ -42,13 +57,12 @@ pub(crate) async fn replace_chunks(
         ))
         .bind(store_id)
         .bind(model_id)
-        .bind(&ids)
+        .bind(ids)
         .bind(vectors)
         .execute(&mut **tx)
         .await?;
     }
-    add_statistics(tx, store_id, chunks).await?;
-    complete(tx, store_id, file_id, dimensions).await
+    add_statistics(tx, store_id, chunks).await
 }
 
 /// Makes a file searchable with the chunks of `twin`, which has the same bytes. `false` if `twin` has changed since it
@@ -105,7 +119,8 @@ async fn is_awaited(
     Ok(attached.is_some())
 }
 
-/// Marks a file completed, with the size of the chunks that it has.
+/// Marks a file completed, with the size of the chunks that it has, and refuses them if they are too many for the tenant:
+/// now, when what they replace is gone.
 async fn complete(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
@@ -113,20 +128,22 @@ async fn complete(
     dimensions: usize,
 ) -> Result<()> {
     let vector_bytes = i64::try_from(dimensions * size_of::<u16>()).unwrap_or(i64::MAX);
-    sqlx::query(
+    let chunks: i32 = sqlx::query_scalar(
         "update vector_store_files
-         set status = 'completed', error_code = null, error_message = null, chunk_count = n.chunks,
+         set status = 'completed', error_code = null, error_message = null, by_hand = false, chunk_count = n.chunks,
              usage_bytes = n.text_bytes + n.chunks * $3
          from (select count(*)::int as chunks, coalesce(sum(octet_length(content)), 0)::bigint as text_bytes
                from chunks where vector_store_id = $1 and file_id = $2) n
-         where vector_store_id = $1 and file_id = $2",
+         where vector_store_id = $1 and file_id = $2
+         returning vector_store_files.chunk_count",
     )
     .bind(store_id)
     .bind(file_id)
     .bind(vector_bytes)
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    file::completed(tx, store_id, file_id).await?;
+    quota::check_chunks(tx, chunks.into()).await
 }
 
 async fn insert_chunks(

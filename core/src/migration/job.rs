@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use insula_tenancy::job::Lease;
+use insula_tenancy::job::{self, Lease, Progress, Subject};
 use insula_tenancy::{ChunkId, MigrationId, TenantTx, VectorStoreId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -41,15 +41,29 @@ impl MigrateStore {
             migration_id: id.uuid(),
         }
     }
+
+    /// Takes the job out of the queue, or its lease from the worker that has it.
+    pub(super) async fn cancel(&self, tx: &mut TenantTx) -> Result<()> {
+        let keys: Vec<String> = self.unique_key().into_iter().collect();
+        Ok(job::cancel_keys(tx, Self::KIND, &keys).await?)
+    }
 }
 
 #[async_trait]
 impl Job for MigrateStore {
     const KIND: &'static str = "migrate_store";
     const PRIORITY: i32 = -20;
+    const CANCELLABLE: bool = true;
 
     fn unique_key(&self) -> Option<String> {
         Some(self.migration_id.simple().to_string())
+    }
+
+    fn subject(&self) -> Subject {
+        Subject {
+            vector_store_id: Some(self.vector_store_id.into()),
+            file_id: None,
+        }
     }
 
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
@@ -72,14 +86,36 @@ impl Job for MigrateStore {
             "Some chunks could not be embedded with '{target}' after several attempts. The operator can see why. The \
              vector store uses '{source}' as before."
         );
-        if migration.is_on_the_way_back() {
-            store::finish(tx, migration.id, Status::Completed, Some(&error)).await?;
-            let kept_for = store::keep_old_vectors(tx, migration.id).await?;
-            remove::enqueue_after(tx, &migration, kept_for).await
-        } else {
-            store::finish(tx, migration.id, Status::Failed, Some(&error)).await?;
-            remove::enqueue(tx, &migration).await
+        give_up(tx, &migration, Status::Failed, Some(&error)).await
+    }
+
+    async fn cancelled(&self, tx: &mut TenantTx) -> Result<()> {
+        match under_way(tx, *self).await? {
+            Some(migration) => give_up(tx, &migration, Status::Cancelled, None).await,
+            None => Ok(()),
         }
+    }
+
+    async fn retried(&self, tx: &mut TenantTx) -> Result<bool> {
+        // What was given up is cleaned up; another migration can be begun.
+        Ok(under_way(tx, *self).await?.is_some())
+    }
+}
+
+/// Leaves the store on the model that it has. A way back that is given up stays open; it can be tried again.
+pub(super) async fn give_up(
+    tx: &mut TenantTx,
+    migration: &Migration,
+    status: Status,
+    error: Option<&str>,
+) -> Result<()> {
+    if migration.is_on_the_way_back() {
+        store::finish(tx, migration.id, Status::Completed, error).await?;
+        let kept_for = store::keep_old_vectors(tx, migration.id).await?;
+        remove::enqueue_after(tx, migration, kept_for).await
+    } else {
+        store::finish(tx, migration.id, status, error).await?;
+        remove::enqueue(tx, migration).await
     }
 }
 
@@ -132,10 +168,13 @@ impl Run<'_> {
                 Walk::Later(delay) => return self.go_on_later(delay).await,
             }
             if !compared {
-                if !self.compare(&migration).await? {
+                compared = match self.compare(&migration).await {
+                    Err(Error::Overloaded { retry_after, .. }) => return self.go_on_later(retry_after).await,
+                    goes_on => goes_on?,
+                };
+                if !compared {
                     return Ok(());
                 }
-                compared = true;
             }
             // What came since the walk has to be embedded first: round again.
             if self.settle().await? {
@@ -181,7 +220,7 @@ impl Run<'_> {
             };
             let written = self.note(async |tx| {
                 let more = vectors::insert(tx, store_id, side, &ids, &new).await?;
-                store::add_done(tx, store_id, self.job.migration_id.into(), more).await
+                self.advance(tx, more).await
             });
             if !written.await? {
                 return Ok(Walk::Over);
@@ -200,8 +239,8 @@ impl Run<'_> {
             let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).collect();
             let served = vectors::take_over(tx, store_id, side, &ids).await?;
             chunks.retain(|chunk| !served.contains(&chunk.id));
-            let more = i64::try_from(served.len()).unwrap_or(i64::MAX);
-            store::add_done(tx, store_id, self.job.migration_id.into(), more).await?;
+            self.advance(tx, i64::try_from(served.len()).unwrap_or(i64::MAX))
+                .await?;
             batch = Some(Batch { chunks, last });
             Ok(())
         })
@@ -209,12 +248,30 @@ impl Run<'_> {
         Ok(batch)
     }
 
+    /// So many chunks more have their vector.
+    async fn advance(&self, tx: &mut TenantTx, more: i64) -> Result<()> {
+        let (store_id, id) = (self.job.vector_store_id.into(), self.job.migration_id.into());
+        let (done, total) = store::add_done(tx, store_id, id, more).await?;
+        let progress = Progress {
+            stage: "embedding",
+            done,
+            total,
+        };
+        Ok(self.lease.progress(tx, progress).await?)
+    }
+
     /// Compares the models' answers; `false` if the migration is over, and so is the job.
     async fn compare(&self, migration: &Migration) -> Result<bool> {
-        if !self
-            .note(async |tx| store::set_status(tx, migration.id, Status::Comparing).await)
-            .await?
-        {
+        let goes_on = self.note(async |tx| {
+            let progress = Progress {
+                stage: "comparing",
+                done: 0,
+                total: 0,
+            };
+            self.lease.progress(tx, progress).await?;
+            store::set_status(tx, migration.id, Status::Comparing).await
+        });
+        if !goes_on.await? {
             return Ok(false);
         }
         let overlap = compare::overlap(self.services, &self.lease.cx, migration).await?;

@@ -270,8 +270,8 @@ pub async fn cancel(tx: &mut TenantTx, store_id: VectorStoreId, id: MigrationId)
         Status::Queued | Status::Embedding | Status::Comparing | Status::Ready => {}
         _ => return Err(refused("cancelled", &migration)),
     }
-    store::finish(tx, id, Status::Cancelled, None).await?;
-    remove::enqueue(tx, &migration).await?;
+    job::give_up(tx, &migration, Status::Cancelled, None).await?;
+    MigrateStore::new(store_id, id).cancel(tx).await?;
     get(tx, store_id, id).await
 }
 
@@ -349,7 +349,11 @@ pub async fn finish(tx: &mut TenantTx, store_id: VectorStoreId, id: MigrationId)
 async fn complete(tx: &mut TenantTx, migration: &Migration) -> Result<bool> {
     let (store_id, id) = (migration.vector_store_id, migration.id);
     let (_, target) = migration.target();
-    if vectors::any_lacking(tx, store_id, target).await? {
+    let there = vectors::count(tx, store_id, target).await?;
+    // Counting is quick under the lock, comparing chunk by chunk is not.
+    if there < vector_store::locate(tx, store_id).await?.chunk_count
+        && vectors::any_lacking(tx, store_id, target).await?
+    {
         return Ok(false);
     }
     let (_, source) = migration.source();
@@ -357,7 +361,7 @@ async fn complete(tx: &mut TenantTx, migration: &Migration) -> Result<bool> {
     if source.dimensions != target.dimensions {
         vectors::change_usage(tx, store_id, source, target).await?;
     }
-    count(tx, store_id, id, target).await?;
+    store::set_done(tx, store_id, id, there).await?;
     if migration.is_on_the_way_back() {
         store::finish(tx, id, Status::RolledBack, None).await?;
         store::note_switch(tx, id).await?;

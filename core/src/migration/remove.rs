@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use insula_tenancy::TenantTx;
-use insula_tenancy::job::Lease;
+use insula_tenancy::job::{Lease, Subject};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Migration, Side, Status, store, vectors};
+use super::{Migration, Status, store, vectors};
 use crate::vector_store::{self, lock};
-use crate::worker::{self, Failure, Job};
+use crate::worker::{self, Class, Failure, Job};
 use crate::{Result, Services};
 
 /// Vectors that are removed between two transactions, each of which holds up ingestion.
@@ -48,55 +48,70 @@ impl Job for RemoveVectors {
     const KIND: &'static str = "remove_vectors";
     const MAX_ATTEMPTS: i32 = 10;
     const PRIORITY: i32 = -20;
+    const CLASS: Class = Class::Light;
+
+    fn subject(&self) -> Subject {
+        Subject {
+            vector_store_id: Some(self.vector_store_id.into()),
+            file_id: None,
+        }
+    }
 
     async fn run(&self, services: &Services, lease: &Lease) -> Result<(), Failure> {
         loop {
             let mut tx = services.db.tenant(&lease.cx).await?;
-            let goes_on = self.remove_some(&mut tx).await?;
-            if !goes_on {
+            let left = self.remove_some(&mut tx).await?;
+            if left != Left::More {
                 lease.complete(&mut tx).await?;
             }
+            if let Left::NotBefore(delay) = left {
+                worker::enqueue_after(&mut tx, self, delay).await?;
+            }
             tx.commit().await?;
-            if !goes_on {
+            if left != Left::More {
                 return Ok(());
             }
         }
     }
 }
 
+/// What is left to do after a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    More,
+    /// The vectors are kept for so long.
+    NotBefore(Duration),
+}
+
 impl RemoveVectors {
-    /// Removes a batch; `false` if it was the last, or nothing may be removed.
-    async fn remove_some(self, tx: &mut TenantTx) -> Result<bool> {
+    async fn remove_some(self, tx: &mut TenantTx) -> Result<Left> {
         let store_id = self.vector_store_id.into();
         if !lock(tx, store_id).await? {
-            return Ok(false);
+            return Ok(Left::Nothing);
         }
         let Some(migration) = store::find(tx, store_id, self.migration_id.into()).await? else {
-            return Ok(false);
+            return Ok(Left::Nothing);
         };
-        let Some(unused) = unused(tx, &migration).await? else {
-            return Ok(false);
+        let unused = match migration.status {
+            Status::Completed => {
+                if let Some(delay) = store::kept_for(tx, migration.id).await? {
+                    return Ok(Left::NotBefore(delay));
+                }
+                store::give_up_rollback(tx, migration.id).await?;
+                migration.from()
+            }
+            Status::Cancelled | Status::Failed | Status::RolledBack => migration.to(),
+            // It will see to its vectors when it is over.
+            _ => return Ok(Left::Nothing),
         };
         let current = vector_store::locate(tx, store_id).await?.embedding_model_id;
         // A later migration may have taken these vectors up; it then sees to them.
         let taken_up = current == unused.model_id || store::needs(tx, store_id, unused.model_id).await?;
         if !taken_up && vectors::remove(tx, store_id, unused, BATCH).await? == BATCH {
-            return Ok(true);
+            return Ok(Left::More);
         }
         store::note_cleaned(tx, migration.id).await?;
-        Ok(false)
+        Ok(Left::Nothing)
     }
-}
-
-/// Whose vectors a migration has no more use for; closes a way back whose time is over.
-async fn unused(tx: &mut TenantTx, migration: &Migration) -> Result<Option<Side>> {
-    Ok(match migration.status {
-        Status::Completed if migration.rollback_until.is_none() => Some(migration.from()),
-        Status::Completed if store::is_rollback_over(tx, migration.id).await? => {
-            store::give_up_rollback(tx, migration.id).await?;
-            Some(migration.from())
-        }
-        Status::Cancelled | Status::Failed | Status::RolledBack => Some(migration.to()),
-        _ => None,
-    })
 }

@@ -218,23 +218,23 @@ pub(super) async fn set_done(
     Ok(())
 }
 
-/// Adds to the progress.
+/// Adds to the progress. How much is done now, of how much.
 pub(super) async fn add_done(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     id: MigrationId,
     more: i64,
-) -> Result<()> {
-    sqlx::query(
+) -> Result<(i64, i64)> {
+    Ok(sqlx::query_as(
         "update store_migrations m set done = least(done + $3, s.chunk_count), total = s.chunk_count
-         from vector_stores s where s.id = $1 and m.id = $2",
+         from vector_stores s where s.id = $1 and m.id = $2
+         returning m.done, m.total",
     )
     .bind(store_id)
     .bind(id)
     .bind(more)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 pub(super) async fn set_overlap(tx: &mut TenantTx, id: MigrationId, overlap: f64) -> Result<()> {
@@ -276,15 +276,18 @@ pub(super) async fn give_up_rollback(tx: &mut TenantTx, id: MigrationId) -> Resu
     Ok(())
 }
 
-/// Whether the time of the way back is over.
-pub(super) async fn is_rollback_over(tx: &mut TenantTx, id: MigrationId) -> Result<bool> {
-    let over: Option<bool> = sqlx::query_scalar(
-        "select status = 'completed' and rollback_until <= now() from store_migrations where id = $1",
+/// For how long the way back of a completed migration is still open; `None` if it is not.
+pub(super) async fn kept_for(tx: &mut TenantTx, id: MigrationId) -> Result<Option<Duration>> {
+    let seconds: Option<f64> = sqlx::query_scalar(
+        "select extract(epoch from rollback_until - now())::float8 from store_migrations
+         where id = $1 and status = 'completed' and rollback_until > now()",
     )
     .bind(id)
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    Ok(over.unwrap_or(false))
+    seconds
+        .map(|seconds| Duration::try_from_secs_f64(seconds).map_err(Error::internal))
+        .transpose()
 }
 
 /// How long searches that began before the switch may still need the vectors that it left.

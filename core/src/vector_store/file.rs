@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
-use super::{Attributes, check_attributes, file_store, lock, not_found};
-use crate::ingest::{IngestFile, ParseError};
+pub use super::attach::attach;
+pub(crate) use super::attach::make_room;
+pub(crate) use super::ending::{completed, mark_cancelled, mark_failed, mark_in_progress};
+use super::{Attributes, check_attributes, ending, file_store, lock, not_found};
 use crate::page::{Listing, Page};
-use crate::{Error, Result, file, worker};
+use crate::{Error, Result};
 
 /// How a file is cut into chunks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +26,27 @@ pub enum Chunking {
 }
 
 impl Chunking {
+    /// The two columns that it is stored in.
+    pub(super) fn columns(self) -> (Option<i32>, Option<i32>) {
+        match self {
+            Self::Auto => (None, None),
+            Self::Static {
+                max_tokens,
+                overlap_tokens,
+            } => (Some(max_tokens), Some(overlap_tokens)),
+        }
+    }
+
+    pub(super) fn from_columns(max_tokens: Option<i32>, overlap_tokens: Option<i32>) -> Self {
+        match (max_tokens, overlap_tokens) {
+            (Some(max_tokens), Some(overlap_tokens)) => Self::Static {
+                max_tokens,
+                overlap_tokens,
+            },
+            _ => Self::Auto,
+        }
+    }
+
     /// Checks OpenAI's ranges.
     ///
     /// # Errors
@@ -110,7 +133,7 @@ pub struct StoreFile {
     pub vector_store_id: VectorStoreId,
     /// How far it has come.
     pub status: Status,
-    /// Why it failed, if it did.
+    /// Why it failed, if it did; or, of a completed one, why it could not be read again.
     pub last_error: Option<LastError>,
     /// The client's values, for filters.
     pub attributes: Attributes,
@@ -120,12 +143,14 @@ pub struct StoreFile {
     pub usage_bytes: i64,
     /// How many passages it has.
     pub chunk_count: i32,
+    /// The file whose place it takes when it is completed.
+    pub replaces: Option<FileId>,
     /// When it was attached.
     pub created_at: DateTime<Utc>,
 }
 
 /// A file to be attached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewStoreFile {
     /// Which one.
     pub file_id: FileId,
@@ -133,32 +158,20 @@ pub struct NewStoreFile {
     pub attributes: Attributes,
     /// How to cut it.
     pub chunking: Chunking,
+    /// The file of the store whose place it takes once it can be searched.
+    pub replaces: Option<FileId>,
 }
 
-/// Attaches a file and enqueues its ingestion. A file that is in the store already gets the new attributes, and is read
-/// again only if it failed, was cancelled, or is to be cut differently.
-///
-/// # Errors
-/// [`Error::NotFound`] for an unknown store or (param `file_id`) file; [`Error::Invalid`] for values out of range.
-pub async fn attach(tx: &mut TenantTx, store_id: VectorStoreId, new: NewStoreFile) -> Result<StoreFile> {
-    check_attributes(&new.attributes)?;
-    new.chunking.check()?;
-    if !lock(tx, store_id).await? {
-        return Err(not_found(store_id));
+impl NewStoreFile {
+    /// A file without values, cut as fits the model, beside all others.
+    pub fn new(file_id: FileId) -> Self {
+        Self {
+            file_id,
+            attributes: Attributes::default(),
+            chunking: Chunking::Auto,
+            replaces: None,
+        }
     }
-    file::get(tx, new.file_id).await.map_err(|error| match error {
-        Error::NotFound { message, code, .. } => Error::NotFound {
-            message,
-            code,
-            param: Some("file_id".into()),
-        },
-        other => other,
-    })?;
-    if file_store::upsert(tx, store_id, &new).await? {
-        worker::enqueue(tx, &IngestFile::new(store_id, new.file_id)).await?;
-    }
-    file_store::touch(tx, store_id).await?;
-    get(tx, store_id, new.file_id).await
 }
 
 /// A file of a store.
@@ -192,7 +205,7 @@ pub async fn list(
             ));
         }
     }
-    file_store::list(tx, store_id, status, page).await
+    file_store::list(tx, store_id, None, status, page).await
 }
 
 /// Replaces a file's attributes. Searches see the new ones at once; nothing is read again.
@@ -210,7 +223,7 @@ pub async fn set_attributes(
     get(tx, store_id, file_id).await
 }
 
-/// Takes a file out of a store, with its passages and vectors. The file itself stays.
+/// Takes a file out of a store, with its passages and vectors, and stops its being read. The file itself stays.
 ///
 /// # Errors
 /// [`Error::NotFound`].
@@ -219,8 +232,7 @@ pub async fn detach(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId)
         return Err(not_found(store_id));
     }
     get(tx, store_id, file_id).await?;
-    file_store::remove_chunks(tx, store_id, file_id).await?;
-    file_store::delete(tx, store_id, file_id).await?;
+    ending::remove(tx, store_id, &[file_id]).await?;
     file_store::touch(tx, store_id).await
 }
 
@@ -231,41 +243,6 @@ pub async fn detach(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId)
 pub async fn content(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<Vec<String>> {
     get(tx, store_id, file_id).await?;
     file_store::contents(tx, store_id, file_id).await
-}
-
-/// Records that a file cannot be read. Its earlier passages, if any, are gone from search.
-pub(crate) async fn mark_failed(
-    tx: &mut TenantTx,
-    store_id: VectorStoreId,
-    file_id: FileId,
-    error: &ParseError,
-) -> Result<()> {
-    if lock(tx, store_id).await? {
-        file_store::remove_chunks(tx, store_id, file_id).await?;
-        file_store::set_failed(tx, store_id, file_id, error.code.as_str(), &error.message).await?;
-    }
-    Ok(())
-}
-
-/// Gives a file up that is waiting or being read. Its earlier passages, if any, are gone from search.
-pub(crate) async fn mark_cancelled(
-    tx: &mut TenantTx,
-    store_id: VectorStoreId,
-    file_id: FileId,
-) -> Result<()> {
-    if lock(tx, store_id).await? && file_store::set_cancelled(tx, store_id, file_id).await? {
-        file_store::remove_chunks(tx, store_id, file_id).await?;
-    }
-    Ok(())
-}
-
-/// Records that a file that failed or was cancelled will be read after all. `false` if it did not, or is gone.
-pub(crate) async fn mark_in_progress(
-    tx: &mut TenantTx,
-    store_id: VectorStoreId,
-    file_id: FileId,
-) -> Result<bool> {
-    Ok(lock(tx, store_id).await? && file_store::set_in_progress(tx, store_id, file_id).await?)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! SQL of files of vector stores.
 
 use chrono::{DateTime, Utc};
-use insula_tenancy::{FileId, TenantTx, VectorStoreId};
+use insula_tenancy::{BatchId, ChunkId, FileId, TenantTx, VectorStoreId};
 use sqlx::types::Json;
 
 use super::Attributes;
-use super::file::{Chunking, LastError, NewStoreFile, Status, StoreFile};
+use super::file::{Chunking, LastError, Status, StoreFile};
+use crate::ingest::ParseError;
 use crate::page::{Listing, Page, paged};
 use crate::{Error, Result};
 
@@ -21,6 +22,7 @@ struct Row {
     chunk_overlap_tokens: Option<i32>,
     usage_bytes: i64,
     chunk_count: i32,
+    replaces: Option<FileId>,
     created_at: DateTime<Utc>,
 }
 
@@ -37,15 +39,10 @@ impl TryFrom<Row> for StoreFile {
                 message: row.error_message.unwrap_or_default(),
             }),
             attributes: row.attributes.0,
-            chunking: match (row.max_chunk_tokens, row.chunk_overlap_tokens) {
-                (Some(max_tokens), Some(overlap_tokens)) => Chunking::Static {
-                    max_tokens,
-                    overlap_tokens,
-                },
-                _ => Chunking::Auto,
-            },
+            chunking: Chunking::from_columns(row.max_chunk_tokens, row.chunk_overlap_tokens),
             usage_bytes: row.usage_bytes,
             chunk_count: row.chunk_count,
+            replaces: row.replaces,
             created_at: row.created_at,
         })
     }
@@ -53,71 +50,22 @@ impl TryFrom<Row> for StoreFile {
 
 const PAGES: (&str, &str) = paged!(
     select "file_id, vector_store_id, status, error_code, error_message, attributes, max_chunk_tokens,
-            chunk_overlap_tokens, usage_bytes, chunk_count, created_at"
+            chunk_overlap_tokens, usage_bytes, chunk_count, replaces, created_at"
     from "vector_store_files", id "file_id", cursor "vector_store_files where vector_store_id = $1",
-    where "vector_store_id = $1 and ($2::uuid is null or file_id = $2) and ($3::text is null or status = $3)",
+    where "vector_store_id = $1 and ($2::uuid is null or file_id = $2) and ($3::text is null or status = $3)
+            and ($7::uuid is null or batch_id = $7)",
     "$4" "$5" "$6"
 );
 
-/// Inserts or updates; `true` if the file has to be read.
-pub(super) async fn upsert(tx: &mut TenantTx, store_id: VectorStoreId, new: &NewStoreFile) -> Result<bool> {
-    let (max_tokens, overlap_tokens) = match new.chunking {
-        Chunking::Auto => (None, None),
-        Chunking::Static {
-            max_tokens,
-            overlap_tokens,
-        } => (Some(max_tokens), Some(overlap_tokens)),
-    };
-    let present: Option<(String, bool)> = sqlx::query_as(
-        "select status, max_chunk_tokens is not distinct from $3 and chunk_overlap_tokens is not distinct from $4
-         from vector_store_files where vector_store_id = $1 and file_id = $2 for update",
-    )
-    .bind(store_id)
-    .bind(new.file_id)
-    .bind(max_tokens)
-    .bind(overlap_tokens)
-    .fetch_optional(&mut **tx)
-    .await?;
-    let read_again = match &present {
-        None => true,
-        Some((status, same_chunking)) => match status.as_str() {
-            "completed" => !same_chunking,
-            "in_progress" if !same_chunking => {
-                let message =
-                    "The file is being read with another chunking_strategy; try again when it is done.";
-                return Err(Error::invalid("chunking_strategy", message));
-            }
-            "in_progress" => false,
-            _ => true,
-        },
-    };
+pub(super) async fn touch(tx: &mut TenantTx, store_id: VectorStoreId) -> Result<()> {
     sqlx::query(
-        "insert into vector_store_files
-           (vector_store_id, file_id, attributes, max_chunk_tokens, chunk_overlap_tokens)
-         values ($1, $2, $3, $4, $5)
-         on conflict (tenant_id, vector_store_id, file_id) do update set
-           attributes = excluded.attributes, max_chunk_tokens = excluded.max_chunk_tokens,
-           chunk_overlap_tokens = excluded.chunk_overlap_tokens,
-           status = case when $6 then 'in_progress' else vector_store_files.status end,
-           error_code = case when $6 then null else vector_store_files.error_code end,
-           error_message = case when $6 then null else vector_store_files.error_message end",
+        "update vector_stores set last_active_at = now()
+         where id = $1 and expired_at is null
+           and coalesce(last_active_at + make_interval(days => expires_after_days) >= now(), true)",
     )
     .bind(store_id)
-    .bind(new.file_id)
-    .bind(Json(&new.attributes))
-    .bind(max_tokens)
-    .bind(overlap_tokens)
-    .bind(read_again)
     .execute(&mut **tx)
     .await?;
-    Ok(read_again)
-}
-
-pub(super) async fn touch(tx: &mut TenantTx, store_id: VectorStoreId) -> Result<()> {
-    sqlx::query("update vector_stores set last_active_at = now() where id = $1")
-        .bind(store_id)
-        .execute(&mut **tx)
-        .await?;
     Ok(())
 }
 
@@ -133,6 +81,7 @@ pub(super) async fn find(
         .bind(None::<uuid::Uuid>)
         .bind(None::<uuid::Uuid>)
         .bind(1i64)
+        .bind(None::<BatchId>)
         .fetch_optional(&mut **tx)
         .await?;
     row.map(StoreFile::try_from).transpose()
@@ -141,6 +90,7 @@ pub(super) async fn find(
 pub(super) async fn list(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
+    batch_id: Option<BatchId>,
     status: Option<Status>,
     page: Page,
 ) -> Result<Listing<StoreFile>> {
@@ -152,6 +102,7 @@ pub(super) async fn list(
         .bind(scan.from)
         .bind(scan.to)
         .bind(scan.limit)
+        .bind(batch_id)
         .fetch_all(&mut **tx)
         .await?;
     let files = rows
@@ -176,68 +127,216 @@ pub(super) async fn set_attributes(
     Ok(())
 }
 
-pub(super) async fn set_failed(
+/// A file that is not in progress any more.
+#[derive(sqlx::FromRow)]
+pub(super) struct Ended {
+    pub(super) batch_id: Option<BatchId>,
+    pub(super) status: String,
+}
+
+/// Ends the reading of files that are in progress: a file with passages is completed as it was before, any other one gets
+/// `status`.
+pub(super) async fn set_unread(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_ids: &[FileId],
+    status: &'static str,
+    error: Option<&ParseError>,
+) -> Result<Vec<Ended>> {
+    Ok(sqlx::query_as(
+        "update vector_store_files set
+           status = case when chunk_count > 0 then 'completed' else $3 end,
+           error_code = $4,
+           error_message = case when chunk_count > 0 and $4 is not null then
+             'The file could not be read again; searches go on with what was read before. ' || $5 else $5 end,
+           max_chunk_tokens = case when chunk_count > 0 then previous_max_chunk_tokens else max_chunk_tokens end,
+           chunk_overlap_tokens =
+             case when chunk_count > 0 then previous_chunk_overlap_tokens else chunk_overlap_tokens end
+         where vector_store_id = $1 and file_id = any ($2) and status = 'in_progress'
+         returning batch_id, status",
+    )
+    .bind(store_id)
+    .bind(file_ids)
+    .bind(status)
+    .bind(error.map(|error| error.code.as_str()))
+    .bind(error.map(|error| error.message.as_str()))
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// Gives up a file whose passages were removed because its store has expired.
+pub(super) async fn set_expired(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     file_id: FileId,
-    code: &str,
-    message: &str,
-) -> Result<()> {
-    sqlx::query(
+) -> Result<Vec<Ended>> {
+    Ok(sqlx::query_as(
         "update vector_store_files
-         set status = 'failed', error_code = $3, error_message = $4, usage_bytes = 0, chunk_count = 0
-         where vector_store_id = $1 and file_id = $2",
+         set status = 'cancelled', error_code = null, error_message = null, usage_bytes = 0, chunk_count = 0
+         where vector_store_id = $1 and file_id = $2
+         returning batch_id, status",
     )
     .bind(store_id)
     .bind(file_id)
-    .bind(code)
-    .bind(message)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+    .fetch_all(&mut **tx)
+    .await?)
 }
 
-/// `false` if the file is not in progress.
-pub(super) async fn set_cancelled(
-    tx: &mut TenantTx,
-    store_id: VectorStoreId,
-    file_id: FileId,
-) -> Result<bool> {
-    let done = sqlx::query(
-        "update vector_store_files set status = 'cancelled', usage_bytes = 0, chunk_count = 0
-         where vector_store_id = $1 and file_id = $2 and status = 'in_progress'",
-    )
-    .bind(store_id)
-    .bind(file_id)
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// `false` if the file neither failed nor was cancelled.
+/// Lets a file that failed or was cancelled be in progress again, and its batch with it. `false` if it did neither.
 pub(super) async fn set_in_progress(
     tx: &mut TenantTx,
     store_id: VectorStoreId,
     file_id: FileId,
 ) -> Result<bool> {
-    let done = sqlx::query(
+    let again: Option<Option<BatchId>> = sqlx::query_scalar(
         "update vector_store_files set status = 'in_progress', error_code = null, error_message = null
-         where vector_store_id = $1 and file_id = $2 and status in ('failed', 'cancelled')",
+         where vector_store_id = $1 and file_id = $2 and status in ('failed', 'cancelled')
+         returning batch_id",
     )
     .bind(store_id)
     .bind(file_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(batch_id) = again else {
+        return Ok(false);
+    };
+    sqlx::query(
+        "update file_batches set finished_at = null, cancelled_at = null where vector_store_id = $1 and id = $2",
+    )
+    .bind(store_id)
+    .bind(batch_id)
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(true)
 }
 
-pub(super) async fn delete(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
-    sqlx::query("delete from vector_store_files where vector_store_id = $1 and file_id = $2")
+/// What the row of a file that left its store said.
+#[derive(sqlx::FromRow)]
+pub(super) struct Gone {
+    pub(super) batch_id: Option<BatchId>,
+    pub(super) replaces: Option<FileId>,
+}
+
+pub(super) async fn delete(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<Option<Gone>> {
+    Ok(sqlx::query_as(
+        "delete from vector_store_files where vector_store_id = $1 and file_id = $2 returning batch_id, replaces",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
+/// What a file replaces, and what that was to replace, and so on.
+pub(super) async fn older_versions(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<Vec<FileId>> {
+    Ok(sqlx::query_scalar(
+        "with recursive older as (
+           select replaces as file_id from vector_store_files
+           where vector_store_id = $1 and file_id = $2 and replaces is not null
+           union
+           select f.replaces from vector_store_files f join older o on f.file_id = o.file_id
+           where f.vector_store_id = $1 and f.replaces is not null
+         )
+         select file_id from older",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// The file that is to replace this one.
+pub(super) async fn newer_version(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<Option<FileId>> {
+    Ok(sqlx::query_scalar(
+        "select file_id from vector_store_files where vector_store_id = $1 and replaces = $2",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
+pub(super) async fn set_replaces(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    older: FileId,
+) -> Result<()> {
+    sqlx::query("update vector_store_files set replaces = $3 where vector_store_id = $1 and file_id = $2")
         .bind(store_id)
         .bind(file_id)
+        .bind(older)
         .execute(&mut **tx)
         .await?;
     Ok(())
+}
+
+/// Which of the files have passages.
+pub(super) async fn with_chunks(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_ids: &[FileId],
+) -> Result<Vec<FileId>> {
+    Ok(sqlx::query_scalar(
+        "select file_id from vector_store_files
+         where vector_store_id = $1 and file_id = any ($2) and chunk_count > 0",
+    )
+    .bind(store_id)
+    .bind(file_ids)
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+pub(super) async fn batch_of(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+) -> Result<Option<BatchId>> {
+    let batch: Option<Option<BatchId>> = sqlx::query_scalar(
+        "select batch_id from vector_store_files where vector_store_id = $1 and file_id = $2",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(batch.flatten())
+}
+
+pub(super) async fn is_in_batch(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    batch_id: BatchId,
+    file_id: FileId,
+) -> Result<bool> {
+    Ok(batch_of(tx, store_id, file_id).await? == Some(batch_id))
+}
+
+/// The files of a batch that are not read yet.
+pub(super) async fn in_progress_of(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    batch_id: BatchId,
+) -> Result<Vec<FileId>> {
+    Ok(sqlx::query_scalar(
+        "select file_id from vector_store_files
+         where vector_store_id = $1 and batch_id = $2 and status = 'in_progress'",
+    )
+    .bind(store_id)
+    .bind(batch_id)
+    .fetch_all(&mut **tx)
+    .await?)
 }
 
 pub(super) async fn stores_of(tx: &mut TenantTx, file_id: FileId) -> Result<Vec<VectorStoreId>> {
@@ -266,18 +365,39 @@ pub(super) async fn contents(
 /// Removes a file's chunks (their vectors go with them) and takes them out of the store's statistics. The caller holds
 /// the store's lock.
 pub(crate) async fn remove_chunks(tx: &mut TenantTx, store_id: VectorStoreId, file_id: FileId) -> Result<()> {
+    remove_some(tx, store_id, file_id, None).await
+}
+
+/// Removes one chunk, as [`remove_chunks`] does.
+pub(crate) async fn remove_chunk(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    chunk_id: ChunkId,
+) -> Result<()> {
+    remove_some(tx, store_id, file_id, Some(chunk_id)).await
+}
+
+async fn remove_some(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    only: Option<ChunkId>,
+) -> Result<()> {
     // A sparsevec prints as {position:value,…}/dimensions, and positions are term ids.
     sqlx::query(
         "with gone as (
            select split_part(pair, ':', 1)::int as term, count(*)::int as n
            from chunks c, string_to_table(trim(both '{}' from split_part(c.terms::text, '/', 1)), ',') as pair
-           where c.vector_store_id = $1 and c.file_id = $2 and pair <> '' group by 1
+           where c.vector_store_id = $1 and c.file_id = $2 and ($3::uuid is null or c.id = $3) and pair <> ''
+           group by 1
          )
          update term_stats s set df = s.df - gone.n
          from gone where s.vector_store_id = $1 and s.term = gone.term",
     )
     .bind(store_id)
     .bind(file_id)
+    .bind(only)
     .execute(&mut **tx)
     .await?;
     sqlx::query("delete from term_stats where vector_store_id = $1 and df <= 0")
@@ -286,7 +406,8 @@ pub(crate) async fn remove_chunks(tx: &mut TenantTx, store_id: VectorStoreId, fi
         .await?;
     sqlx::query(
         "with gone as (
-           delete from chunks where vector_store_id = $1 and file_id = $2 returning term_count
+           delete from chunks where vector_store_id = $1 and file_id = $2 and ($3::uuid is null or id = $3)
+           returning term_count
          )
          update vector_stores set chunk_count = chunk_count - (select count(*) from gone),
                 term_count = term_count - (select coalesce(sum(term_count), 0) from gone)
@@ -294,6 +415,7 @@ pub(crate) async fn remove_chunks(tx: &mut TenantTx, store_id: VectorStoreId, fi
     )
     .bind(store_id)
     .bind(file_id)
+    .bind(only)
     .execute(&mut **tx)
     .await?;
     Ok(())

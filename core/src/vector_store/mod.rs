@@ -1,21 +1,30 @@
 //! Searchable sets of files.
 
+mod attach;
+mod attach_store;
 mod attributes;
+pub mod batch;
+mod batch_store;
+mod ending;
+mod expiry;
 pub mod file;
 mod file_store;
 mod store;
+mod version;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use insula_tenancy::{FileId, TenantTx, VectorStoreId};
 
+pub use attach::Named;
 pub use attributes::{AttributeValue, Attributes, check_attributes};
-pub(crate) use file_store::remove_chunks;
+pub(crate) use expiry::{ExpireStore, expired};
+pub(crate) use file_store::{remove_chunk, remove_chunks};
 pub(crate) use store::{Located, locate, lock};
 
 use crate::page::{Listing, Page};
-use crate::{Error, Models, Result};
+use crate::{Error, Models, Result, housekeeping};
 
 /// Up to 16 short strings that a client keeps with an object.
 pub type Metadata = BTreeMap<String, String>;
@@ -166,22 +175,18 @@ pub async fn create(tx: &mut TenantTx, models: &Models, new: NewVectorStore) -> 
         },
     };
     let id = store::insert(tx, &new, model_id).await?;
-    for (position, file_id) in new.file_ids.iter().enumerate() {
-        let attached = file::NewStoreFile {
-            file_id: *file_id,
-            attributes: Attributes::default(),
+    expiry::plan(tx, id).await?;
+    housekeeping::ensure(tx).await?;
+    let files: Vec<file::NewStoreFile> = new
+        .file_ids
+        .iter()
+        .map(|file_id| file::NewStoreFile {
             chunking: new.chunking,
-        };
-        file::attach(tx, id, attached)
-            .await
-            .map_err(|error| match error {
-                Error::NotFound { message, code, .. } => Error::NotFound {
-                    message,
-                    code,
-                    param: Some(format!("file_ids[{position}]")),
-                },
-                other => other,
-            })?;
+            ..file::NewStoreFile::new(*file_id)
+        })
+        .collect();
+    if !files.is_empty() {
+        attach::attach_all(tx, id, None, &files, attach::Named::FileIds).await?;
     }
     get(tx, id).await
 }
@@ -212,7 +217,7 @@ pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<VectorStore>>
     store::list(tx, page).await
 }
 
-/// Changes the named fields.
+/// Changes the named fields. A store that has expired stays so.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Invalid`] for values out of range.
@@ -227,7 +232,11 @@ pub async fn update(tx: &mut TenantTx, id: VectorStoreId, update: VectorStoreUpd
         check_text("description", description, 4096)?;
     }
     check_days(update.expires_after_days.flatten())?;
+    let is_planned_anew = update.expires_after_days.is_some();
     store::update(tx, id, update).await?;
+    if is_planned_anew {
+        expiry::plan(tx, id).await?;
+    }
     get(tx, id).await
 }
 

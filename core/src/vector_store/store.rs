@@ -69,7 +69,8 @@ pub(super) async fn insert(tx: &mut TenantTx, new: &NewVectorStore, model_id: i3
 const PAGES: (&str, &str) = paged!(
     select "id, name, description, metadata, expires_after_days, created_at, last_active_at,
             (select m.name from embedding_models m where m.id = embedding_model_id) as embedding_model,
-            coalesce(last_active_at + make_interval(days => expires_after_days) < now(), false) as expired,
+            expired_at is not null
+              or coalesce(last_active_at + make_interval(days => expires_after_days) < now(), false) as expired,
             f.usage_bytes, f.in_progress, f.completed, f.failed, f.cancelled"
     from "vector_stores cross join lateral (
             select coalesce(sum(v.usage_bytes), 0)::bigint as usage_bytes,
@@ -112,13 +113,18 @@ pub(super) async fn update(tx: &mut TenantTx, id: VectorStoreId, update: VectorS
         metadata,
         expires_after_days,
     } = update;
+    // A change is a use, unless it comes too late.
     sqlx::query(
         "update vector_stores set
+           expired_at = case when last_active_at + make_interval(days => expires_after_days) < now()
+                             then coalesce(expired_at, now()) else expired_at end,
+           last_active_at = case when expired_at is not null
+                                   or last_active_at + make_interval(days => expires_after_days) < now()
+                                 then last_active_at else now() end,
            name = case when $2 then coalesce($3, '') else name end,
            description = case when $4 then $5 else description end,
            metadata = case when $6 then coalesce($7, '{}') else metadata end,
-           expires_after_days = case when $8 then $9 else expires_after_days end,
-           last_active_at = now()
+           expires_after_days = case when $8 then $9 else expires_after_days end
          where id = $1",
     )
     .bind(id)
@@ -158,7 +164,8 @@ pub(crate) struct Located {
 pub(crate) async fn locate(tx: &mut TenantTx, id: VectorStoreId) -> Result<Located> {
     let row: Option<Located> = sqlx::query_as(
         "select m.name as embedding_model, s.embedding_model_id, s.chunk_count, s.term_count,
-                coalesce(s.last_active_at + make_interval(days => s.expires_after_days) < now(), false) as expired
+                s.expired_at is not null
+                  or coalesce(s.last_active_at + make_interval(days => s.expires_after_days) < now(), false) as expired
          from vector_stores s join embedding_models m on m.id = s.embedding_model_id where s.id = $1",
     )
     .bind(id)

@@ -88,7 +88,14 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Ours(error)
+        match error {
+            // Trying again is pointless before somebody makes room, and then the tenant asks again.
+            Error::QuotaExceeded(message) => Self::Document(ParseError {
+                code: ParseErrorCode::ServerError,
+                message,
+            }),
+            error => Self::Ours(error),
+        }
     }
 }
 
@@ -115,6 +122,18 @@ pub(crate) async fn enqueue<J: Job>(tx: &mut TenantTx, job: &J) -> Result<()> {
 /// Enqueues a job that may not be started before `delay` has passed.
 pub(crate) async fn enqueue_after<J: Job>(tx: &mut TenantTx, job: &J, delay: Duration) -> Result<()> {
     Ok(job::enqueue(tx, new_job(job, delay)?).await?)
+}
+
+/// Enqueues jobs of one kind in one statement.
+pub(crate) async fn enqueue_many<J: Job>(tx: &mut TenantTx, jobs: &[J]) -> Result<()> {
+    let new = jobs.iter().map(|job| new_job(job, Duration::ZERO));
+    Ok(job::enqueue_many(tx, new.collect::<Result<_>>()?).await?)
+}
+
+/// Cancels jobs that wait or run, by their unique keys. What their workers do from here on is not written.
+pub(crate) async fn cancel<J: Job>(tx: &mut TenantTx, jobs: &[J]) -> Result<()> {
+    let keys: Vec<String> = jobs.iter().filter_map(Job::unique_key).collect();
+    Ok(job::cancel_keys(tx, J::KIND, &keys).await?)
 }
 
 fn new_job<J: Job>(job: &J, delay: Duration) -> Result<NewJob<'static>> {

@@ -6,9 +6,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::job::{Class, Failure, Job};
-use crate::file::DeleteBlob;
+use crate::file::{DeleteBlob, DeleteBlobs, ExpireFile};
+use crate::housekeeping::Housekeeping;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
 use crate::migration::{MigrateStore, RemoveVectors};
+use crate::source::{CrawlSource, DropFiles, RefreshSource, SettleSource};
+use crate::upload::ExpireUpload;
+use crate::vector_store::ExpireStore;
+use crate::webhook::DeliverWebhook;
 use crate::{Error, Result, Services};
 
 /// What is known of a kind without its arguments.
@@ -78,6 +83,16 @@ macro_rules! kinds {
 kinds! {
     IngestFile,
     DeleteBlob,
+    DeleteBlobs,
+    ExpireFile,
+    ExpireStore,
+    ExpireUpload,
+    Housekeeping,
+    CrawlSource,
+    RefreshSource,
+    SettleSource,
+    DropFiles,
+    DeliverWebhook,
     MigrateStore,
     RemoveVectors,
 }

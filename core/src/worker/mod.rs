@@ -12,7 +12,7 @@ use insula_tenancy::{Notifications, new_uuid};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use job::{Class, Failure, Job, enqueue, enqueue_after};
+pub(crate) use job::{Class, Failure, Job, cancel, enqueue, enqueue_after, enqueue_many};
 pub(crate) use kinds::{Kind, cancelled, retried};
 use lane::Lane;
 pub(crate) use progress::report;

@@ -73,7 +73,8 @@ pub async fn enqueue_many(tx: &mut TenantTx, jobs: Vec<NewJob<'_>>) -> Result<()
          from unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::int[], $6::int[], $7::float8[],
                      $8::uuid[], $9::uuid[])
               as u (id, kind, payload, unique_key, priority, max_attempts, delay, vector_store_id, file_id)
-         on conflict (tenant_id, kind, unique_key) where state in ('ready', 'running') do nothing",
+         on conflict (tenant_id, kind, unique_key)
+           where unique_key is not null and state in ('ready', 'running') do nothing",
     )
     .bind(ids)
     .bind(kinds)

@@ -27,7 +27,8 @@ pub(crate) struct Operation {
 
 enum Body {
     Json(Value),
-    Multipart,
+    /// With the name of the field that holds the file.
+    Multipart(String),
 }
 
 /// The document, with its operations.
@@ -42,10 +43,19 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 /// Names of parameters and fields that are ids.
 pub(crate) const KINDS: &[&str] = &[
     "assistant_id",
+    "batch_id",
+    "chunk_id",
+    "event_id",
     "file_id",
+    "job_id",
     "migration_id",
     "model",
+    "part_id",
+    "source_id",
+    "spare_upload_id",
+    "upload_id",
     "vector_store_id",
+    "webhook_id",
 ];
 
 /// The model of the furnished stores; the document's example is another one.
@@ -66,7 +76,8 @@ pub(crate) struct Call {
     method: Method,
     path: String,
     body: Option<Value>,
-    multipart: bool,
+    /// The field of the file, if the body is multipart.
+    multipart: Option<String>,
     /// Of the file in a multipart body.
     content: &'static str,
 }
@@ -84,7 +95,9 @@ impl Document {
                 let content = operation["requestBody"]["content"].as_object();
                 let body = content.map(|content| match content.iter().next().unwrap() {
                     (kind, value) if kind == "application/json" => Body::Json(value["schema"].clone()),
-                    (kind, _) if kind == "multipart/form-data" => Body::Multipart,
+                    (kind, value) if kind == "multipart/form-data" => {
+                        Body::Multipart(file_field(&json, &value["schema"]))
+                    }
                     (kind, _) => panic!("{method} {path} takes {kind}: teach this walker to send it"),
                 });
                 operations.push(Operation {
@@ -101,6 +114,12 @@ impl Document {
             }
         }
         assert!(operations.len() >= 20, "the document was not read");
+        // What ends an object comes after what needs it unfinished.
+        operations.sort_by_key(|operation| {
+            ["cancel_", "complete_"]
+                .iter()
+                .any(|verb| operation.id.starts_with(verb))
+        });
         Self { json, operations }
     }
 
@@ -110,8 +129,14 @@ impl Document {
         let mut rest = operation.path.as_str();
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap();
+            // Both end an upload, and each needs one.
+            let kind = if operation.id == "cancel_upload" {
+                "spare_upload_id"
+            } else {
+                name
+            };
             let id = ids
-                .get(name)
+                .get(kind)
                 .unwrap_or_else(|| panic!("{}: teach this walker an id for {name}", operation.id));
             path += before;
             path += id;
@@ -122,7 +147,10 @@ impl Document {
             Some(Body::Json(schema)) => Some(self.sample(schema, "", ids).unwrap_or_else(|| json!({}))),
             _ => None,
         };
-        let multipart = matches!(operation.body, Some(Body::Multipart));
+        let multipart = match &operation.body {
+            Some(Body::Multipart(field)) => Some(field.clone()),
+            _ => None,
+        };
         Call {
             method: operation.method.clone(),
             path,
@@ -228,6 +256,17 @@ impl Document {
     }
 }
 
+/// The field of a form that holds bytes.
+fn file_field(document: &Value, schema: &Value) -> String {
+    let form = match schema["$ref"].as_str() {
+        Some(reference) => &document.pointer(&reference[1..]).unwrap()["properties"],
+        None => &schema["properties"],
+    };
+    let mut fields = form.as_object().unwrap().iter();
+    let found = fields.find(|(_, field)| field["format"] == "binary");
+    found.expect("a multipart body without a file").0.clone()
+}
+
 fn id_of<'a>(name: &str, ids: &'a Ids) -> Option<&'a String> {
     ids.iter()
         .find(|(kind, _)| name == **kind || name == format!("{kind}s"))
@@ -255,19 +294,19 @@ impl Call {
 
     pub(crate) fn request(&self, client: &Client) -> RequestBuilder {
         let request = client.request(self.method.clone(), &self.path);
-        match (&self.body, self.multipart) {
+        match (&self.body, &self.multipart) {
             (Some(body), _) => request.json(body),
-            (None, true) => {
+            (None, Some(field)) => {
                 let body = format!(
                     "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
-                     content-disposition: form-data; name=\"file\"; filename=\"w.txt\"\r\n\r\n{}\r\n--b--\r\n",
+                     content-disposition: form-data; name=\"{field}\"; filename=\"w.txt\"\r\n\r\n{}\r\n--b--\r\n",
                     self.content
                 );
                 request
                     .header("content-type", "multipart/form-data; boundary=b")
                     .body(body)
             }
-            (None, false) => request,
+            (None, None) => request,
         }
     }
 
@@ -284,9 +323,9 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let store = json!({"name": canary, "embedding_model": MODEL});
     let store = client.post("/v1/vector_stores", store).await.ok()["id"].clone();
     let store = store.as_str().unwrap().to_owned();
-    let attach = json!({"file_id": file, "attributes": {"word": canary}});
-    client
-        .post(&format!("/v1/vector_stores/{store}/files"), attach)
+    let attach = json!({"file_ids": [file], "attributes": {"word": canary}});
+    let batch = client
+        .post(&format!("/v1/vector_stores/{store}/file_batches"), attach)
         .await
         .ok();
     client.ready(&store).await;
@@ -302,13 +341,64 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         "vector_store_ids": [store],
     });
     let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
+    let upload_id = upload(client, canary).await;
+    let part = client.upload_part(&upload_id, b"x").await.ok();
+    let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
+    let source = client.post("/v1/insula/sources", source).await.ok();
+    let webhook = json!({
+        "url": format!("https://hooks.example/{canary}"), "events": ["webhook.test"], "description": canary,
+    });
+    let webhook = client.post("/v1/insula/webhooks", webhook).await.ok()["id"].clone();
+    let webhook = webhook.as_str().unwrap();
+    let event = client
+        .post(&format!("/v1/insula/webhooks/{webhook}/test"), json!({}))
+        .await
+        .ok();
     Ids::from([
+        ("event_id", event["id"].as_str().unwrap().to_owned()),
+        ("source_id", source["id"].as_str().unwrap().to_owned()),
+        ("webhook_id", webhook.to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
+        ("batch_id", batch["id"].as_str().unwrap().to_owned()),
+        ("chunk_id", chunk_of(client, &store, &file).await),
         ("file_id", file),
+        ("job_id", dead_job(client, canary).await),
         ("migration_id", migration),
         ("model", format!("{canary}-assistant")),
+        ("part_id", part["id"].as_str().unwrap().to_owned()),
+        ("spare_upload_id", upload(client, canary).await),
+        ("upload_id", upload_id),
         ("vector_store_id", store),
     ])
+}
+
+/// The first chunk of a file of a store.
+pub(crate) async fn chunk_of(client: &Client, store: &str, file: &str) -> String {
+    let path = format!("/v1/insula/vector_stores/{store}/files/{file}/chunks");
+    let chunks = client.get(&path).await.ok();
+    chunks["data"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// An upload of one byte, without its part.
+async fn upload(client: &Client, canary: &str) -> String {
+    let new = json!({"filename": canary, "purpose": "assistants", "bytes": 1, "mime_type": "text/plain"});
+    let upload = client.post("/v1/uploads", new).await.ok();
+    upload["id"].as_str().unwrap().to_owned()
+}
+
+/// A job that can be retried: of a file without any text, in a store of its own.
+async fn dead_job(client: &Client, canary: &str) -> String {
+    let file = client.upload(&format!("{canary}-empty.txt"), "  ").await;
+    let store = client.store(&format!("{canary}-empty"), &[&file]).await;
+    client.ready(&store).await;
+    let dead = client
+        .get(&format!("/v1/insula/jobs?status=dead&file_id={file}"))
+        .await
+        .ok();
+    dead["data"][0]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no dead job: {dead}"))
+        .to_owned()
 }
 
 /// Ids of the right form that belong to nobody.
@@ -318,12 +408,24 @@ pub(crate) fn nobodys() -> Ids {
             "assistant_id",
             insula_tenancy::AssistantId::generate().to_string(),
         ),
+        ("batch_id", insula_tenancy::BatchId::generate().to_string()),
+        ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
+        ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        ("source_id", insula_tenancy::SourceId::generate().to_string()),
+        ("webhook_id", insula_tenancy::WebhookId::generate().to_string()),
+        ("job_id", insula_tenancy::JobId::generate().to_string()),
         (
             "migration_id",
             insula_tenancy::MigrationId::generate().to_string(),
         ),
         ("model", "nobodys-assistant".to_owned()),
+        ("part_id", insula_tenancy::PartId::generate().to_string()),
+        (
+            "spare_upload_id",
+            insula_tenancy::UploadId::generate().to_string(),
+        ),
+        ("upload_id", insula_tenancy::UploadId::generate().to_string()),
         (
             "vector_store_id",
             insula_tenancy::VectorStoreId::generate().to_string(),

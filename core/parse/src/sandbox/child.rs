@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::death::Death;
 use super::protocol::{self, Answer, Content, MAX_ANSWER, MAX_SMALL, Request, Start, Started, VERSION};
 use super::{Attempt, FileRules, Limits, status};
-use crate::MAX_TEXT_BYTES;
+use crate::{MAX_TEXT_BYTES, Tools};
 
 /// How long a child may take until it is confined.
 const START_WITHIN: Duration = Duration::from_secs(20);
@@ -47,7 +47,7 @@ pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<std::ffi::OsString>,
     pub(super) limits: Limits,
-    pub(super) pdfium: Option<PathBuf>,
+    pub(super) tools: Tools,
 }
 
 /// How giving a document to a child ended.
@@ -116,7 +116,7 @@ impl ParserChild {
         let start = Start {
             version: VERSION,
             limits: launch.limits,
-            pdfium: launch.pdfium.clone(),
+            tools: launch.tools.clone(),
         };
         self.input.write_all(&protocol::encode(&start)?).await?;
         let started: Started = protocol::receive(&mut self.output, MAX_SMALL).await?;

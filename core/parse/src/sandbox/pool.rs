@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::child::{Launch, ParserChild, Reading};
 use super::limits::megabytes;
 use super::{Attempt, FileRules, Limits};
+use crate::Tools;
 
 /// How a [`ParserPool`] works.
 #[derive(Debug, Clone)]
@@ -20,8 +21,8 @@ pub struct PoolOptions {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// The shared library of pdfium, if there is one.
-    pub pdfium: Option<PathBuf>,
+    /// What the program needs besides itself, with full paths. Children can read nothing else.
+    pub tools: Tools,
     /// Children at once, and so documents at once. They are started when they are needed.
     pub children: usize,
     /// What a document may cost.
@@ -38,7 +39,7 @@ impl Default for PoolOptions {
             // Not the path of the executable: this is it even after an upgrade has replaced the file.
             program: "/proc/self/exe".into(),
             arguments: vec!["parse-worker".into()],
-            pdfium: None,
+            tools: Tools::default(),
             children: 4,
             limits: Limits::default(),
             documents_per_child: 200,
@@ -88,7 +89,7 @@ impl ParserPool {
             program: options.program.clone(),
             arguments: options.arguments.clone(),
             limits: options.limits,
-            pdfium: options.pdfium.clone(),
+            tools: options.tools.clone(),
         };
         Self {
             shared: Arc::new(Shared {

@@ -5,7 +5,6 @@
 //! [`Request`] gets one [`Answer`]. Both are the same program, so there is one version and it must be equal.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 
 use insula_core::ingest::{ParseError, ParsedDocument};
 use serde::de::DeserializeOwned;
@@ -13,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::{Attempt, FileRules, Limits};
+use crate::Tools;
 
 /// Changes with every message.
 pub(super) const VERSION: u32 = 1;
@@ -27,8 +27,7 @@ pub(super) const MAX_ANSWER: usize = 32 * 1024 * 1024;
 pub(super) struct Start {
     pub(super) version: u32,
     pub(super) limits: Limits,
-    /// The one library that may be loaded.
-    pub(super) pdfium: Option<PathBuf>,
+    pub(super) tools: Tools,
 }
 
 /// The first message from a child: it is confined.

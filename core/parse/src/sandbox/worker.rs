@@ -4,24 +4,24 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use insula_core::ingest::{ParseError, ParseErrorCode, ParsedDocument};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::protocol::{self, Answer, Content, MAX_ANSWER, MAX_SMALL, Request, Start, Started, VERSION};
 use super::{Limits, attempt, confine};
+use crate::Tools;
 
 /// Reads documents for the parent at the other end of standard input, until it closes or is gone.
 ///
 /// The process confines itself first: see `confine` for what it then cannot do. `parse` gets the bytes, the file name
-/// and the path of pdfium. It must be called before the process has a second thread.
+/// and the tools. It must be called before the process has a second thread.
 ///
 /// # Errors
 /// When the process cannot be confined, or a pipe breaks.
 pub fn run_worker<F>(parse: F) -> io::Result<()>
 where
-    F: Fn(&[u8], &str, Option<&Path>) -> Result<ParsedDocument, ParseError> + Send,
+    F: Fn(&[u8], &str, &Tools) -> Result<ParsedDocument, ParseError> + Send,
 {
     std::panic::set_hook(Box::new(|panic| {
         // Where, but not what: the message may quote the document.
@@ -40,7 +40,7 @@ where
     if start.version != VERSION {
         return Err(io::Error::other("the parent is another version of this program"));
     }
-    let files = confine::confine(&start.limits, start.pdfium.as_deref())?;
+    let files = confine::confine(&start.limits, &start.tools)?;
     end_with_parent(input.try_clone()?)?;
     let started = Started {
         version: VERSION,
@@ -63,14 +63,14 @@ where
 /// Answers requests until there are no more.
 fn serve<F>(input: &mut File, output: &mut File, start: &Start, parse: F) -> io::Result<()>
 where
-    F: Fn(&[u8], &str, Option<&Path>) -> Result<ParsedDocument, ParseError>,
+    F: Fn(&[u8], &str, &Tools) -> Result<ParsedDocument, ParseError>,
 {
     while let Some(request) = protocol::read::<Request>(input, MAX_SMALL)? {
         confine::renew_cpu(&start.limits)?;
         let (answer, text) = match request {
             Request::Document { filename, bytes } => {
                 let bytes = receive(input, bytes)?;
-                answer(|| parse(&bytes, &filename, start.pdfium.as_deref()))
+                answer(|| parse(&bytes, &filename, &start.tools))
             }
             Request::Attempts => {
                 let content = Content::Attempts(attempt::all(&start.limits));

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use insula_core::ingest::{Heading, ParseError, ParseErrorCode, ParsedDocument};
+use insula_parse::Tools;
 use insula_parse::sandbox::run_worker;
 
 fn main() -> ExitCode {
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     if started && std::fs::write(marker(), "").is_err() {
         return ExitCode::FAILURE;
     }
-    let parse = |bytes: &[u8], filename: &str, _: Option<&Path>| match filename {
+    let parse = |bytes: &[u8], filename: &str, _: &Tools| match filename {
         "crash if first" if started => std::process::abort(),
         _ => misbehave(bytes, filename, &answers),
     };
@@ -55,6 +56,7 @@ fn misbehave(
         "who" => document.text = std::process::id().to_string(),
         "memory" => document.text = fill(100 * 1024 * 1024).to_string(),
         "all memory" => document.text = fill(4 << 30).to_string(),
+        "brim" => document.text = brim().to_string(),
         "stack" => document.text = descend(0).to_string(),
         "spin" => loop {
             std::hint::black_box(0);
@@ -109,6 +111,24 @@ fn fill(bytes: usize) -> usize {
         pieces.push(vec![1; 1024 * 1024]);
     }
     std::hint::black_box(&pieces).len()
+}
+
+/// Takes all memory that it is given, uses it, and holds it for a moment.
+fn brim() -> usize {
+    const PIECE: usize = 256 * 1024;
+    let mut pieces: Vec<Vec<u8>> = Vec::with_capacity(10_000);
+    loop {
+        let mut piece = Vec::new();
+        if piece.try_reserve_exact(PIECE).is_err() {
+            break;
+        }
+        piece.resize(PIECE, 1);
+        pieces.push(piece);
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let taken = pieces.len() * PIECE;
+    std::hint::black_box(pieces);
+    taken
 }
 
 fn descend(depth: u64) -> u64 {

@@ -1,5 +1,6 @@
 //! Documents to chunks that fit an embedding model.
 
+mod given;
 mod measure;
 mod section;
 mod stored;
@@ -9,6 +10,7 @@ use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
 use crate::ingest::{Heading, ParsedDocument};
 use crate::model::TokenCounter;
+pub(crate) use given::Given;
 use measure::Measure;
 pub(crate) use stored::embed_texts;
 use table::Table;

@@ -38,7 +38,7 @@ pub(crate) fn embed_texts(
 }
 
 /// The titles that are not in the text itself: a chunk at the start of a section begins with its heading.
-fn above<'a>(heading_path: &'a [String], text: &str) -> &'a [String] {
+pub(super) fn above<'a>(heading_path: &'a [String], text: &str) -> &'a [String] {
     let first_line = text.lines().next().unwrap_or_default();
     match heading_path.split_last() {
         Some((last, outer)) if first_line.contains(last.as_str()) => outer,

@@ -1,12 +1,14 @@
 //! Which files can be read.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
     Scope, path_beneath_rules,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::Tools;
 
 /// How far the kernel keeps a child from reading files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +28,8 @@ const KNOWN: ABI = ABI::V7;
 const LIBRARIES: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache"];
 
 /// Forbids every file but pdfium and what it loads; without pdfium, every file.
-pub(super) fn restrict(pdfium: Option<&Path>) -> FileRules {
-    match try_restrict(pdfium) {
+pub(super) fn restrict(tools: &Tools) -> FileRules {
+    match try_restrict(tools) {
         Ok(RulesetStatus::FullyEnforced) => FileRules::Enforced,
         Ok(RulesetStatus::PartiallyEnforced) => FileRules::OlderKernel,
         Ok(RulesetStatus::NotEnforced) => FileRules::Missing("this kernel has no Landlock".into()),
@@ -35,10 +37,10 @@ pub(super) fn restrict(pdfium: Option<&Path>) -> FileRules {
     }
 }
 
-fn try_restrict(pdfium: Option<&Path>) -> Result<RulesetStatus, RulesetError> {
+fn try_restrict(tools: &Tools) -> Result<RulesetStatus, RulesetError> {
     let mut readable: Vec<PathBuf> = Vec::new();
-    if let Some(pdfium) = pdfium {
-        readable.push(pdfium.to_owned());
+    if let Some(pdfium) = &tools.pdfium {
+        readable.push(pdfium.clone());
         readable.extend(LIBRARIES.map(PathBuf::from));
     }
     let restricted = Ruleset::default()

@@ -10,15 +10,15 @@ mod resources;
 mod syscalls;
 
 use std::io;
-use std::path::Path;
 
 use super::Limits;
+use crate::Tools;
 
 pub use files::FileRules;
 pub(super) use resources::renew_cpu;
 
 /// Confines this process for good.
-pub(super) fn confine(limits: &Limits, pdfium: Option<&Path>) -> io::Result<FileRules> {
+pub(super) fn confine(limits: &Limits, tools: &Tools) -> io::Result<FileRules> {
     // Landlock binds the calling thread and those that it starts, so nobody may be there before.
     if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
         return Err(io::Error::other(
@@ -27,7 +27,7 @@ pub(super) fn confine(limits: &Limits, pdfium: Option<&Path>) -> io::Result<File
     }
     resources::limit(limits)?;
     rustix::thread::set_no_new_privs(true)?;
-    let rules = files::restrict(pdfium);
+    let rules = files::restrict(tools);
     syscalls::forbid().map_err(|error| io::Error::other(format!("no seccomp filter: {error}")))?;
     Ok(rules)
 }

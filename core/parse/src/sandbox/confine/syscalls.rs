@@ -15,6 +15,12 @@ use seccompiler::{
 
 type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
 
+/// Calls that libc does not name for every architecture; their numbers are the same on all.
+const FCHMODAT2: c_long = 452;
+const SETXATTRAT: c_long = 463;
+const REMOVEXATTRAT: c_long = 466;
+const FILE_SETATTR: c_long = 469;
+
 /// Refused whatever the arguments.
 const NEVER: &[c_long] = &[
     // Network. `socketpair` is below.
@@ -63,6 +69,7 @@ const NEVER: &[c_long] = &[
     libc::SYS_truncate,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
+    FCHMODAT2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,
@@ -72,6 +79,9 @@ const NEVER: &[c_long] = &[
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
     libc::SYS_name_to_handle_at,
     libc::SYS_open_by_handle_at,
     libc::SYS_fanotify_init,
@@ -158,7 +168,7 @@ pub(super) fn forbid() -> Result<(), Error> {
     let refused = with_x32(rules);
     // Their arguments lie in memory, where a filter cannot look. Told that the kernel is too old for them, libc uses the
     // calls that came before.
-    let unknown = [libc::SYS_clone3, libc::SYS_openat2, libc::SYS_fchmodat2]
+    let unknown = [libc::SYS_clone3, libc::SYS_openat2]
         .map(|number| (number, Vec::new()))
         .into();
     for (rules, errno) in [(with_x32(unknown), libc::ENOSYS), (refused, libc::EPERM)] {
@@ -204,7 +214,7 @@ fn conditional() -> Result<Rules, BackendError> {
         .collect::<Result<Vec<_>, _>>()
     };
     let shared = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-    let mut rules = Rules::from([
+    Ok(Rules::from([
         // A thread is fine, a process is not.
         (libc::SYS_clone, vec![bits(0, libc::CLONE_THREAD, 0)?]),
         // `abort` signals itself.
@@ -224,10 +234,9 @@ fn conditional() -> Result<Rules, BackendError> {
             ],
         ),
         (libc::SYS_openat, opening(2)?),
-    ]);
-    #[cfg(target_arch = "x86_64")]
-    rules.insert(libc::SYS_open, opening(1)?);
-    Ok(rules)
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, opening(1)?),
+    ]))
 }
 
 /// The same for the x32 calling convention, which x86-64 kernels may also have: the numbers with one bit set, and some

@@ -1,44 +1,17 @@
-//! Where the bytes of files are kept. A trait, because object storage comes later; local disk now.
+//! Blobs on a local or shared disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use insula_tenancy::{TenantId, new_uuid};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-/// Bytes that were stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredBlob {
-    /// The name to ask for them by. Unguessable, and starts with the tenant.
-    pub name: String,
-    /// How many there are.
-    pub bytes: u64,
-    /// Their SHA-256.
-    pub sha256: [u8; 32],
-}
-
-/// A place for the bytes of files.
-#[async_trait]
-pub trait BlobStore: Send + Sync + 'static {
-    /// Stores everything that `data` yields, durably: after `Ok` the bytes survive a power cut.
-    async fn put(
-        &self,
-        tenant: TenantId,
-        data: &mut (dyn AsyncRead + Send + Unpin),
-    ) -> io::Result<StoredBlob>;
-
-    /// All bytes of a blob.
-    async fn read(&self, name: &str) -> io::Result<Bytes>;
-
-    /// A blob as a stream, with its length.
-    async fn open(&self, name: &str) -> io::Result<(Box<dyn AsyncRead + Send + Unpin>, u64)>;
-
-    /// Removes a blob; one that is gone already is fine.
-    async fn delete(&self, name: &str) -> io::Result<()>;
-}
+use super::{ABANDONED_AFTER, BlobStore, StoredBlob};
 
 /// Blobs in a folder: `<tenant>/<id>`, written under `tmp/` first and renamed when complete and synced.
 #[derive(Debug, Clone)]
@@ -54,17 +27,8 @@ impl LocalBlobs {
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
         let tmp = root.join("tmp");
-        if tmp.exists() {
-            // Another server may share the folder, so only what is surely abandoned goes.
-            for entry in std::fs::read_dir(&tmp)? {
-                let entry = entry?;
-                let age = entry.metadata()?.modified()?.elapsed().unwrap_or_default();
-                if age.as_secs() > 24 * 3600 {
-                    std::fs::remove_file(entry.path())?;
-                }
-            }
-        }
         std::fs::create_dir_all(&tmp)?;
+        sweep(&tmp)?;
         Ok(Self { root })
     }
 
@@ -132,6 +96,74 @@ impl BlobStore for LocalBlobs {
             _ => Ok(()),
         }
     }
+
+    fn list(&self, tenant: TenantId, age: Duration) -> BoxStream<'_, io::Result<String>> {
+        let folder = self.root.join(tenant.to_string());
+        let entries = async move {
+            let found = match tokio::fs::read_dir(folder).await {
+                Ok(entries) => entries_of(entries).left_stream(),
+                // A tenant without blobs has no folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    futures::stream::empty().right_stream()
+                }
+                Err(error) => return Err(error),
+            };
+            Ok(found)
+        };
+        let old = futures::stream::once(entries)
+            .try_flatten()
+            .try_filter_map(move |entry| async move {
+                // An entry may go while we look.
+                let old = match entry.metadata().await {
+                    Ok(metadata) => metadata.is_file() && is_older(&metadata, age)?,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+                    Err(error) => return Err(error),
+                };
+                let name = entry.file_name();
+                Ok(name
+                    .to_str()
+                    .filter(|_| old)
+                    .map(|name| format!("{tenant}/{name}")))
+            });
+        old.boxed()
+    }
+
+    async fn sweep_unfinished(&self) -> io::Result<()> {
+        let tmp = self.root.join("tmp");
+        tokio::task::spawn_blocking(move || sweep(&tmp)).await?
+    }
+}
+
+fn entries_of(entries: tokio::fs::ReadDir) -> impl futures::Stream<Item = io::Result<tokio::fs::DirEntry>> {
+    futures::stream::try_unfold(entries, |mut entries| async move {
+        Ok(entries.next_entry().await?.map(|entry| (entry, entries)))
+    })
+}
+
+/// Another server may share the folder, so only what is surely abandoned goes.
+fn sweep(tmp: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(tmp)? {
+        let entry = entry?;
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let removed = entry.metadata().and_then(|metadata| {
+            if is_older(&metadata, ABANDONED_AFTER)? {
+                std::fs::remove_file(entry.path())?;
+            }
+            Ok(())
+        });
+        match removed {
+            Err(error) if !gone(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_older(metadata: &std::fs::Metadata, age: Duration) -> io::Result<bool> {
+    Ok(metadata
+        .modified()?
+        .elapsed()
+        .is_ok_and(|since_written| since_written > age))
 }
 
 /// Removes a half-written file when the upload fails or its client goes away.
@@ -165,6 +197,14 @@ mod tests {
             1
         );
 
+        let listed = async |tenant, age| blobs.list(tenant, age).try_collect::<Vec<_>>().await.unwrap();
+        assert_eq!(
+            listed(tenant, Duration::ZERO).await,
+            std::slice::from_ref(&stored.name)
+        );
+        assert!(listed(tenant, ABANDONED_AFTER).await.is_empty());
+        assert!(listed(TenantId::generate(), Duration::ZERO).await.is_empty());
+
         blobs.delete(&stored.name).await.unwrap();
         blobs.delete(&stored.name).await.unwrap();
         for name in ["../secret", "a/../b", "/etc/passwd", "a", "a/b/c"] {
@@ -174,6 +214,20 @@ mod tests {
                 "{name}"
             );
         }
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_what_was_abandoned_long_ago_is_swept() {
+        let root = std::env::temp_dir().join(format!("insula-sweep-{}", new_uuid().simple()));
+        let blobs = LocalBlobs::open(&root).unwrap();
+        let long_ago = std::time::SystemTime::now() - ABANDONED_AFTER - Duration::from_secs(60);
+        for (name, written) in [("old", long_ago), ("new", std::time::SystemTime::now())] {
+            let file = std::fs::File::create(root.join("tmp").join(name)).unwrap();
+            file.set_modified(written).unwrap();
+        }
+        blobs.sweep_unfinished().await.unwrap();
+        assert!(!root.join("tmp/old").exists() && root.join("tmp/new").exists());
         std::fs::remove_dir_all(root).unwrap();
     }
 

@@ -1,23 +1,23 @@
-//! Receiving an upload: its bytes go to the blob store as they arrive, whatever the order of the fields.
+//! Receiving a file: its bytes go to the blob store as they arrive, whatever the order of the fields.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use insula_core::Error;
-use insula_core::blob::{BlobStore, StoredBlob};
-use insula_core::file::{NewFile, Purpose};
+use insula_core::blob::{BlobStore, StoredBlob, Unclaimed};
+use insula_core::file::NewFile;
 use insula_tenancy::TenantId;
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
+use super::lifetime::{FileExpiresAfter, out_of_range, purpose};
 use crate::http::Multipart;
 use crate::http::multipart::{reader_refusal, text};
-use crate::http::validate::{required, unsupported};
+use crate::http::validate::required;
 
-/// An upload.
+/// A file to be made.
 #[derive(ToSchema)]
 #[schema(as = CreateFileRequest)]
 #[expect(dead_code, reason = "documents a form that is read field by field")]
@@ -36,24 +36,21 @@ pub(super) struct CreateFile {
     expires_after_seconds: Option<u64>,
 }
 
-/// An hour to thirty days.
-const LIFETIME_SECONDS: RangeInclusive<u64> = 3600..=2_592_000;
-
-/// A complete upload. Unless it is claimed, dropping it removes its bytes again.
-pub(super) struct Upload {
-    new: NewFile,
+/// A file that has arrived whole. Unless it is claimed, dropping it removes its bytes again.
+pub(super) struct Received {
+    file: NewFile,
     unclaimed: Unclaimed,
 }
 
-impl Upload {
+impl Received {
     /// What is to be recorded.
-    pub(super) fn new(&self) -> &NewFile {
-        &self.new
+    pub(super) fn file(&self) -> &NewFile {
+        &self.file
     }
 
-    /// What tells this upload from another one: name, purpose, lifetime, and the digest of the bytes.
+    /// What tells this file from another one: name, purpose, lifetime, and the digest of the bytes.
     pub(super) fn fingerprint(&self) -> [Vec<u8>; 4] {
-        let new = &self.new;
+        let new = &self.file;
         let lifetime = new.expires_after.map_or(0, |lifetime| lifetime.as_secs());
         [
             new.filename.clone().into_bytes(),
@@ -64,28 +61,8 @@ impl Upload {
     }
 
     /// Keeps the bytes: a row knows them now.
-    pub(super) fn claim(mut self) {
-        self.unclaimed.name = None;
-    }
-}
-
-/// Bytes in the blob store that no row knows yet.
-struct Unclaimed {
-    blobs: Arc<dyn BlobStore>,
-    name: Option<String>,
-}
-
-impl Drop for Unclaimed {
-    fn drop(&mut self) {
-        let Some(name) = self.name.take() else { return };
-        let blobs = Arc::clone(&self.blobs);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = blobs.delete(&name).await {
-                    tracing::warn!(%error, "the bytes of an abandoned upload could not be removed");
-                }
-            });
-        }
+    pub(super) fn claim(self) {
+        self.unclaimed.claim();
     }
 }
 
@@ -94,7 +71,7 @@ pub(super) async fn receive(
     blobs: &Arc<dyn BlobStore>,
     tenant: TenantId,
     mut multipart: Multipart,
-) -> Result<Upload, Error> {
+) -> Result<Received, Error> {
     let mut fields = BTreeMap::new();
     let mut stored: Option<(String, StoredBlob, Unclaimed)> = None;
     while let Some(field) = multipart.next().await? {
@@ -114,23 +91,14 @@ pub(super) async fn receive(
         let filename = filename.ok_or_else(|| Error::invalid("file", "The part 'file' needs a filename."))?;
         let mut reader = StreamReader::new(field.map_err(std::io::Error::other));
         let blob = blobs.put(tenant, &mut reader).await.map_err(reader_refusal)?;
-        let unclaimed = Unclaimed {
-            blobs: Arc::clone(blobs),
-            name: Some(blob.name.clone()),
-        };
+        let unclaimed = Unclaimed::new(blobs, &blob);
         stored = Some((filename, blob, unclaimed));
     }
-    let purpose: Purpose = required("purpose", fields.remove("purpose"))?.parse()?;
-    if purpose == Purpose::BatchOutput {
-        return Err(Error::invalid(
-            "purpose",
-            "'batch_output' is only for files that this server makes.",
-        ));
-    }
+    let purpose = purpose(&required("purpose", fields.remove("purpose"))?)?;
     let expires_after = lifetime(&fields)?;
     let (filename, blob, unclaimed) = required("file", stored)?;
-    Ok(Upload {
-        new: NewFile {
+    Ok(Received {
+        file: NewFile {
             filename,
             purpose,
             blob,
@@ -142,23 +110,13 @@ pub(super) async fn receive(
 
 /// `expires_after[anchor]` and `expires_after[seconds]`.
 fn lifetime(fields: &BTreeMap<String, String>) -> Result<Option<Duration>, Error> {
-    let field = |name| fields.get(&format!("expires_after[{name}]")).map(String::as_str);
-    match (field("anchor"), field("seconds")) {
-        (None, None) => Ok(None),
-        (Some("created_at"), Some(seconds)) => match seconds.trim().parse() {
-            Ok(seconds) if LIFETIME_SECONDS.contains(&seconds) => Ok(Some(Duration::from_secs(seconds))),
-            _ => Err(Error::invalid(
-                "expires_after.seconds",
-                "Invalid value for 'expires_after.seconds': expected an integer from 3600 to 2592000.",
-            )),
-        },
-        (Some("created_at"), None) => required("expires_after.seconds", None),
-        (None, Some(_)) => required("expires_after.anchor", None),
-        (Some(_), _) => Err(unsupported(
-            "expires_after.anchor",
-            "An anchor other than 'created_at'",
-        )),
-    }
+    let field = |name| fields.get(&format!("expires_after[{name}]"));
+    let seconds = field("seconds").map(|seconds| seconds.trim().parse().map_err(|_| out_of_range()));
+    let expires_after = FileExpiresAfter {
+        anchor: field("anchor").cloned(),
+        seconds: seconds.transpose()?,
+    };
+    expires_after.lifetime()
 }
 
 #[cfg(test)]
@@ -167,6 +125,7 @@ mod tests {
     use axum::body::Body;
     use axum::extract::FromRequest;
     use insula_core::blob::LocalBlobs;
+    use insula_core::file::Purpose;
     use insula_tenancy::KeyId;
     use std::path::PathBuf;
 
@@ -199,7 +158,7 @@ mod tests {
         }
     }
 
-    async fn send(blobs: &Arc<dyn BlobStore>, parts: &[(&str, &str)]) -> Result<Upload, Error> {
+    async fn send(blobs: &Arc<dyn BlobStore>, parts: &[(&str, &str)]) -> Result<Received, Error> {
         let mut body = String::new();
         for (disposition, value) in parts {
             body += &format!("--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{value}\r\n");
@@ -219,9 +178,9 @@ mod tests {
     async fn fields_come_in_any_order() {
         let (_folder, blobs) = Folder::new();
         for parts in [[FILE, PURPOSE], [PURPOSE, FILE]] {
-            let upload = send(&blobs, &parts).await.unwrap();
-            let new = upload.new().clone();
-            upload.claim();
+            let received = send(&blobs, &parts).await.unwrap();
+            let new = received.file().clone();
+            received.claim();
             assert_eq!(
                 (new.filename.as_str(), new.purpose),
                 ("a.txt", Purpose::Assistants)
@@ -231,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_upload_leaves_nothing_and_says_what_is_wrong() {
+    async fn a_refused_file_leaves_nothing_and_says_what_is_wrong() {
         let (folder, blobs) = Folder::new();
         for (parts, wanted) in [
             (vec![FILE], "purpose"),
@@ -242,6 +201,10 @@ mod tests {
             (vec![FILE, FILE, PURPOSE], "file"),
             (
                 vec![FILE, PURPOSE, (r#"name="expires_after[anchor]""#, "created_at")],
+                "expires_after.seconds",
+            ),
+            (
+                vec![FILE, PURPOSE, (r#"name="expires_after[seconds]""#, "soon")],
                 "expires_after.seconds",
             ),
         ] {
@@ -261,35 +224,5 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("{} files were left behind", folder.count());
-    }
-
-    #[test]
-    fn lifetimes_have_a_range() {
-        let lifetime = |anchor: Option<&str>, seconds: Option<&str>| {
-            let field = |name: &str, value: Option<&str>| {
-                value.map(|v| (format!("expires_after[{name}]"), v.to_owned()))
-            };
-            lifetime(
-                &field("anchor", anchor)
-                    .into_iter()
-                    .chain(field("seconds", seconds))
-                    .collect(),
-            )
-        };
-        assert_eq!(lifetime(None, None).unwrap(), None);
-        assert_eq!(
-            lifetime(Some("created_at"), Some("3600")).unwrap(),
-            Some(Duration::from_secs(3600))
-        );
-        for (anchor, seconds) in [
-            (Some("created_at"), Some("3599")),
-            (Some("created_at"), Some("2592001")),
-            (Some("created_at"), Some("x")),
-            (Some("created_at"), None),
-            (Some("now"), Some("3600")),
-            (None, Some("3600")),
-        ] {
-            assert!(lifetime(anchor, seconds).is_err(), "{anchor:?} {seconds:?}");
-        }
     }
 }
