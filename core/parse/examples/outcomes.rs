@@ -102,6 +102,12 @@ fn read(path: &Path, tools: &Tools) -> Option<Result<ParsedDocument, ParseError>
     catch_unwind(|| parse(&bytes, &name, tools)).ok()
 }
 
+async fn read_in_child(path: &Path, pool: &ParserPool) -> Result<ParsedDocument, ParseError> {
+    let bytes = Bytes::from(std::fs::read(path).unwrap_or_default());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    pool.parse(&bytes, &name).await
+}
+
 fn row(
     path: &Path,
     name: &str,
