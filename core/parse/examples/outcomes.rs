@@ -89,12 +89,6 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-async fn read_in_child(path: &Path, pool: &ParserPool) -> Result<ParsedDocument, ParseError> {
-    let bytes = Bytes::from(std::fs::read(path).unwrap_or_default());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    pool.parse(&bytes, &name).await
-}
-
 /// `None` for a panic, which stands for a crash of the child process.
 fn read(path: &Path, tools: &Tools) -> Option<Result<ParsedDocument, ParseError>> {
     let bytes = std::fs::read(path).unwrap_or_default();
