@@ -238,3 +238,11 @@ fn rows_are_kept_whole_and_told_their_columns() {
         assert!(chunk.embed_text().contains("item | price | stock"), "{position}");
     }
 }
+
+#[test]
+fn a_word_without_end_is_cut_all_the_same() {
+    let text = "x".repeat(300_000);
+    let chunks = chunk(&document(&text, false), &Pieces, &ChunkSettings::auto(256));
+    assert_eq!(chunks.iter().map(|chunk| chunk.end_char).max(), Some(300_000));
+    assert!(chunks.iter().all(|chunk| chunk.tokens <= 200));
+}
