@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::Error;
+
 /// Direction of a list by creation time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
@@ -67,6 +69,13 @@ pub(crate) struct Scan {
 }
 
 impl Page {
+    /// The cursors that the client sent, by the name of their parameter.
+    pub(crate) fn cursors(self) -> impl Iterator<Item = (&'static str, Uuid)> {
+        [("after", self.after), ("before", self.before)]
+            .into_iter()
+            .filter_map(|(param, cursor)| Some((param, cursor?)))
+    }
+
     pub(crate) fn scan(self) -> Scan {
         let forward = self.order == Order::Asc;
         // "before" alone means the elements just before the cursor: walk backwards from it.
@@ -98,86 +107,34 @@ impl Scan {
     }
 }
 
+/// The refusal of a cursor that is not the id of `what`: another tenant's id and one that never was get the same.
+pub(crate) fn unknown_cursor(param: &str, what: &str) -> Error {
+    Error::invalid(param, format!("This cursor is not the id of {what}."))
+}
+
 /// Both directions of a keyset-paged statement, as static SQL. `$from`, `$to` and `$limit` are placeholders; the rows
 /// are ordered by `created_at` and then by `id`, so that ties have an order too.
 macro_rules! paged {
     (select $columns:literal from $table:literal, id $id:literal, cursor $cursor:literal, where $filter:literal,
      $from:literal $to:literal $limit:literal) => {
         (
-            concat!(
-                "select ",
-                $columns,
-                " from ",
-                $table,
-                " where ",
-                $filter,
-                " and (",
-                $from,
-                "::uuid is null or (created_at, ",
-                $id,
-                ") > (select created_at, ",
-                $id,
-                " from ",
-                $cursor,
-                " and ",
-                $id,
-                " = ",
-                $from,
-                "))",
-                " and (",
-                $to,
-                "::uuid is null or (created_at, ",
-                $id,
-                ") < (select created_at, ",
-                $id,
-                " from ",
-                $cursor,
-                " and ",
-                $id,
-                " = ",
-                $to,
-                ")) order by created_at, ",
-                $id,
-                " limit ",
-                $limit
-            ),
-            concat!(
-                "select ",
-                $columns,
-                " from ",
-                $table,
-                " where ",
-                $filter,
-                " and (",
-                $from,
-                "::uuid is null or (created_at, ",
-                $id,
-                ") < (select created_at, ",
-                $id,
-                " from ",
-                $cursor,
-                " and ",
-                $id,
-                " = ",
-                $from,
-                "))",
-                " and (",
-                $to,
-                "::uuid is null or (created_at, ",
-                $id,
-                ") > (select created_at, ",
-                $id,
-                " from ",
-                $cursor,
-                " and ",
-                $id,
-                " = ",
-                $to,
-                ")) order by created_at desc, ",
-                $id,
-                " desc limit ",
-                $limit
-            ),
+            paged!(@one $columns $table $id $cursor $filter $from $to $limit ">" "<" ""),
+            paged!(@one $columns $table $id $cursor $filter $from $to $limit "<" ">" " desc"),
+        )
+    };
+    (@one $columns:literal $table:literal $id:literal $cursor:literal $filter:literal $from:literal $to:literal
+     $limit:literal $behind:literal $before:literal $direction:literal) => {
+        concat!(
+            "select ", $columns, " from ", $table, " where ", $filter,
+            " and ", paged!(@bound $id $cursor $from $behind),
+            " and ", paged!(@bound $id $cursor $to $before),
+            " order by created_at", $direction, ", ", $id, $direction, " limit ", $limit
+        )
+    };
+    (@bound $id:literal $cursor:literal $at:literal $than:literal) => {
+        concat!(
+            "(", $at, "::uuid is null or (created_at, ", $id, ") ", $than, " (select created_at, ", $id, " from ",
+            $cursor, " and ", $id, " = ", $at, "))"
         )
     };
 }

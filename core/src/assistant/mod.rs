@@ -5,7 +5,7 @@ mod store;
 use chrono::{DateTime, Utc};
 use insula_tenancy::{AssistantId, Scope, TenantContext, TenantTx, VectorStoreId};
 
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Models, Result, Services, vector_store};
 
 /// A preset.
@@ -85,14 +85,9 @@ pub async fn find_by_name(tx: &mut TenantTx, name: &str) -> Result<Option<Assist
 /// # Errors
 /// [`Error::Invalid`] for a cursor that is not an assistant of this tenant.
 pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<Assistant>> {
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && store::find(tx, Some(id.into()), None).await?.is_none()
-        {
-            return Err(Error::invalid(
-                param,
-                "This cursor is not the id of one of your assistants.",
-            ));
+    for (param, id) in page.cursors() {
+        if store::find(tx, Some(id.into()), None).await?.is_none() {
+            return Err(unknown_cursor(param, "one of your assistants"));
         }
     }
     store::list(tx, page).await

@@ -11,7 +11,7 @@ pub use bring::{NewChunks, Origin, Prepared, create, prepare};
 pub use check::NewChunk;
 pub use edit::update;
 
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Result, vector_store};
 
 /// A passage of a file in a store.
@@ -60,12 +60,10 @@ pub async fn list(
     page: Page,
 ) -> Result<Listing<Chunk>> {
     vector_store::file::get(tx, store_id, file_id).await?;
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        let Some(id) = cursor else { continue };
+    for (param, id) in page.cursors() {
         let found = store::find(tx, store_id, id.into()).await?;
         if found.is_none_or(|chunk| chunk.file_id != file_id) {
-            let message = "This cursor is not the id of a chunk of this file.";
-            return Err(Error::invalid(param, message));
+            return Err(unknown_cursor(param, "a chunk of this file"));
         }
     }
     store::list(tx, store_id, file_id, page).await

@@ -12,7 +12,7 @@ pub(crate) use job::{DeleteBlob, DeleteBlobs, ExpireFile};
 use tokio::io::AsyncRead;
 
 use crate::blob::{StoredBlob, storage_error};
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Result, Services, housekeeping, quota, vector_store, worker};
 
 /// What a file is for, in OpenAI's words.
@@ -128,14 +128,9 @@ pub async fn get(tx: &mut TenantTx, id: FileId) -> Result<File> {
 /// # Errors
 /// [`Error::Invalid`] for a cursor that is not a file of this tenant.
 pub async fn list(tx: &mut TenantTx, purpose: Option<Purpose>, page: Page) -> Result<Listing<File>> {
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && store::find(tx, id.into()).await?.is_none()
-        {
-            return Err(Error::invalid(
-                param,
-                "This cursor is not the id of one of your files.",
-            ));
+    for (param, id) in page.cursors() {
+        if store::find(tx, id.into()).await?.is_none() {
+            return Err(unknown_cursor(param, "one of your files"));
         }
     }
     store::list(tx, purpose, page).await

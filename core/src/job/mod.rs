@@ -10,7 +10,7 @@ use insula_tenancy::{FileId, JobId, TenantTx, VectorStoreId};
 pub use control::{Retried, cancel, retry, retry_dead};
 pub use watch::watch;
 
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Result};
 
 /// A piece of background work.
@@ -143,14 +143,9 @@ pub async fn get(tx: &mut TenantTx, id: JobId) -> Result<Job> {
 /// [`Error::Invalid`] for a cursor that is not a job of this tenant, or a kind that cannot be one.
 pub async fn list(tx: &mut TenantTx, filter: &Filter, page: Page) -> Result<Listing<Job>> {
     filter.check()?;
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && !store::exists(tx, id.into()).await?
-        {
-            return Err(Error::invalid(
-                param,
-                "This cursor is not the id of one of your jobs.",
-            ));
+    for (param, id) in page.cursors() {
+        if !store::exists(tx, id.into()).await? {
+            return Err(unknown_cursor(param, "one of your jobs"));
         }
     }
     store::list(tx, filter, page).await

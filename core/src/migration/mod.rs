@@ -22,7 +22,7 @@ pub use estimate::{Estimate, Plan, estimate};
 pub(crate) use job::MigrateStore;
 pub(crate) use remove::RemoveVectors;
 
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::vector_store::{self, lock, not_found};
 use crate::worker;
 use crate::{Error, Models, RegisteredEmbedder, Result};
@@ -248,12 +248,9 @@ pub async fn get(tx: &mut TenantTx, store_id: VectorStoreId, id: MigrationId) ->
 /// [`Error::NotFound`]; [`Error::Invalid`] for a cursor that is not a migration of this store.
 pub async fn list(tx: &mut TenantTx, store_id: VectorStoreId, page: Page) -> Result<Listing<Migration>> {
     vector_store::locate(tx, store_id).await?;
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && store::find(tx, store_id, id.into()).await?.is_none()
-        {
-            let message = "This cursor is not the id of a migration of this vector store.";
-            return Err(Error::invalid(param, message));
+    for (param, id) in page.cursors() {
+        if store::find(tx, store_id, id.into()).await?.is_none() {
+            return Err(unknown_cursor(param, "a migration of this vector store"));
         }
     }
     store::list(tx, store_id, page).await

@@ -22,7 +22,7 @@ pub(crate) use files::DropFiles;
 pub(crate) use refresh::RefreshSource;
 pub(crate) use settle::SettleSource;
 
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::vector_store::file::Chunking;
 use crate::vector_store::{self, Attributes};
 use crate::worker::enqueue;
@@ -198,12 +198,9 @@ pub async fn get(tx: &mut TenantTx, id: SourceId) -> Result<Source> {
 /// # Errors
 /// [`Error::Invalid`] for a cursor that is not a source of this tenant.
 pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<Source>> {
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && store::find(tx, id.into()).await?.is_none()
-        {
-            let message = "This cursor is not the id of one of your sources.";
-            return Err(Error::invalid(param, message));
+    for (param, id) in page.cursors() {
+        if store::find(tx, id.into()).await?.is_none() {
+            return Err(unknown_cursor(param, "one of your sources"));
         }
     }
     store::list(tx, page).await

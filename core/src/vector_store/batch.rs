@@ -7,7 +7,7 @@ use serde_json::json;
 use super::attach::{Named, attach_all};
 use super::file::{NewStoreFile, Status, StoreFile};
 use super::{FileCounts, batch_store, ending, file_store, lock, not_found};
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::webhook::{self, EventType};
 use crate::{Error, Result};
 
@@ -112,12 +112,9 @@ pub async fn files(
     page: Page,
 ) -> Result<Listing<StoreFile>> {
     get(tx, store_id, id).await?;
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(file_id) = cursor
-            && !file_store::is_in_batch(tx, store_id, id, file_id.into()).await?
-        {
-            let message = "This cursor is not the id of a file of this batch.";
-            return Err(Error::invalid(param, message));
+    for (param, file_id) in page.cursors() {
+        if !file_store::is_in_batch(tx, store_id, id, file_id.into()).await? {
+            return Err(unknown_cursor(param, "a file of this batch"));
         }
     }
     file_store::list(tx, store_id, Some(id), status, page).await

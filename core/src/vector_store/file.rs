@@ -7,7 +7,7 @@ pub use super::attach::attach;
 pub(crate) use super::attach::make_room;
 pub(crate) use super::ending::{completed, mark_cancelled, mark_failed, mark_in_progress};
 use super::{Attributes, check_attributes, ending, file_store, lock, not_found};
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Result};
 
 /// How a file is cut into chunks.
@@ -195,14 +195,9 @@ pub async fn list(
     page: Page,
 ) -> Result<Listing<StoreFile>> {
     super::get(tx, store_id).await?;
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && file_store::find(tx, store_id, id.into()).await?.is_none()
-        {
-            return Err(Error::invalid(
-                param,
-                "This cursor is not the id of a file of this vector store.",
-            ));
+    for (param, id) in page.cursors() {
+        if file_store::find(tx, store_id, id.into()).await?.is_none() {
+            return Err(unknown_cursor(param, "a file of this vector store"));
         }
     }
     file_store::list(tx, store_id, None, status, page).await

@@ -23,7 +23,7 @@ pub(crate) use expiry::{ExpireStore, expired};
 pub(crate) use file_store::{remove_chunk, remove_chunks};
 pub(crate) use store::{Located, locate, lock};
 
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Models, Result, housekeeping};
 
 /// Up to 16 short strings that a client keeps with an object.
@@ -204,14 +204,9 @@ pub async fn get(tx: &mut TenantTx, id: VectorStoreId) -> Result<VectorStore> {
 /// # Errors
 /// [`Error::Invalid`] for a cursor that is not a vector store of this tenant.
 pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<VectorStore>> {
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && store::find(tx, id.into()).await?.is_none()
-        {
-            return Err(Error::invalid(
-                param,
-                "This cursor is not the id of one of your vector stores.",
-            ));
+    for (param, id) in page.cursors() {
+        if store::find(tx, id.into()).await?.is_none() {
+            return Err(unknown_cursor(param, "one of your vector stores"));
         }
     }
     store::list(tx, page).await

@@ -21,7 +21,7 @@ pub use delivery::{Attempt, Delivery, DeliveryState};
 pub use event::EventType;
 pub(crate) use event::emit;
 
-use crate::page::{Listing, Page};
+use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Result};
 
 /// Most webhooks of a tenant: each event costs a job for each of them.
@@ -107,12 +107,9 @@ pub async fn get(tx: &mut TenantTx, id: WebhookId) -> Result<Webhook> {
 /// # Errors
 /// [`Error::Invalid`] for a cursor that is not a webhook of this tenant.
 pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<Webhook>> {
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(id) = cursor
-            && store::find(tx, id.into()).await?.is_none()
-        {
-            let message = "This cursor is not the id of one of your webhooks.";
-            return Err(Error::invalid(param, message));
+    for (param, id) in page.cursors() {
+        if store::find(tx, id.into()).await?.is_none() {
+            return Err(unknown_cursor(param, "one of your webhooks"));
         }
     }
     store::list(tx, page).await
@@ -192,14 +189,12 @@ pub async fn test(tx: &mut TenantTx, id: WebhookId) -> Result<Delivery> {
 /// [`Error::NotFound`]; [`Error::Invalid`] for a cursor that is not an event of this webhook.
 pub async fn deliveries(tx: &mut TenantTx, id: WebhookId, page: Page) -> Result<Listing<Delivery>> {
     get(tx, id).await?;
-    for (param, cursor) in [("after", page.after), ("before", page.before)] {
-        if let Some(event) = cursor
-            && store::find_delivery(tx, id, EventId::from(event))
-                .await?
-                .is_none()
+    for (param, event) in page.cursors() {
+        if store::find_delivery(tx, id, EventId::from(event))
+            .await?
+            .is_none()
         {
-            let message = "This cursor is not the id of an event of this webhook.";
-            return Err(Error::invalid(param, message));
+            return Err(unknown_cursor(param, "an event of this webhook"));
         }
     }
     store::deliveries(tx, id, page).await
