@@ -7,6 +7,7 @@ mod error;
 mod id;
 pub mod job;
 pub mod key;
+mod money;
 mod notify;
 pub mod quota;
 mod scope;
@@ -21,5 +22,6 @@ pub use id::{
     AssistantId, BatchId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId, PartId,
     SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
+pub use money::Money;
 pub use notify::{JobWatch, Notifications, QueueWatch};
 pub use scope::{NamedScope, Scope, scope_types};
