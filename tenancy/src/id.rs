@@ -120,6 +120,8 @@ ids! {
     EventId = "evt_",
     /// A change of a vector store's embedding model.
     MigrationId = "vsm_",
+    /// An amount of money that may be spent in a period.
+    BudgetId = "budget_",
 }
 
 #[cfg(test)]

@@ -1,26 +1,33 @@
 #![doc = include_str!("../README.md")]
 
+mod alert;
 mod auth;
+pub mod budget;
 mod context;
 mod db;
 mod error;
 mod id;
 pub mod job;
 pub mod key;
+pub mod limit;
+pub mod meter;
 mod money;
 mod notify;
 pub mod quota;
 mod scope;
 mod secret;
+mod server;
 pub mod tenant;
+pub mod usage;
 
+pub use alert::TELL_BUDGET_ALERT;
 pub use auth::{Authenticator, recheck};
 pub use context::{Actor, TenantContext};
 pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
-    AssistantId, BatchId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId, PartId,
-    SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
+    AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId,
+    PartId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::Money;
 pub use notify::{JobWatch, Notifications, QueueWatch};
