@@ -13,6 +13,7 @@ use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
 use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
+use insula_tenancy::meter::{JournalOptions, Meter};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
@@ -31,6 +32,8 @@ pub struct AssemblyOptions {
     pub models: Vec<OnnxOptions>,
     /// The operator's `routes.toml`, if there is one.
     pub routes: Option<PathBuf>,
+    /// Where usage is written before anything else, and how carefully.
+    pub journal: JournalOptions,
     /// Networks besides the public internet that tenants may name in sources and webhooks.
     pub outbound_allow: Vec<IpNet>,
     /// How documents are read.
@@ -76,8 +79,12 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
     let outbound = Arc::new(Outbound::new(Allowed::new(&options.outbound_allow)));
+    let meter = Meter::start(db.clone(), &options.journal)
+        .await
+        .context("the journal of usage")?;
     let services = Services {
         db,
+        meter,
         models,
         blobs: Arc::new(blobs),
         parser: Arc::new(ParserPool::new(options.parser)),
