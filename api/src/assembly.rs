@@ -1,5 +1,7 @@
 //! Puts the parts together: database, models, blobs, parser.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use insula_core::blob::LocalBlobs;
 use insula_core::chat::extractive::Extractive;
 use insula_core::model::{ChatModel, Embedder};
 use insula_core::{ChatRoute, Models, Services};
-use insula_inference::http::{self, ClientOptions};
+use insula_inference::endpoint::Connection;
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
 use insula_outbound::{Allowed, Outbound};
@@ -104,8 +106,8 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
 }
 
 fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
-    // Made at the first provider: a machine without root certificates can still answer from documents.
-    let mut shared: Option<reqwest::Client> = None;
+    // Each provider once, so that its routes share connections.
+    let mut connected: HashMap<&str, Connection> = HashMap::new();
     for route in routes.routes() {
         // Failover over several targets is the gateway's; the first target serves until then.
         let Some(target) = route.targets.first() else {
@@ -122,14 +124,15 @@ fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
                     .map(|model| Arc::clone(&model.embedder));
                 Arc::new(Extractive::new(embedder))
             }
-            ProviderKind::OpenAiCompatible(endpoint) => {
-                let client = match &shared {
-                    Some(client) => client.clone(),
-                    None => shared.insert(http::client(ClientOptions::default())?).clone(),
+            ProviderKind::Http(endpoint) => {
+                let connection = match connected.entry(&provider.name) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        let connection = endpoint.connect(&provider.name, |name| std::env::var(name).ok());
+                        entry.insert(connection.with_context(|| format!("provider '{}'", provider.name))?)
+                    }
                 };
-                let variable = |name: &str| std::env::var(name).ok();
-                let connected = endpoint.connect(&provider.name, client, variable);
-                Arc::new(connected.with_context(|| format!("provider '{}'", provider.name))?)
+                connection.chat()
             }
         };
         models.add_chat(
