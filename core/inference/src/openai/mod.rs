@@ -7,7 +7,6 @@ mod response;
 mod sse;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
@@ -27,26 +26,7 @@ const COMPLETION_BYTES: usize = 16 * 1024 * 1024;
 /// Largest error body that is looked at, in bytes.
 const ERROR_BYTES: usize = 64 * 1024;
 
-/// How long a provider may take. Connecting is bounded by the HTTP client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From the call to the first event of a stream.
-    pub first_token: Duration,
-    /// Between two lines of a stream; a comment line counts.
-    pub between_chunks: Duration,
-    /// The whole call.
-    pub total: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            first_token: Duration::from_secs(60),
-            between_chunks: Duration::from_secs(60),
-            total: Duration::from_secs(600),
-        }
-    }
-}
+pub use insula_core::route::Timeouts;
 
 /// The name under which a provider takes the upper bound of generated tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -212,20 +192,20 @@ fn is_json(response: &Response) -> bool {
 
 #[async_trait]
 impl ChatModel for OpenAiCompatible {
-    async fn complete(&self, request: ChatRequest) -> Result<Completion> {
-        let call = async { self.read_completion(self.send(&request, false).await?).await };
+    async fn complete(&self, request: &ChatRequest) -> Result<Completion> {
+        let call = async { self.read_completion(self.send(request, false).await?).await };
         let deadline = Instant::now() + self.timeouts.total;
         timeout_at(deadline, call)
             .await
             .map_err(|_| self.provider.timed_out("answer"))?
     }
 
-    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+    async fn stream(&self, request: &ChatRequest) -> Result<ChatStream> {
         let now = Instant::now();
         let end = now + self.timeouts.total;
         let first_by = end.min(now + self.timeouts.first_token);
         let late = |_| self.provider.timed_out("begin to answer");
-        let response = timeout_at(first_by, self.send(&request, true))
+        let response = timeout_at(first_by, self.send(request, true))
             .await
             .map_err(late)??;
         if is_json(&response) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::http::ClientError;
 use crate::openai::HeaderError;
 
 /// A `routes.toml` that cannot be used. Never quotes a line of it, as somebody may have put a key there.
@@ -38,6 +39,12 @@ pub enum ConnectError {
         /// The variable.
         variable: String,
     },
+    /// A route names a provider that is not there, which no file that was read does.
+    #[error("there is no provider '{0}'")]
+    NoProvider(String),
+    /// The HTTP client cannot be built.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// A header or the key has characters that HTTP does not allow.
     #[error(transparent)]
     Header(#[from] HeaderError),
