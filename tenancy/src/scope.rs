@@ -76,6 +76,8 @@ scopes! {
     WebhooksRead = "webhooks.read",
     /// Create, change and delete webhooks.
     WebhooksWrite = "webhooks.write",
+    /// Change what model names mean for the tenant.
+    RoutesWrite = "routes.write",
 }
 
 impl fmt::Display for Scope {

@@ -10,13 +10,15 @@ mod cite;
 pub mod extractive;
 mod ground;
 
-use std::sync::Arc;
+use std::time::SystemTime;
 
 use insula_tenancy::{TenantContext, VectorStoreId};
 
 pub use cite::find_citations;
 
-use crate::model::{ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatStream, Completion, Passage, Role};
+use crate::model::{ChatMessage, ChatOptions, ChatRequest, ChatStream, Completion, Passage, Role};
+use crate::route::tenant::{self, Choice};
+use crate::route::{self, Failed, RouteCall};
 use crate::search::Filter;
 use crate::{Error, Result, Services, assistant};
 
@@ -48,11 +50,23 @@ pub struct ChatCall {
 
 /// A call that is ready to be sent to its model.
 pub struct PreparedChat {
-    model: Arc<dyn ChatModel>,
+    choice: Choice,
     request: ChatRequest,
 }
 
 impl PreparedChat {
+    /// Who answers to the model's name for this tenant.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    fn call(&self) -> RouteCall {
+        RouteCall {
+            facts: self.choice.facts.clone(),
+            ..RouteCall::new(SystemTime::now().into())
+        }
+    }
+
     /// The passages that the answer may cite.
     pub fn passages(&self) -> &[Passage] {
         &self.request.passages
@@ -64,7 +78,9 @@ impl PreparedChat {
     /// What the model fails with.
     pub async fn complete(self) -> Result<(Completion, Vec<Passage>)> {
         let passages = self.request.passages.clone();
-        let completion = self.model.complete(self.request).await?;
+        let call = self.call();
+        let answered = route::complete(&self.choice.route, self.request, &call).await;
+        let completion = answered.map_err(|Failed { error, .. }| error)?.answer;
         Ok((cite::cite(completion, &passages), passages))
     }
 
@@ -74,7 +90,9 @@ impl PreparedChat {
     /// What the model fails with before the first piece.
     pub async fn stream(self) -> Result<(ChatStream, Vec<Passage>)> {
         let passages = self.request.passages.clone();
-        let events = self.model.stream(self.request).await?;
+        let call = self.call();
+        let answered = route::stream(&self.choice.route, self.request, &call).await;
+        let events = answered.map_err(|Failed { error, .. }| error)?.answer;
         Ok((cite::cite_stream(events, passages.clone()), passages))
     }
 }
@@ -90,8 +108,9 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
         options,
         mut grounding,
     } = call;
-    let mut route = services.models.find_chat(&model).cloned();
-    if route.is_none() {
+    let chat = |choice: &Choice| choice.route.is_chat();
+    let mut choice = tenant::find(services, cx, &model).await?.filter(chat);
+    if choice.is_none() {
         let mut tx = services.db.tenant(cx).await?;
         let found = assistant::find_by_name(&mut tx, &model).await?;
         tx.commit().await?;
@@ -106,7 +125,7 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
             });
         };
         let settings = assistant.settings;
-        route = services.models.find_chat(&settings.model).cloned();
+        choice = tenant::find(services, cx, &settings.model).await?.filter(chat);
         if !settings.instructions.trim().is_empty() {
             messages.insert(0, ChatMessage::text(Role::System, settings.instructions));
         }
@@ -119,7 +138,7 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
             });
         }
     }
-    let route = route.ok_or_else(|| Error::model_not_found(&model))?;
+    let choice = choice.ok_or_else(|| Error::model_not_found(&model))?;
     let grounded = grounding.is_some();
     let passages = match grounding {
         Some(grounding) => ground::retrieve(services, cx, &messages, grounding).await?,
@@ -129,14 +148,11 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
         ground::instruct(&mut messages, &passages);
     }
     let request = ChatRequest {
-        model: route.upstream_model,
+        model: String::new(),
         messages,
         options,
         passages,
         grounded,
     };
-    Ok(PreparedChat {
-        model: route.model,
-        request,
-    })
+    Ok(PreparedChat { choice, request })
 }
