@@ -17,6 +17,10 @@ pub struct Request {
     pub id: Uuid,
     /// For whom it is, as the tenant calls them.
     pub end_user: Option<String>,
+    /// What is called.
+    pub endpoint: Endpoint,
+    /// Whether the answer is streamed.
+    pub streamed: bool,
 }
 
 /// Lets a call in.
@@ -27,16 +31,14 @@ pub async fn enter(
     services: &Services,
     cx: &TenantContext,
     request: &Request,
-    endpoint: Endpoint,
     model: &str,
-    streamed: bool,
 ) -> Result<Entered> {
     let call = Call {
         id: request.id,
-        endpoint,
+        endpoint: request.endpoint,
         model: model.to_owned(),
         end_user: request.end_user.clone(),
-        streamed,
+        streamed: request.streamed,
     };
     Ok(services.meter.enter(cx, call).await?)
 }
