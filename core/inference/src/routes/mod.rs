@@ -315,3 +315,6 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod route_tests;
