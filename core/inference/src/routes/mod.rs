@@ -270,3 +270,6 @@ impl Routes {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod route_tests;

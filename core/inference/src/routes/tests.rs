@@ -53,13 +53,15 @@ fn a_whole_file() {
     let names: Vec<_> = routes.routes().iter().map(|route| route.model.as_str()).collect();
     assert_eq!(names, [EXTRACTIVE, "gpt-5-mini", "small"]);
     let route = routes.find("small").expect("route");
-    let target = Target {
-        provider: "local".into(),
-        upstream_model: "qwen3:4b".into(),
-    };
+    let target = &route.targets[0];
     assert_eq!(
-        (route.targets.as_slice(), route.owned_by.as_str()),
-        ([target].as_slice(), "us")
+        (
+            route.targets.len(),
+            &*target.provider,
+            &*target.upstream_model,
+            &*route.owned_by
+        ),
+        (1, "local", "qwen3:4b", "us")
     );
     let route = routes.find("gpt-5-mini").expect("route");
     assert_eq!(
@@ -165,7 +167,7 @@ fn mistakes_are_named_with_line_and_field() {
             "route.provider",
             "no [[provider]] named 'loco'",
         ),
-        (with("400000", "0"), 18, "route.context_window", "at least 1"),
+        (with("400000", "0"), 18, "route.context_window", "between 1 and"),
         (with("400000", "\"sk-hush\""), 18, "context_window", "wrong type"),
         (
             with("api_key_env = \"OPENAI_API_KEY\"", "api_key = \"sk-hush\""),
