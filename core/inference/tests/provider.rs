@@ -1,7 +1,9 @@
-//! The OpenAI-compatible provider against a real HTTP server that misbehaves on demand.
+//! OpenAI-compatible providers against a real HTTP server that misbehaves on demand.
 
+mod embed;
 mod upstream;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -9,30 +11,29 @@ use insula_core::model::{
     ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, FinishReason, Role, TokenUsage,
 };
 use insula_core::{Error, Result};
-use insula_inference::openai::{OpenAiCompatible, OpenAiConfig, Timeouts};
+use insula_inference::endpoint::{Endpoint, Wire};
+use insula_inference::openai::{Quirks, Timeouts};
 use serde_json::json;
 
 use self::upstream::{Step, Upstream};
 
 const KEY: &str = "sk-hush-hush";
 
-fn model(upstream: &Upstream) -> OpenAiCompatible {
+fn model(upstream: &Upstream) -> Arc<dyn ChatModel> {
     let timeouts = Timeouts {
         first_token: Duration::from_millis(400),
         between_chunks: Duration::from_millis(400),
         total: Duration::from_secs(20),
     };
-    let config = OpenAiConfig {
-        name: "acme".into(),
-        base_url: format!("{}/v1/", upstream.url).parse().expect("URL"),
-        api_key: Some(KEY.into()),
+    let base_url = format!("{}/v1/", upstream.url).parse().expect("URL");
+    let endpoint = Endpoint {
+        api_key_env: Some("KEY".into()),
         headers: vec![("x-extra".into(), "yes".into())],
         timeouts,
-        token_limit_field: None,
+        ..Endpoint::new(Wire::OpenAi(Quirks::default()), base_url)
     };
-    let client =
-        insula_inference::http::client(insula_inference::http::ClientOptions::default()).expect("client");
-    OpenAiCompatible::new(config, client).expect("config")
+    let connection = endpoint.connect("acme", |_| Some(KEY.into()));
+    connection.expect("config").chat()
 }
 
 fn request() -> ChatRequest {
@@ -202,6 +203,12 @@ async fn garbage_is_an_upstream_failure() {
     assert_upstream(error, "not JSON");
     let upstream = Upstream::stream(vec![Step::Bytes("<html>\nwelcome\n\n".into())]).await;
     assert_upstream(drain(&upstream).await.1, "broke off");
+    let upstream = Upstream::stream(vec![done()]).await;
+    assert_upstream(drain(&upstream).await.1, "without a choice");
+    let upstream = Upstream::stream(vec![piece("a"), done()])
+        .await
+        .with_header("content-type", "text/html; charset=utf-8");
+    assert_upstream(drain(&upstream).await.1, "not an answer");
 }
 
 #[tokio::test]
