@@ -1,5 +1,6 @@
-//! The OpenAI-compatible provider against a real HTTP server that misbehaves on demand.
+//! OpenAI-compatible providers against a real HTTP server that misbehaves on demand.
 
+mod embed;
 mod upstream;
 
 use std::sync::Arc;
