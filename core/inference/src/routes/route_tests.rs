@@ -109,7 +109,7 @@ fn everything_that_can_be_said() {
         ..RouteFacts::default()
     };
     assert!(a.condition.is_always() && b.condition.holds(&facts));
-    let ProviderKind::OpenAiCompatible(endpoint) =
+    let ProviderKind::Http(endpoint) =
         &Routes::parse(FILE).expect("valid").providers()[1].kind.clone()
     else {
         panic!()
