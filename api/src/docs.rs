@@ -35,6 +35,7 @@ use crate::http::{ApiError, ErrorBody};
         (name = "sources", description = "Web pages and sitemaps that are read into a vector store"),
         (name = "webhooks", description = "Addresses that are told about events"),
         (name = "assistants", description = "Presets that appear as models"),
+        (name = "scoped tokens", description = "Short-lived tokens that do less than the key that makes them"),
         (name = "jobs", description = "Background work: how far it is, why it failed; retry and cancel"),
         (name = "health", description = "Probes; they need no key"),
     ),

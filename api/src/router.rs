@@ -14,8 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, models, search,
-    sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
+    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, models,
+    scoped_tokens, search, sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -112,6 +112,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(scoped_tokens::mint_scoped_token))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))
         .routes(routes!(jobs::get_job))

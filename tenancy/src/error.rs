@@ -13,6 +13,12 @@ pub enum AccessError {
     /// The key is malformed, unknown, revoked or expired; the caller is not told which.
     #[error("Incorrect API key provided.")]
     InvalidKey,
+    /// A scoped token that was good once.
+    #[error("This scoped token has expired.")]
+    TokenExpired,
+    /// A scoped token where only an API key will do.
+    #[error("A scoped token cannot do this; use an API key.")]
+    Narrowed,
     /// The key is good but its tenant is suspended.
     #[error("This tenant is suspended. Ask the operator of this server.")]
     Suspended,

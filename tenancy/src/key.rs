@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, secret};
+use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, secret, token};
 
 /// What may be told of a key. The secret is stored hashed and cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -143,8 +143,8 @@ async fn insert(
     let id = KeyId::generate();
     let secret = secret::generate();
     sqlx::query(
-        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at)
-         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))",
+        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at, token_key)
+         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)",
     )
     .bind(tenant_id)
     .bind(id)
@@ -153,6 +153,7 @@ async fn insert(
     .bind(secret.hash.as_slice())
     .bind(scopes)
     .bind(expires_in_seconds)
+    .bind(token::public_key(secret.key.expose_secret()).as_slice())
     .execute(&mut **tx)
     .await?;
     Ok(CreatedKey {

@@ -8,11 +8,13 @@ mod id;
 pub mod job;
 pub mod key;
 mod money;
+mod narrowing;
 mod notify;
 pub mod quota;
 mod scope;
 mod secret;
 pub mod tenant;
+pub mod token;
 
 pub use auth::{Authenticator, recheck};
 pub use context::{Actor, TenantContext};
@@ -23,5 +25,6 @@ pub use id::{
     SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::Money;
+pub use narrowing::Narrowing;
 pub use notify::{JobWatch, Notifications, QueueWatch};
 pub use scope::{NamedScope, Scope, scope_types};

@@ -76,6 +76,8 @@ scopes! {
     WebhooksRead = "webhooks.read",
     /// Create, change and delete webhooks.
     WebhooksWrite = "webhooks.write",
+    /// Make scoped tokens, by the API or by signing them.
+    ScopedTokensWrite = "scoped_tokens.write",
 }
 
 impl fmt::Display for Scope {

@@ -42,7 +42,7 @@ pub(crate) fn generate() -> NewSecret {
 /// Takes a presented key apart; `None` if it cannot be one of ours.
 pub(crate) fn parse(presented: &str) -> Option<PresentedKey<'_>> {
     let (public_id, rest) = presented.strip_prefix(PREFIX)?.split_once('_')?;
-    if public_id.len() != PUBLIC_LEN || rest.len() != SECRET_LEN + CHECKSUM_LEN || !rest.is_ascii() {
+    if !is_public_id(public_id) || rest.len() != SECRET_LEN + CHECKSUM_LEN || !rest.is_ascii() {
         return None;
     }
     let (secret, presented_checksum) = rest.split_at(SECRET_LEN);
@@ -53,6 +53,11 @@ pub(crate) fn parse(presented: &str) -> Option<PresentedKey<'_>> {
         public_id,
         hash: Sha256::digest(secret.as_bytes()).into(),
     })
+}
+
+/// Whether a text has the form of a public id.
+pub(crate) fn is_public_id(text: &str) -> bool {
+    text.len() == PUBLIC_LEN && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 impl PresentedKey<'_> {

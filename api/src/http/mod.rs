@@ -15,7 +15,7 @@ mod request_id;
 mod shape;
 pub mod validate;
 
-pub use caller::Caller;
+pub use caller::{AnyCaller, Caller, PresentedKey};
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
 pub use json::Json;
 #[cfg(test)]

@@ -87,15 +87,18 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
     let ChatCall {
         model,
         mut messages,
-        options,
+        mut options,
         mut grounding,
     } = call;
+    if let Some(end_user) = cx.end_user() {
+        options.user = Some(end_user.to_owned());
+    }
     let mut route = services.models.find_chat(&model).cloned();
     if route.is_none() {
         let mut tx = services.db.tenant(cx).await?;
         let found = assistant::find_by_name(&mut tx, &model).await?;
         tx.commit().await?;
-        let Some(assistant) = found else {
+        let Some(assistant) = found.and_then(|found| assistant::within(cx, found)) else {
             return Err(if services.models.find_embedder(&model).is_some() {
                 Error::invalid(
                     "model",

@@ -17,7 +17,7 @@ use self::response::Head;
 pub use self::response::{ChatCompletion, ChatCompletionChunk};
 use super::wire::now;
 use crate::app::App;
-use crate::http::{ApiResult, Caller, Json};
+use crate::http::{AnyCaller, ApiResult, Json};
 
 /// Answers a conversation, in one piece or as a stream, grounded in documents where stores are named.
 #[utoipa::path(
@@ -29,7 +29,7 @@ use crate::http::{ApiResult, Caller, Json};
     )))
 )]
 pub async fn create_chat_completion(
-    caller: Caller<ChatWrite>,
+    caller: AnyCaller<ChatWrite>,
     State(app): State<App>,
     Json(request): Json<CreateChatCompletion>,
 ) -> ApiResult<Response> {

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 pub use self::input::Input;
 use crate::app::App;
-use crate::http::{ApiResult, Caller, Json};
+use crate::http::{AnyCaller, ApiResult, Json};
 
 /// Up to this many texts are taken for a person's question, which goes before bulk work.
 const INTERACTIVE_ITEMS: usize = 8;
@@ -101,7 +101,7 @@ pub struct EmbeddingUsage {
     responses((status = OK, body = EmbeddingList))
 )]
 pub async fn create_embedding(
-    _caller: Caller<EmbeddingsWrite>,
+    _caller: AnyCaller<EmbeddingsWrite>,
     State(app): State<App>,
     Json(request): Json<CreateEmbedding>,
 ) -> ApiResult<Json<EmbeddingList>> {
