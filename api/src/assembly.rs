@@ -13,6 +13,7 @@ use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
 use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
+use insula_tenancy::vault::{MasterKeys, Vault};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
@@ -33,6 +34,8 @@ pub struct AssemblyOptions {
     pub routes: Option<PathBuf>,
     /// Networks besides the public internet that tenants may name in sources and webhooks.
     pub outbound_allow: Vec<IpNet>,
+    /// What seals the secrets of tenants; `None`: they cannot leave any.
+    pub master_keys: Option<MasterKeys>,
     /// How documents are read.
     pub parser: PoolOptions,
 }
@@ -77,6 +80,7 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
     let authenticator = Authenticator::new(db.clone(), &notifications);
     let outbound = Arc::new(Outbound::new(Allowed::new(&options.outbound_allow)));
     let services = Services {
+        vault: Vault::new(db.clone(), options.master_keys),
         db,
         models,
         blobs: Arc::new(blobs),

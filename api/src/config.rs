@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::worker::WorkerSettings;
@@ -12,8 +13,9 @@ use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::DbConfig;
+use insula_tenancy::vault::MasterKeys;
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::assembly::AssemblyOptions;
 use crate::serve::ServeOptions;
@@ -107,6 +109,43 @@ pub struct OutboundArgs {
     pub outbound_allow: Vec<IpNet>,
 }
 
+/// What seals the secrets that tenants leave.
+#[derive(Debug, Clone, Args)]
+pub struct MasterKeyArgs {
+    /// Master keys, one per line as `insula master-key create` writes them: the first one seals the secrets of tenants,
+    /// all open them. Absent: tenants cannot leave keys for providers
+    #[arg(long, env = "INSULA_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// The same lines themselves, where there is no file
+    #[arg(
+        long,
+        env = "INSULA_MASTER_KEY",
+        hide_env_values = true,
+        value_name = "KEYS",
+        conflicts_with = "master_key_file"
+    )]
+    pub master_key: Option<SecretString>,
+}
+
+impl MasterKeyArgs {
+    /// The keys, if any are configured.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line is no key.
+    pub fn read(&self) -> anyhow::Result<Option<MasterKeys>> {
+        let (text, place) = match (&self.master_key_file, &self.master_key) {
+            (Some(path), _) => {
+                let place = path.display().to_string();
+                let text = std::fs::read_to_string(path).with_context(|| place.clone())?;
+                (SecretString::from(text), place)
+            }
+            (None, Some(text)) => (text.clone(), "INSULA_MASTER_KEY".to_owned()),
+            (None, None) => return Ok(None),
+        };
+        MasterKeys::parse(text.expose_secret()).context(place).map(Some)
+    }
+}
+
 /// What a server or a worker is made of.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Install")]
@@ -139,6 +178,8 @@ pub struct InstallArgs {
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     pub routes: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) master_keys: MasterKeyArgs,
+    #[command(flatten)]
     pub(crate) outbound: OutboundArgs,
     #[command(flatten)]
     pub(crate) parser: ParserArgs,
@@ -148,15 +189,19 @@ pub struct InstallArgs {
 
 impl InstallArgs {
     /// What to put together, for so many jobs at once.
-    pub fn assembly(&self, concurrency: usize) -> AssemblyOptions {
-        AssemblyOptions {
+    ///
+    /// # Errors
+    /// When the master keys cannot be read.
+    pub fn assembly(&self, concurrency: usize) -> anyhow::Result<AssemblyOptions> {
+        Ok(AssemblyOptions {
             db: self.db(),
             blobs: self.blobs.clone(),
             models: self.local_models(),
             routes: self.routes.clone(),
             outbound_allow: self.outbound.outbound_allow.clone(),
+            master_keys: self.master_keys.read()?,
             parser: self.parser(concurrency),
-        }
+        })
     }
 
     /// How documents are read, when so many jobs run at once.

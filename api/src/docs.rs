@@ -36,6 +36,7 @@ use crate::http::{ApiError, ErrorBody};
         (name = "webhooks", description = "Addresses that are told about events"),
         (name = "assistants", description = "Presets that appear as models"),
         (name = "scoped tokens", description = "Short-lived tokens that do less than the key that makes them"),
+        (name = "provider keys", description = "Your own keys for the providers behind models; they are never shown again"),
         (name = "jobs", description = "Background work: how far it is, why it failed; retry and cancel"),
         (name = "health", description = "Probes; they need no key"),
     ),

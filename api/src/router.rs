@@ -15,7 +15,8 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, models,
-    scoped_tokens, search, sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
+    provider_keys, scoped_tokens, search, sources, storage_usage, uploads, vector_store_files, vector_stores,
+    webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -113,6 +114,11 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::delete_assistant
         ))
         .routes(routes!(scoped_tokens::mint_scoped_token))
+        .routes(routes!(
+            provider_keys::create_provider_key,
+            provider_keys::list_provider_keys
+        ))
+        .routes(routes!(provider_keys::delete_provider_key))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))
         .routes(routes!(jobs::get_job))

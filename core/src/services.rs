@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use insula_tenancy::Db;
+use insula_tenancy::vault::Vault;
 
 use crate::blob::BlobStore;
 use crate::ingest::Parser;
@@ -18,6 +19,8 @@ use crate::{Error, Result};
 pub struct Services {
     /// The database.
     pub db: Db,
+    /// Secrets that tenants leave.
+    pub vault: Vault,
     /// Embedding models and chat routes.
     pub models: Models,
     /// The bytes of files.

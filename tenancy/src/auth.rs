@@ -6,10 +6,10 @@ use std::time::Duration;
 use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::secret::{self, Kind};
 use crate::token::{self, NewToken, ScopedToken};
 use crate::{
     AccessError, Actor, Db, Error, KeyId, Notifications, Result, Scope, TenantContext, TenantId, TenantTx,
-    secret,
 };
 
 /// How long a key row may be served from memory. This alone keeps the promise that a revocation is effective on every
@@ -57,7 +57,7 @@ struct FoundKey {
 /// Turns presented keys and tokens into contexts.
 #[derive(Clone)]
 pub struct Authenticator {
-    db: Db,
+    pub(crate) db: Db,
     cache: Cache<String, Option<Arc<KeyRow>>>,
 }
 
@@ -93,7 +93,7 @@ impl Authenticator {
         if token::is_token(presented) {
             return self.authenticate_token(presented).await;
         }
-        let key = secret::parse(presented).ok_or(AccessError::InvalidKey)?;
+        let key = secret::parse(Kind::Tenant, presented).ok_or(AccessError::InvalidKey)?;
         let row = self
             .find(key.public_id)
             .await?
@@ -123,7 +123,9 @@ impl Authenticator {
     pub async fn mint(&self, key: &SecretString, new: NewToken) -> Result<ScopedToken> {
         let key = key.expose_secret();
         // A token is not a key, and is refused here.
-        let public_id = secret::parse(key).ok_or(AccessError::InvalidKey)?.public_id;
+        let public_id = secret::parse(Kind::Tenant, key)
+            .ok_or(AccessError::InvalidKey)?
+            .public_id;
         let context = self.authenticate(key).await?;
         context.require(Scope::ScopedTokensWrite)?;
         for scope in &new.scopes {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, secret, token};
+use crate::secret::{self, Kind};
+use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, token};
 
 /// What may be told of a key. The secret is stored hashed and cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -141,7 +142,7 @@ async fn insert(
     expires_in_seconds: Option<f64>,
 ) -> Result<CreatedKey> {
     let id = KeyId::generate();
-    let secret = secret::generate();
+    let secret = secret::generate(Kind::Tenant);
     sqlx::query(
         "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at, token_key)
          values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)",

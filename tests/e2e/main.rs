@@ -26,6 +26,7 @@ mod provider;
 mod quotas;
 mod replace;
 mod reuse;
+mod scoped_tokens;
 mod search;
 mod sources;
 mod uploads;

@@ -247,7 +247,7 @@ async fn no_role_can_look_further_than_it_has_to() {
             &[
                 (
                     "api_keys",
-                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at",
+                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key",
                 ),
                 ("embedding_models", "id, name, dimensions"),
                 (

@@ -12,6 +12,7 @@ use insula_core::worker::{self, WorkerSettings};
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
+use insula_tenancy::vault::MasterKeys;
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
 use ipnet::IpNet;
 use reqwest::Url;
@@ -41,6 +42,8 @@ pub struct Setup {
     pub cluster: Option<Url>,
     /// Networks besides the public internet that tenants may name, as in `127.0.0.0/8`.
     pub outbound_allow: Vec<IpNet>,
+    /// Whether tenants can leave secrets.
+    pub vault: bool,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
     /// Limits of the processes that read documents; their program is the real one.
@@ -57,6 +60,7 @@ impl Default for Setup {
             proxy: false,
             outbound_allow: Vec::new(),
             cluster: None,
+            vault: true,
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
         }
@@ -160,6 +164,9 @@ impl TestApp {
             models,
             routes,
             outbound_allow: setup.outbound_allow,
+            master_keys: setup.vault.then(|| {
+                MasterKeys::parse(MasterKeys::generate().expose_secret()).expect("a new key can be read")
+            }),
             parser: PoolOptions {
                 program: insula_binary().await,
                 tools: tools(),

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use insula_tenancy::vault::MasterKeys;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use secrecy::{ExposeSecret, SecretString};
@@ -50,6 +51,22 @@ impl FirstTenant {
 
 const FIRST_TENANT: &str = "first-tenant.json";
 const APP_PASSWORD: &str = "app-password";
+const MASTER_KEY: &str = "master-key";
+
+/// What seals the secrets of tenants: random, made at the first start.
+pub(super) fn master_keys(data: &Path) -> Result<MasterKeys> {
+    let path = data.join(MASTER_KEY);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let line = format!("{}\n", MasterKeys::generate().expose_secret());
+            write_private(&path, line.as_bytes())?;
+            line
+        }
+        Err(error) => return Err(error).context(MASTER_KEY),
+    };
+    MasterKeys::parse(&text).context(MASTER_KEY)
+}
 
 /// The password of the server's database login: random, made at the first start.
 pub(super) fn app_password(data: &Path) -> Result<SecretString> {
@@ -107,11 +124,12 @@ mod tests {
             app_password(&data).unwrap().expose_secret(),
             first.expose_secret()
         );
-        let mode = std::fs::metadata(data.join(APP_PASSWORD))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let master = master_keys(&data).unwrap();
+        assert_eq!(master_keys(&data).unwrap().first(), master.first());
+        for file in [APP_PASSWORD, MASTER_KEY] {
+            let mode = std::fs::metadata(data.join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
 
         FirstTenant::new("ada".into(), &"isk_x".into())
             .save(&data)

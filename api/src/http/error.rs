@@ -228,9 +228,10 @@ fn access_answer(access: &AccessError) -> Answer {
         AccessError::MissingKey | AccessError::InvalidKey | AccessError::TokenExpired => {
             Answer::new(StatusCode::UNAUTHORIZED, INVALID_REQUEST, access.to_string()).code("invalid_api_key")
         }
-        AccessError::Suspended | AccessError::MissingScope(_) | AccessError::Narrowed => {
-            Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string())
-        }
+        AccessError::Suspended
+        | AccessError::MissingScope(_)
+        | AccessError::Narrowed
+        | AccessError::NotOperator => Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()),
     }
 }
 

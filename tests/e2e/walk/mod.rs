@@ -4,6 +4,7 @@
 mod access;
 mod idempotency;
 mod isolation;
+mod narrowed;
 
 use std::collections::BTreeMap;
 
