@@ -34,6 +34,19 @@ pub struct ServeArgs {
     /// Requests worked on at once; more are answered 503
     #[arg(long, env = "INSULA_MAX_CONCURRENT_REQUESTS", default_value_t = 1024, value_parser = at_least_one)]
     pub max_concurrent_requests: usize,
+    /// Requests that one address (of IPv6, one network of 64 bits) may send per second, good or bad; 0 for any number
+    #[arg(long, env = "INSULA_IP_REQUESTS_PER_SECOND", default_value_t = 10_000)]
+    pub ip_requests_per_second: u32,
+    /// How many of them may come at once; 0 for as many as per second
+    #[arg(long, env = "INSULA_IP_BURST", default_value_t = 20_000)]
+    pub ip_burst: u32,
+    /// How often one address may be wrong with one key before it has to wait, longer each time; 0 for any number
+    #[arg(long, env = "INSULA_FAILED_ATTEMPTS", default_value_t = 20)]
+    pub failed_attempts: u32,
+    /// Networks of proxies whose X-Forwarded-For says who the client is: as in 10.0.0.0/8,fd00::/8. Absent: the client is
+    /// who connects
+    #[arg(long, env = "INSULA_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR", value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// How long a request may take
     #[arg(long, env = "INSULA_REQUEST_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub request_timeout: Duration,
@@ -57,6 +70,10 @@ impl Default for ServeArgs {
             header_read_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_concurrent_requests: 1024,
+            ip_requests_per_second: 10_000,
+            ip_burst: 20_000,
+            failed_attempts: 20,
+            trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(60),
             long_request_timeout: Duration::from_secs(600),
             shutdown_grace: Duration::from_secs(30),

@@ -13,7 +13,9 @@ use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::vault::MasterKeys;
-use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use insula_tenancy::{
+    Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, operator, tenant,
+};
 use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::ExposeSecret;
@@ -279,6 +281,20 @@ impl TestApp {
         let created = key::create(&mut tx, of.tenant_id(), &new).await.expect("a key");
         tx.commit().await.expect("commit");
         self.client(of.tenant_id(), created.key.expose_secret())
+    }
+
+    /// The operator, with a key for its API.
+    pub async fn operator(&self) -> Client {
+        let mut tx = self
+            .services
+            .db
+            .operator()
+            .await
+            .expect("the operator's transaction");
+        let created = operator::key::create(&mut tx, "test", None).await.expect("a key");
+        tx.commit().await.expect("commit");
+        // Of no tenant.
+        self.client(TenantId::generate(), created.key.expose_secret())
     }
 
     /// A client that sends `key`, whatever it is.

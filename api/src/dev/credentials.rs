@@ -1,8 +1,5 @@
 //! Secrets of a development install. They are in files that only their owner can read, beside the data that they open.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -11,6 +8,8 @@ use rand::Rng;
 use rand::distr::Alphanumeric;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+
+use crate::private_file;
 
 /// The first tenant and its key, kept so that a second start can print the same snippets. Only `insula dev` does this:
 /// everywhere else a key is shown once and then exists as a hash.
@@ -45,7 +44,7 @@ impl FirstTenant {
     }
 
     pub(super) fn save(&self, data: &Path) -> Result<()> {
-        write_private(&data.join(FIRST_TENANT), &serde_json::to_vec_pretty(self)?)
+        private_file::write(&data.join(FIRST_TENANT), &serde_json::to_vec_pretty(self)?)
     }
 }
 
@@ -60,7 +59,7 @@ pub(super) fn master_keys(data: &Path) -> Result<MasterKeys> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let line = format!("{}\n", MasterKeys::generate().expose_secret());
-            write_private(&path, line.as_bytes())?;
+            private_file::write(&path, line.as_bytes())?;
             line
         }
         Err(error) => return Err(error).context(MASTER_KEY),
@@ -79,7 +78,7 @@ pub(super) fn app_password(data: &Path) -> Result<SecretString> {
         .take(40)
         .map(char::from)
         .collect();
-    write_private(&path, password.as_bytes())?;
+    private_file::write(&path, password.as_bytes())?;
     Ok(password.into())
 }
 
@@ -90,21 +89,6 @@ pub(super) fn read_app_password(data: &Path) -> Result<Option<SecretString>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context(APP_PASSWORD),
     }
-}
-
-/// Whole or not at all, and readable by the owner only from the first byte on.
-fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    // Left behind by a start that was killed here.
-    let _ = std::fs::remove_file(&partial);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&partial)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use insula_core::Error;
-use insula_tenancy::{AccessError, Authenticator, NamedScope, TenantContext};
+use insula_tenancy::{AccessError, Authenticator, NamedScope, OperatorContext, TenantContext};
 use secrecy::SecretString;
 
 use super::ApiError;
+use super::gate::Visitor;
 
 /// The caller's tenant context, once the key is found good and to have the scope `S`. A scoped token is refused: what
 /// takes a `Caller` knows nothing of its bounds.
@@ -88,9 +89,49 @@ extractor!(AnyCaller, |_| Ok(()));
 
 async fn authenticate(parts: &Parts, authenticator: &Authenticator) -> Result<TenantContext, Error> {
     let key = presented_key(&parts.headers)?;
-    let context = authenticator.authenticate(key).await?;
+    let context = attempt(parts, key, authenticator.authenticate(key)).await?;
     tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
     Ok(context)
+}
+
+/// Checks a key, unless its bearer has been wrong too often.
+async fn attempt<T>(
+    parts: &Parts,
+    key: &str,
+    check: impl Future<Output = insula_tenancy::Result<T>>,
+) -> Result<T, Error> {
+    match parts.extensions.get::<Visitor>() {
+        Some(visitor) => visitor.attempt(key, check).await,
+        None => Ok(check.await?),
+    }
+}
+
+/// The operator, once its key is found good. Handlers that take it open `OperatorTx`es, and only they do.
+#[derive(Debug)]
+pub struct Operator(OperatorContext);
+
+impl Deref for Operator {
+    type Target = OperatorContext;
+
+    fn deref(&self) -> &OperatorContext {
+        &self.0
+    }
+}
+
+impl<App> FromRequestParts<App> for Operator
+where
+    App: Send + Sync,
+    Authenticator: FromRef<App>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let key = presented_key(&parts.headers)?;
+        let authenticator = Authenticator::from_ref(app);
+        let context = attempt(parts, key, authenticator.operator(key)).await?;
+        tracing::Span::current().record("tenant", "operator");
+        Ok(Self(context))
+    }
 }
 
 impl<App: Send + Sync> FromRequestParts<App> for PresentedKey {

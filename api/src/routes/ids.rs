@@ -3,7 +3,7 @@
 use insula_core::Error;
 use insula_tenancy::{
     AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId, SourceId,
-    UploadId, VectorStoreId, WebhookId,
+    TenantId, UploadId, VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -54,6 +54,10 @@ impl PathId for JobId {
 
 impl PathId for MigrationId {
     const WHAT: &'static str = "migration of this vector store";
+}
+
+impl PathId for TenantId {
+    const WHAT: &'static str = "tenant";
 }
 
 impl PathId for ProviderKeyId {

@@ -15,6 +15,7 @@ mod ids;
 pub mod jobs;
 pub mod migrations;
 pub mod models;
+pub mod operator;
 pub mod provider_keys;
 pub mod scoped_tokens;
 pub mod search;

@@ -58,7 +58,7 @@ async fn a_scoped_token_opens_what_heeds_its_bounds_and_nothing_else() {
 async fn what_is_out_of_bounds_is_answered_like_what_never_was() {
     let app = two_models().await;
     let ada = app.tenant("ada").await;
-    let ids = furnish(&ada, "canary").await;
+    let (ids, nobodys) = (furnish(&ada, "canary").await, nobodys());
     let other = ada.store("other", &[]).await;
     let document = Document::fetch(&ada).await;
     let scopes = [
@@ -74,10 +74,9 @@ async fn what_is_out_of_bounds_is_answered_like_what_never_was() {
         .iter()
         .filter(|operation| OPEN.contains(&operation.id.as_str()) && !document.kinds(operation).is_empty())
     {
-        let answers = [&ids, &nobodys()].map(|ids| document.call(operation, ids));
         let mut told = Vec::new();
-        for (call, ids) in answers.iter().zip([&ids, &nobodys()]) {
-            let answer = call.send(&narrow).await;
+        for ids in [&ids, &nobodys] {
+            let answer = document.call(operation, ids).send(&narrow).await;
             assert_eq!(answer.status, 404, "{}: {answer}", operation.id);
             let text = String::from_utf8_lossy(&answer.bytes).into_owned();
             told.push(ids.iter().fold(text, |text, (kind, id)| text.replace(id, kind)));
