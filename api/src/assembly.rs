@@ -1,5 +1,7 @@
 //! Puts the parts together: database, models, blobs, parser.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,11 +10,12 @@ use insula_core::blob::LocalBlobs;
 use insula_core::chat::extractive::Extractive;
 use insula_core::model::{ChatModel, Embedder};
 use insula_core::{ChatRoute, Models, Services};
-use insula_inference::http::{self, ClientOptions};
+use insula_inference::endpoint::Connection;
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_inference::routes::{ProviderKind, Routes};
 use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
+use insula_tenancy::meter::{JournalOptions, Meter};
 use insula_tenancy::vault::{MasterKeys, Vault};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
@@ -32,6 +35,8 @@ pub struct AssemblyOptions {
     pub models: Vec<OnnxOptions>,
     /// The operator's `routes.toml`, if there is one.
     pub routes: Option<PathBuf>,
+    /// Where usage is written before anything else, and how carefully.
+    pub journal: JournalOptions,
     /// Networks besides the public internet that tenants may name in sources and webhooks.
     pub outbound_allow: Vec<IpNet>,
     /// What seals the secrets of tenants; `None`: they cannot leave any.
@@ -79,9 +84,13 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
     let outbound = Arc::new(Outbound::new(Allowed::new(&options.outbound_allow)));
+    let meter = Meter::start(db.clone(), &options.journal)
+        .await
+        .context("the journal of usage")?;
     let services = Services {
         vault: Vault::new(db.clone(), options.master_keys),
         db,
+        meter,
         models,
         blobs: Arc::new(blobs),
         parser: Arc::new(ParserPool::new(options.parser)),
@@ -101,8 +110,8 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
 }
 
 fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
-    // Made at the first provider: a machine without root certificates can still answer from documents.
-    let mut shared: Option<reqwest::Client> = None;
+    // Each provider once, so that its routes share connections.
+    let mut connected: HashMap<&str, Connection> = HashMap::new();
     for route in routes.routes() {
         // Failover over several targets is the gateway's; the first target serves until then.
         let Some(target) = route.targets.first() else {
@@ -119,14 +128,15 @@ fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
                     .map(|model| Arc::clone(&model.embedder));
                 Arc::new(Extractive::new(embedder))
             }
-            ProviderKind::OpenAiCompatible(endpoint) => {
-                let client = match &shared {
-                    Some(client) => client.clone(),
-                    None => shared.insert(http::client(ClientOptions::default())?).clone(),
+            ProviderKind::Http(endpoint) => {
+                let connection = match connected.entry(&provider.name) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        let connection = endpoint.connect(&provider.name, |name| std::env::var(name).ok());
+                        entry.insert(connection.with_context(|| format!("provider '{}'", provider.name))?)
+                    }
                 };
-                let variable = |name: &str| std::env::var(name).ok();
-                let connected = endpoint.connect(&provider.name, client, variable);
-                Arc::new(connected.with_context(|| format!("provider '{}'", provider.name))?)
+                connection.chat()
             }
         };
         models.add_chat(

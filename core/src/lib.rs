@@ -10,6 +10,7 @@ mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
 pub mod job;
+pub mod metering;
 pub mod migration;
 pub mod model;
 pub mod page;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use insula_tenancy::Db;
+use insula_tenancy::meter::Meter;
 use insula_tenancy::vault::Vault;
 
 use crate::blob::BlobStore;
@@ -21,6 +22,8 @@ pub struct Services {
     pub db: Db,
     /// Secrets that tenants leave.
     pub vault: Vault,
+    /// What every metered call goes through.
+    pub meter: Meter,
     /// Embedding models and chat routes.
     pub models: Models,
     /// The bytes of files.

@@ -87,7 +87,11 @@ impl Db {
     /// # Errors
     /// As for [`Db::tenant`].
     pub async fn tenant_in_passing(&self, cx: &TenantContext) -> Result<TenantTx> {
-        let tenant_id = cx.tenant_id();
+        self.begin_tenant_in_passing(cx.tenant_id()).await
+    }
+
+    /// As [`Db::tenant_in_passing`], for code of this crate that has just established the tenant.
+    pub(crate) async fn begin_tenant_in_passing(&self, tenant_id: TenantId) -> Result<TenantTx> {
         let id = tenant_id.uuid();
         let unit = self
             .begin(format!(
@@ -410,6 +414,10 @@ pub async fn migrate(admin_url: &SecretString, app_password: Option<&SecretStrin
             sqlx::migrate::MigrateError::Execute(error) => Error::from(error),
             other => Error::Refused(other.to_string()),
         })?;
+    // A month at a time, and always some ahead.
+    sqlx::raw_sql("select create_usage_partitions(24)")
+        .execute(&mut connection)
+        .await?;
     connection.close().await?;
     Ok(())
 }

@@ -124,6 +124,8 @@ ids! {
     ProviderKeyId = "pvk_",
     /// A key of the operator's.
     OperatorKeyId = "opk_",
+    /// An amount of money that may be spent in a period.
+    BudgetId = "budget_",
 }
 
 #[cfg(test)]

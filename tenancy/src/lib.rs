@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod alert;
 mod auth;
+pub mod budget;
 mod context;
 mod db;
 mod error;
 mod id;
 pub mod job;
 pub mod key;
+pub mod limit;
+pub mod meter;
 mod money;
 mod narrowing;
 mod notify;
@@ -14,17 +18,20 @@ pub mod operator;
 pub mod quota;
 mod scope;
 mod secret;
+mod server;
 pub mod tenant;
 pub mod token;
+pub mod usage;
 pub mod vault;
 
+pub use alert::TELL_BUDGET_ALERT;
 pub use auth::{Authenticator, recheck};
 pub use context::{Actor, TenantContext};
 pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
-    AssistantId, BatchId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId, OperatorKeyId,
-    PartId, ProviderKeyId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
+    AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId,
+    OperatorKeyId, PartId, ProviderKeyId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::Money;
 pub use narrowing::Narrowing;

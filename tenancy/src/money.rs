@@ -7,13 +7,17 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// An amount in nano-dollars (10⁻⁹ US dollars). One embedding token costs some ten of them, and 64 bits reach to nine
 /// billion dollars. Arithmetic saturates: a sum that is out of range stays at the end of the range.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, Serialize, Deserialize,
+)]
 #[sqlx(transparent)]
+#[serde(transparent)]
 pub struct Money(i64);
 
 impl Money {

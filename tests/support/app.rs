@@ -12,6 +12,7 @@ use insula_core::worker::{self, WorkerSettings};
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
+use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::vault::MasterKeys;
 use insula_tenancy::{
     Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, operator, tenant,
@@ -165,6 +166,10 @@ impl TestApp {
             blobs: folder.path().join("blobs"),
             models,
             routes,
+            journal: JournalOptions {
+                folder: folder.path().join("journal"),
+                sync: false,
+            },
             outbound_allow: setup.outbound_allow,
             master_keys: setup.vault.then(|| {
                 MasterKeys::parse(MasterKeys::generate().expose_secret()).expect("a new key can be read")

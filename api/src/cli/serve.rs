@@ -1,5 +1,7 @@
 //! `insula serve` and `insula worker`
 
+use std::time::Duration;
+
 use anyhow::Context;
 use insula_core::worker;
 use tokio::net::TcpListener;
@@ -7,6 +9,9 @@ use tokio::net::TcpListener;
 use crate::assembly::assemble;
 use crate::config::{InstallArgs, ServeCommand, WorkerArgs};
 use crate::{router, serve, signals};
+
+/// How long a server that stops waits for the database to take its usage. What it does not take is in the journal.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop, then finishes what is in flight.
 pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
@@ -41,6 +46,7 @@ pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
     if let Some(background) = background {
         background.await.context("worker")?;
     }
+    services.meter.stop(SETTLE).await;
     services.db.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -59,6 +65,7 @@ pub(super) async fn work(install: &InstallArgs, jobs: &WorkerArgs) -> anyhow::Re
         shutdown,
     )
     .await;
+    services.meter.stop(SETTLE).await;
     services.db.close().await;
     tracing::info!("stopped");
     Ok(())

@@ -7,6 +7,7 @@ mod error;
 mod gate;
 mod json;
 pub mod layers;
+pub mod limits;
 pub mod multipart;
 mod once;
 mod page;

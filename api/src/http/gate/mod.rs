@@ -16,6 +16,7 @@ use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota};
 use insula_core::Error;
 use insula_tenancy::AccessError;
+use insula_tenancy::meter::{LimitKind, Standings};
 use ipnet::IpNet;
 
 use self::attempts::Attempts;
@@ -77,8 +78,7 @@ pub(super) async fn enter(State(gate): State<Arc<Gate>>, mut request: Request, n
     }
     let from = address::household(address::client(peer, request.headers(), &gate.trusted));
     if let Some(retry_after) = gate.wait(from) {
-        let message = "Too many requests from your address.".into();
-        return ApiError::from(Error::LimitReached { message, retry_after }).into_response();
+        return ApiError::from(too_many("Too many requests from your address.", retry_after)).into_response();
     }
     if let Some(attempts) = &gate.attempts {
         request.extensions_mut().insert(Visitor {
@@ -100,9 +100,11 @@ impl Visitor {
         check: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error> {
         let admitted = self.attempts.admit(self.from, presented, Instant::now());
-        let admitted = admitted.map_err(|retry_after| Error::LimitReached {
-            message: "Too many failed attempts with this key from your address.".into(),
-            retry_after,
+        let admitted = admitted.map_err(|retry_after| {
+            too_many(
+                "Too many failed attempts with this key from your address.",
+                retry_after,
+            )
         })?;
         let checked = check.await.map_err(Into::into);
         match &checked {
@@ -113,5 +115,15 @@ impl Visitor {
             Err(_) => {}
         }
         checked
+    }
+}
+
+fn too_many(message: &str, retry_after: Duration) -> Error {
+    Error::LimitReached {
+        kind: LimitKind::Requests,
+        message: message.to_owned(),
+        retry_after,
+        // Limits of keys and tenants are not known before the key is.
+        standings: Standings::default(),
     }
 }

@@ -16,15 +16,12 @@
 
 mod error;
 mod file;
+mod provider;
 
 use std::path::Path;
 
-use reqwest::Url;
-use secrecy::SecretString;
-
-use crate::openai::{OpenAiCompatible, OpenAiConfig, Timeouts, TokenLimitField};
-
-pub use self::error::{ConnectError, RoutesError};
+pub use self::error::RoutesError;
+use crate::endpoint::Endpoint;
 
 /// The model that answers from the documents alone; always there, whatever the file says.
 pub const EXTRACTIVE: &str = "insula/extractive";
@@ -53,23 +50,8 @@ pub struct Provider {
 pub enum ProviderKind {
     /// Built in: sentences of the documents, no model at all. Implemented in `insula-core`.
     Extractive,
-    /// OpenAI's wire format over HTTP.
-    OpenAiCompatible(Endpoint),
-}
-
-/// Where an OpenAI-compatible provider is.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// The part before `/chat/completions`.
-    pub base_url: Url,
-    /// The environment variable that holds the key.
-    pub api_key_env: Option<String>,
-    /// Further headers, by name.
-    pub headers: Vec<(String, SecretString)>,
-    /// Bounds in time.
-    pub timeouts: Timeouts,
-    /// How the token limit is sent, where the host's name does not tell.
-    pub token_limit_field: Option<TokenLimitField>,
+    /// Over HTTP.
+    Http(Box<Endpoint>),
 }
 
 /// A model that clients can ask for.
@@ -149,36 +131,6 @@ impl Routes {
     /// The provider of that name.
     pub fn provider(&self, name: &str) -> Option<&Provider> {
         self.providers.iter().find(|provider| provider.name == name)
-    }
-}
-
-impl Endpoint {
-    /// A chat model on this endpoint. `variable` looks up an environment variable; `provider` is the name for
-    /// messages.
-    pub fn connect(
-        &self,
-        provider: &str,
-        client: reqwest::Client,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<OpenAiCompatible, ConnectError> {
-        let key = |name: &String| {
-            let key = variable(name)
-                .map(|key| key.trim().to_owned())
-                .filter(|key| !key.is_empty());
-            key.map(SecretString::from).ok_or_else(|| ConnectError::NoKey {
-                provider: provider.to_owned(),
-                variable: name.clone(),
-            })
-        };
-        let config = OpenAiConfig {
-            name: provider.to_owned(),
-            base_url: self.base_url.clone(),
-            api_key: self.api_key_env.as_ref().map(key).transpose()?,
-            headers: self.headers.clone(),
-            timeouts: self.timeouts,
-            token_limit_field: self.token_limit_field,
-        };
-        Ok(OpenAiCompatible::new(config, client)?)
     }
 }
 

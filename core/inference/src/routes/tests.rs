@@ -1,4 +1,5 @@
 use super::*;
+use crate::openai::Timeouts;
 
 const FILE: &str = r#"
 [[provider]]
@@ -33,6 +34,13 @@ fn wrong(text: &str) -> (usize, String, String) {
     }
 }
 
+fn endpoint<'a>(routes: &'a Routes, name: &str) -> &'a Endpoint {
+    match &routes.provider(name).expect("provider").kind {
+        ProviderKind::Http(endpoint) => endpoint,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// `FILE` with one piece replaced.
 fn with(old: &str, new: &str) -> String {
     assert!(FILE.contains(old), "{old}");
@@ -58,9 +66,7 @@ fn a_whole_file() {
         (route.targets[0].upstream_model.as_str(), route.context_window),
         ("gpt-5-mini", Some(400_000))
     );
-    let ProviderKind::OpenAiCompatible(openai) = &routes.provider("openai").expect("provider").kind else {
-        panic!()
-    };
+    let openai = endpoint(&routes, "openai");
     assert_eq!(
         openai.timeouts.first_token,
         std::time::Duration::from_millis(1500)
@@ -197,18 +203,13 @@ fn a_missing_file_is_named() {
 #[test]
 fn a_key_that_is_not_set_is_named_by_its_variable() {
     let routes = Routes::parse(FILE).expect("valid");
-    let ProviderKind::OpenAiCompatible(openai) = &routes.provider("openai").expect("provider").kind else {
-        panic!()
-    };
-    let client = crate::http::client(crate::http::ClientOptions::default()).expect("client");
+    let openai = endpoint(&routes, "openai");
     for unset in [None, Some(" ".to_owned())] {
-        let error = openai
-            .connect("openai", client.clone(), |_| unset.clone())
-            .expect_err("no key");
+        let error = openai.connect("openai", |_| unset.clone()).expect_err("no key");
         assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
     }
     let model = openai
-        .connect("openai", client, |name| Some(format!("{name}-value\n")))
+        .connect("openai", |name| Some(format!("{name}-value\n")))
         .expect("a key");
     assert!(!format!("{model:?}").contains("-value"), "no key in debug output");
 }

@@ -1,0 +1,230 @@
+//! Which limits apply: the plan's, and what differs from it.
+
+use std::collections::HashMap;
+
+use crate::{Db, Error, OperatorTx, Result, TenantId};
+
+/// Limits on one subject. `None`: not limited.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, sqlx::FromRow)]
+pub struct Limit {
+    /// Calls in a minute.
+    pub requests_per_minute: Option<i64>,
+    /// Tokens read and written in a minute.
+    pub tokens_per_minute: Option<i64>,
+    /// Calls at once.
+    pub concurrency: Option<i64>,
+}
+
+impl Limit {
+    /// This, and what it leaves open from `other`.
+    fn or(self, other: Self) -> Self {
+        Self {
+            requests_per_minute: self.requests_per_minute.or(other.requests_per_minute),
+            tokens_per_minute: self.tokens_per_minute.or(other.tokens_per_minute),
+            concurrency: self.concurrency.or(other.concurrency),
+        }
+    }
+}
+
+/// What a limit can be on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum SubjectKind {
+    /// All calls of the tenant.
+    Tenant,
+    /// All calls with one key.
+    Key,
+    /// All calls of one model.
+    Model,
+}
+
+impl SubjectKind {
+    /// The stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::Key => "key",
+            Self::Model => "model",
+        }
+    }
+}
+
+/// A limit of one tenant that differs from its plan.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct TenantLimit {
+    /// What it is on.
+    pub subject_kind: SubjectKind,
+    /// A key's uuid or a model; empty: the tenant, or each key or model by itself.
+    pub subject: String,
+    /// The limits; `None`: as in the plan.
+    #[sqlx(flatten)]
+    pub limit: Limit,
+}
+
+type Rules = HashMap<(SubjectKind, String), Limit>;
+
+/// The limits of one tenant, put together.
+#[derive(Debug, Default)]
+pub(crate) struct Policy {
+    own: Rules,
+    plan: Rules,
+}
+
+impl Policy {
+    /// The limits on a subject: the tenant's own for this very one, the tenant's own for all of the kind, the plan's for
+    /// this very one, the plan's for all of the kind; each where the one before says nothing.
+    pub(crate) fn limit(&self, kind: SubjectKind, name: &str) -> Limit {
+        let find =
+            |rules: &Rules, name: &str| rules.get(&(kind, name.to_owned())).copied().unwrap_or_default();
+        [&self.own, &self.plan]
+            .into_iter()
+            .fold(Limit::default(), |limit, rules| {
+                let for_all = if name.is_empty() {
+                    Limit::default()
+                } else {
+                    find(rules, "")
+                };
+                limit.or(find(rules, name)).or(for_all)
+            })
+    }
+
+    /// Whether nothing is limited.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.plan.is_empty()
+    }
+}
+
+/// Reads the limits of a tenant.
+pub(crate) async fn load(db: &Db, tenant_id: TenantId) -> Result<Policy> {
+    let mut tx = db.begin_tenant(tenant_id).await?;
+    let rows: Vec<(bool, SubjectKind, String, Option<i64>, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "select true, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
+         union all
+         select false, l.subject_kind, l.subject, l.requests_per_minute, l.tokens_per_minute, l.concurrency
+         from tenant_plans t join plan_limits l on l.plan = t.plan",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    let mut policy = Policy::default();
+    for (own, kind, subject, requests_per_minute, tokens_per_minute, concurrency) in rows {
+        let limit = Limit {
+            requests_per_minute,
+            tokens_per_minute,
+            concurrency,
+        };
+        let rules = if own { &mut policy.own } else { &mut policy.plan };
+        rules.insert((kind, subject), limit);
+    }
+    Ok(policy)
+}
+
+/// What differs from its plan for a tenant.
+///
+/// # Errors
+/// When the database is away.
+pub async fn limits_of(tx: &mut OperatorTx, tenant_id: TenantId) -> Result<Vec<TenantLimit>> {
+    Ok(sqlx::query_as(
+        "select subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
+         where tenant_id = $1 order by subject_kind, subject",
+    )
+    .bind(tenant_id)
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
+/// Replaces what differs from its plan for a tenant. Servers follow within a second.
+///
+/// # Errors
+/// [`Error::Invalid`] for a subject that comes twice, a name that is too long or a limit below zero.
+pub async fn set_limits(tx: &mut OperatorTx, tenant_id: TenantId, limits: &[TenantLimit]) -> Result<()> {
+    sqlx::query("delete from tenant_limits where tenant_id = $1")
+        .bind(tenant_id)
+        .execute(&mut **tx)
+        .await?;
+    for TenantLimit {
+        subject_kind,
+        subject,
+        limit,
+    } in limits
+    {
+        check(subject, limit)?;
+        let done = sqlx::query(
+            "insert into tenant_limits
+               (tenant_id, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency)
+             values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+        )
+        .bind(tenant_id)
+        .bind(subject_kind)
+        .bind(subject)
+        .bind(limit.requests_per_minute)
+        .bind(limit.tokens_per_minute)
+        .bind(limit.concurrency)
+        .execute(&mut **tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Err(Error::Invalid(format!(
+                "the {} '{subject}' has two limits",
+                subject_kind.as_str()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a limit can be stored.
+pub(super) fn check(subject: &str, limit: &Limit) -> Result<()> {
+    let numbers = [
+        limit.requests_per_minute,
+        limit.tokens_per_minute,
+        limit.concurrency,
+    ];
+    if numbers.into_iter().flatten().any(|number| number < 0) {
+        return Err(Error::Invalid("a limit cannot be below 0".into()));
+    }
+    if subject.chars().count() > 256 {
+        return Err(Error::Invalid("a name has at most 256 characters".into()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requests(limit: i64) -> Limit {
+        Limit {
+            requests_per_minute: Some(limit),
+            ..Limit::default()
+        }
+    }
+
+    #[test]
+    fn the_nearest_word_holds() {
+        let mut policy = Policy::default();
+        assert!(policy.is_empty());
+        policy
+            .plan
+            .insert((SubjectKind::Model, String::new()), requests(10));
+        policy
+            .plan
+            .insert((SubjectKind::Model, "gpt".into()), requests(20));
+        let of = |policy: &Policy, name| policy.limit(SubjectKind::Model, name).requests_per_minute;
+        assert_eq!((of(&policy, "gpt"), of(&policy, "other")), (Some(20), Some(10)));
+        policy
+            .own
+            .insert((SubjectKind::Model, String::new()), requests(30));
+        assert_eq!((of(&policy, "gpt"), of(&policy, "other")), (Some(30), Some(30)));
+        let tokens = Limit {
+            tokens_per_minute: Some(5),
+            ..Limit::default()
+        };
+        policy.own.insert((SubjectKind::Model, "gpt".into()), tokens);
+        assert_eq!(
+            of(&policy, "gpt"),
+            Some(30),
+            "what is left open comes from further away"
+        );
+        assert_eq!(policy.limit(SubjectKind::Tenant, ""), Limit::default());
+    }
+}

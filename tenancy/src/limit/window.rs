@@ -1,0 +1,245 @@
+//! Requests or tokens per minute.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::share::emergency;
+use super::{Subject, store};
+use crate::server::Server;
+use crate::{Db, Result};
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Metric {
+    /// Calls.
+    Requests,
+    /// Tokens read and written.
+    Tokens,
+}
+
+impl Metric {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+        }
+    }
+}
+
+/// How long the database may take before the server helps itself to a small share.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long "nothing left" is believed: another server may give something back.
+const BELIEVED: Duration = Duration::from_millis(100);
+/// How long a database that did not answer is left alone, once the small share is used up.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
+/// After so long without a call a slice is given back.
+const IDLE: Duration = Duration::from_millis(250);
+
+/// A limit per minute, as this server sees it.
+pub(crate) struct Window {
+    subject: Subject,
+    metric: Metric,
+    state: Mutex<State>,
+    /// Held by whoever asks the database, so that one call does for all that wait.
+    asking: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    limit: i64,
+    /// Ours, not used yet. Below zero when calls took more than was expected.
+    ours: i64,
+    /// Nobody's yet, as of the last look.
+    left: i64,
+    ends: Instant,
+    ends_at: DateTime<Utc>,
+    /// Until when there is no use in asking.
+    exhausted_until: Option<Instant>,
+    /// Until when the share that the server took without asking counts.
+    emergency_until: Option<Instant>,
+    used: Instant,
+}
+
+/// How a limit stands, for the headers of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The limit.
+    pub limit: i64,
+    /// What is left of it.
+    pub remaining: i64,
+    /// Until it is whole again.
+    pub reset: Duration,
+}
+
+impl Window {
+    pub(crate) fn new(subject: Subject, metric: Metric, limit: i64) -> Self {
+        let now = Instant::now();
+        Self {
+            subject,
+            metric,
+            state: Mutex::new(State {
+                limit,
+                ours: 0,
+                left: limit,
+                ends: now,
+                ends_at: DateTime::UNIX_EPOCH,
+                exhausted_until: None,
+                emergency_until: None,
+                used: now,
+            }),
+            asking: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn metric(&self) -> Metric {
+        self.metric
+    }
+
+    /// Follows a change of the limit. What is held of the old one is used up.
+    pub(crate) fn set_limit(&self, limit: i64) {
+        let mut state = self.state();
+        if state.limit != limit {
+            state.limit = limit;
+            state.ours = state.ours.min(limit);
+            state.exhausted_until = None;
+        }
+    }
+
+    /// Takes `need`, if need be from the database. `Err`: how it stands; nothing was taken.
+    pub(crate) async fn take(&self, db: &Db, server: &Server, need: i64) -> Result<(), Standing> {
+        if let Some(done) = self.state().take(need) {
+            return done;
+        }
+        let _asking = self.asking.lock().await;
+        // Somebody may have asked meanwhile.
+        if let Some(done) = self.state().take(need) {
+            return done;
+        }
+        let limit = self.state().limit;
+        let debt = (-self.state().owing()).max(0);
+        let before = Instant::now();
+        let asked = store::take(
+            db,
+            &self.subject,
+            self.metric,
+            limit,
+            need.saturating_add(debt),
+            server.count(),
+        );
+        let answer = tokio::time::timeout(PATIENCE, asked).await;
+        let mut state = self.state();
+        match answer {
+            Ok(Ok(taken)) => state.granted(taken, before),
+            Ok(Err(_)) | Err(_) => state.help_oneself(emergency(limit, server.count())),
+        }
+        match state.take(need) {
+            Some(done) => done,
+            None => Err(state.standing()),
+        }
+    }
+
+    /// Gives back what an admitted call did not need after all, or takes what it needed besides.
+    pub(crate) fn correct(&self, unused: i64) {
+        let mut state = self.state();
+        if state.ends > Instant::now() {
+            state.ours = state.ours.saturating_add(unused).min(state.limit);
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.state().standing()
+    }
+
+    /// Gives back a slice that nobody uses, for servers that can.
+    pub(crate) async fn give_back_if_idle(&self, db: &Db) -> Result<()> {
+        let (ends_at, unused) = {
+            let mut state = self.state();
+            let now = Instant::now();
+            if state.ours <= 0
+                || state.ends <= now
+                || now - state.used < IDLE
+                || state.emergency_until.is_some()
+            {
+                return Ok(());
+            }
+            (state.ends_at, std::mem::take(&mut state.ours))
+        };
+        store::give_back(db, &self.subject, self.metric, ends_at, unused).await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// From what is ours. `None`: the database has to be asked.
+    fn take(&mut self, need: i64) -> Option<Result<(), Standing>> {
+        let now = Instant::now();
+        self.used = now;
+        if self.ends <= now {
+            // What is ours is of a minute that is over.
+            self.ours = self.ours.min(0);
+            self.exhausted_until = None;
+            self.emergency_until = None;
+            return None;
+        }
+        if self.ours >= need {
+            self.ours -= need;
+            return Some(Ok(()));
+        }
+        if self.exhausted_until.is_some_and(|until| now < until) {
+            return Some(Err(self.standing()));
+        }
+        None
+    }
+
+    /// What is ours when it is below zero and its minute still runs.
+    fn owing(&self) -> i64 {
+        if self.ends > Instant::now() {
+            self.ours.min(0)
+        } else {
+            0
+        }
+    }
+
+    fn granted(&mut self, taken: store::Taken, asked: Instant) {
+        if taken.ends_at != self.ends_at {
+            self.ours = 0;
+        }
+        let ends_in = Duration::from_micros(u64::try_from(taken.ends_in_us).unwrap_or(0));
+        // Counted from before the question, so that it never lasts longer here than there.
+        self.ends = asked + ends_in;
+        self.ends_at = taken.ends_at;
+        self.ours = self.ours.saturating_add(taken.granted);
+        self.left = taken.left;
+        self.emergency_until = None;
+        self.exhausted_until = (taken.granted == 0).then(|| Instant::now() + BELIEVED);
+    }
+
+    /// The database does not answer: a small share for a minute, once.
+    fn help_oneself(&mut self, share: i64) {
+        let now = Instant::now();
+        if self.ends <= now {
+            self.ends = now + Duration::from_secs(60);
+            self.ends_at = DateTime::UNIX_EPOCH;
+            self.ours = 0;
+        }
+        if self.emergency_until.is_none() {
+            self.ours = self.ours.max(share);
+            self.emergency_until = Some(self.ends);
+        } else {
+            self.exhausted_until = Some(now + ASKED_AGAIN);
+        }
+        self.left = 0;
+    }
+
+    fn standing(&self) -> Standing {
+        Standing {
+            limit: self.limit,
+            remaining: self.ours.max(0).saturating_add(self.left).min(self.limit),
+            reset: self.ends.saturating_duration_since(Instant::now()),
+        }
+    }
+}

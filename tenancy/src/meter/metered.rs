@@ -1,0 +1,144 @@
+//! A call that was admitted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Held, Inner, Standings};
+use crate::limit::Metric;
+use crate::usage::journal::Segment;
+use crate::usage::{Details, Ended, UsageEvent};
+use crate::{Money, Result};
+
+/// How often what a long call has produced is written to the journal.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
+
+/// The right to go on with a call, and its account. Dropping it settles with what was noted.
+pub struct Metered {
+    inner: Arc<Inner>,
+    /// Taken when it is settled.
+    open: Option<Open>,
+    standings: Standings,
+    started: Instant,
+    noted: Instant,
+}
+
+struct Open {
+    event: UsageEvent,
+    segments: Vec<Segment>,
+    held: Held,
+}
+
+impl Metered {
+    pub(super) fn new(
+        inner: Arc<Inner>,
+        event: UsageEvent,
+        segment: Segment,
+        held: Held,
+        standings: Standings,
+        started: Instant,
+    ) -> Self {
+        Self {
+            inner,
+            open: Some(Open {
+                event,
+                segments: vec![segment],
+                held,
+            }),
+            standings,
+            started,
+            noted: Instant::now(),
+        }
+    }
+
+    /// How the limits stood when the call was admitted.
+    pub fn standings(&self) -> Standings {
+        self.standings
+    }
+
+    /// Since the call was let in.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits until the event is as safe as the operator wants it before anything of the answer leaves.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn durable(&self) -> Result<()> {
+        if !self.inner.sync {
+            return Ok(());
+        }
+        self.inner.sync_journal().await
+    }
+
+    /// Notes what is known by now; `change` gets what was noted before. Now and then this is written to the journal, so
+    /// that a server that dies is survived by what a long call has produced.
+    pub fn note(&mut self, change: impl FnOnce(&mut Details)) {
+        let Some(open) = &mut self.open else { return };
+        change(&mut open.event.details);
+        if self.noted.elapsed() < NOTED_EVERY {
+            return;
+        }
+        self.noted = Instant::now();
+        open.event.latency_us = micros(self.started.elapsed());
+        // A note that cannot be written leaves the one before.
+        if let Ok(segment) = self.inner.journal.write(&open.event) {
+            open.segments.push(segment);
+        }
+    }
+
+    /// Settles the call.
+    pub fn end(mut self, change: impl FnOnce(&mut Details)) {
+        if let Some(open) = &mut self.open {
+            change(&mut open.event.details);
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        let Some(Open {
+            mut event,
+            mut segments,
+            mut held,
+        }) = self.open.take()
+        else {
+            return;
+        };
+        event.latency_us = micros(self.started.elapsed());
+        event.details.cost = event.details.cost.max(Money::ZERO);
+        match self.inner.journal.write(&event) {
+            Ok(segment) => segments.push(segment),
+            // It is in memory still, and on its way to the database.
+            Err(error) => tracing::error!(%error, "the journal of usage cannot be written"),
+        }
+        // Taken out of what would give them back whole.
+        let windows = std::mem::take(&mut held.windows);
+        let purses = std::mem::take(&mut held.purses);
+        drop(held);
+        let tokens = i64::try_from(event.details.tokens.total()).unwrap_or(i64::MAX);
+        for (window, taken) in &windows {
+            if window.metric() == Metric::Tokens {
+                window.correct(taken.saturating_sub(tokens));
+            }
+        }
+        for (purse, reserved) in &purses {
+            purse.settle(*reserved, event.details.cost);
+        }
+        let purses = purses.into_iter().map(|(purse, _)| purse).collect();
+        self.inner.recorder.record(Ended {
+            event,
+            segments,
+            purses,
+        });
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
