@@ -9,6 +9,7 @@ mod docs;
 pub mod http;
 pub mod logging;
 mod private_file;
+pub mod route_file;
 pub mod router;
 pub mod routes;
 pub mod serve;

@@ -16,6 +16,7 @@ pub mod model;
 pub mod page;
 mod pg;
 pub mod quota;
+pub mod route;
 pub mod search;
 mod services;
 pub mod source;
@@ -27,4 +28,4 @@ pub mod webhook;
 pub mod worker;
 
 pub use error::{Error, Result};
-pub use services::{ChatRoute, Models, RegisteredEmbedder, Services};
+pub use services::{Models, RegisteredEmbedder, Services};

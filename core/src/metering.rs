@@ -17,6 +17,10 @@ pub struct Request {
     pub id: Uuid,
     /// For whom it is, as the tenant calls them.
     pub end_user: Option<String>,
+    /// What is called.
+    pub endpoint: Endpoint,
+    /// Whether the answer is streamed.
+    pub streamed: bool,
 }
 
 /// Lets a call in.
@@ -27,20 +31,18 @@ pub async fn enter(
     services: &Services,
     cx: &TenantContext,
     request: &Request,
-    endpoint: Endpoint,
     model: &str,
-    streamed: bool,
 ) -> Result<Entered> {
     let call = Call {
         id: request.id,
-        endpoint,
+        endpoint: request.endpoint,
         model: model.to_owned(),
         // Whom a token was made for cannot be talked away.
         end_user: cx
             .end_user()
             .map(str::to_owned)
             .or_else(|| request.end_user.clone()),
-        streamed,
+        streamed: request.streamed,
     };
     Ok(services.meter.enter(cx, call).await?)
 }

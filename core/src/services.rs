@@ -9,7 +9,8 @@ use insula_tenancy::vault::Vault;
 
 use crate::blob::BlobStore;
 use crate::ingest::Parser;
-use crate::model::{ChatModel, Embedder};
+use crate::model::Embedder;
+use crate::route::Routes;
 use crate::source::Fetcher;
 use crate::webhook::Caller;
 use crate::{Error, Result};
@@ -24,8 +25,10 @@ pub struct Services {
     pub vault: Vault,
     /// What every metered call goes through.
     pub meter: Meter,
-    /// Embedding models and chat routes.
+    /// Embedding models.
     pub models: Models,
+    /// Model names to who answers.
+    pub routes: Routes,
     /// The bytes of files.
     pub blobs: Arc<dyn BlobStore>,
     /// Documents to text.
@@ -45,22 +48,10 @@ pub struct RegisteredEmbedder {
     pub id: i32,
 }
 
-/// A chat model under the name that clients send.
-#[derive(Clone)]
-pub struct ChatRoute {
-    /// Who answers.
-    pub model: Arc<dyn ChatModel>,
-    /// The model's name at the provider.
-    pub upstream_model: String,
-    /// For `GET /v1/models`.
-    pub owned_by: String,
-}
-
-/// The models of this install.
+/// The embedding models of this install.
 #[derive(Clone, Default)]
 pub struct Models {
     embedders: BTreeMap<String, RegisteredEmbedder>,
-    chat: BTreeMap<String, ChatRoute>,
     default_embedder: Option<String>,
 }
 
@@ -76,11 +67,6 @@ impl Models {
         self.default_embedder.get_or_insert_with(|| name.clone());
         self.embedders.insert(name, RegisteredEmbedder { embedder, id });
         Ok(())
-    }
-
-    /// Adds a chat route.
-    pub fn add_chat(&mut self, name: impl Into<String>, route: ChatRoute) {
-        self.chat.insert(name.into(), route);
     }
 
     /// The embedder of that name.
@@ -111,20 +97,10 @@ impl Models {
             })
     }
 
-    /// The chat route of that name.
-    pub fn find_chat(&self, name: &str) -> Option<&ChatRoute> {
-        self.chat.get(name)
-    }
-
     /// All embedders by name.
     pub fn embedders(&self) -> impl Iterator<Item = (&str, &RegisteredEmbedder)> {
         self.embedders
             .iter()
             .map(|(name, embedder)| (name.as_str(), embedder))
-    }
-
-    /// All chat routes by name.
-    pub fn chat(&self) -> impl Iterator<Item = (&str, &ChatRoute)> {
-        self.chat.iter().map(|(name, route)| (name.as_str(), route))
     }
 }

@@ -82,6 +82,8 @@ scopes! {
     ProviderKeysRead = "provider_keys.read",
     /// Leave, replace and delete keys for providers.
     ProviderKeysWrite = "provider_keys.write",
+    /// Change what model names mean for the tenant.
+    RoutesWrite = "routes.write",
 }
 
 impl fmt::Display for Scope {

@@ -1,5 +1,6 @@
 //! The server from outside: a story and the refusals of every resource, walkers over every operation, and faults.
 
+mod anthropic;
 mod assistants;
 mod cancellation;
 mod chat;
@@ -26,6 +27,7 @@ mod operator;
 mod pagination;
 mod provider;
 mod provider_keys;
+mod provider_kinds;
 mod quotas;
 mod replace;
 mod reuse;

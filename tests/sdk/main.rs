@@ -41,7 +41,9 @@ async fn the_official_python_sdk_works_with_another_base_url_and_key() {
 /// The block of that language in the page about scoped tokens.
 fn documented(language: &str) -> String {
     let page = std::fs::read_to_string(workspace().join("api/SCOPED_TOKENS.md")).unwrap();
-    let (_, rest) = page.split_once(&format!("```{language}\n")).expect("a block of code");
+    let (_, rest) = page
+        .split_once(&format!("```{language}\n"))
+        .expect("a block of code");
     rest.split_once("```").expect("its end").0.to_owned()
 }
 

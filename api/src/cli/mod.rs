@@ -9,6 +9,7 @@ mod migrate;
 mod openapi;
 mod operator_key;
 mod parse_worker;
+mod routes;
 mod serve;
 mod target;
 mod tenant;
@@ -81,6 +82,9 @@ enum Command {
     /// Manage the keys that seal the secrets of tenants
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
+    /// Look at a routes.toml
+    #[command(subcommand)]
+    Routes(routes::RoutesCommand),
     /// Check that everything that serving needs is there
     Doctor(Box<doctor::DoctorArgs>),
     /// Read documents for a server: started by it
@@ -122,6 +126,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Key(command) => key::run(command).await,
         Command::OperatorKey(command) => operator_key::run(command).await,
         Command::MasterKey(command) => master_key::run(command).await,
+        Command::Routes(command) => routes::run(command),
         Command::Doctor(args) => doctor::run(*args).await,
         // Refuses, because there are threads now.
         Command::ParseWorker => parse_worker::run(),
@@ -184,6 +189,7 @@ mod tests {
             "insula dev --data d --listen 127.0.0.1:0 --json",
             "insula demo --data d",
             "insula openapi",
+            "insula routes check routes.toml",
             "insula ingest docs notes.md --store Handbook --url http://127.0.0.1:8080 --key-file k --json",
             "insula ingest --store vs_0198f0a67c3e7d3fa1b2c3d4e5f60718 --base . --all --delete --dry-run docs",
         ] {

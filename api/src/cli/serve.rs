@@ -18,6 +18,7 @@ pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
     let mut assembly = assemble(command.install.assembly(command.jobs.worker_concurrency)?).await?;
     assembly.app.stopping = shutdown.clone();
+    signals::reload_routes_on_hangup(assembly.app.clone());
     let listener = TcpListener::bind(command.listen).await.with_context(|| {
         format!(
             "cannot listen on {}; choose another with --listen",
@@ -56,6 +57,7 @@ pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
 pub(super) async fn work(install: &InstallArgs, jobs: &WorkerArgs) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
     let assembly = assemble(install.assembly(jobs.worker_concurrency)?).await?;
+    signals::reload_routes_on_hangup(assembly.app.clone());
     let services = assembly.app.services;
     tracing::info!(concurrency = jobs.worker_concurrency, "working");
     worker::run(

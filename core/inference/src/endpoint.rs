@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use insula_core::model::{ChatModel, TokenCounter};
 use reqwest::Url;
+use reqwest::header::HeaderName;
 use secrecy::SecretString;
 
 use crate::anthropic::{self, Anthropic, AnthropicOptions};
@@ -64,6 +65,9 @@ pub enum ConnectError {
     /// The HTTP client could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A route names a provider that is not there, which no file that was read does.
+    #[error("there is no provider '{0}'")]
+    NoProvider(String),
     /// Its tokenizer cannot be read.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
@@ -76,6 +80,26 @@ pub enum ConnectError {
 }
 
 impl Endpoint {
+    /// One with nothing special: no key, the usual bounds.
+    pub fn new(wire: Wire, base_url: Url) -> Self {
+        let key_header = match &wire {
+            Wire::OpenAi(_) => KeyHeader::Bearer,
+            Wire::Anthropic(_) => KeyHeader::Named(HeaderName::from_static("x-api-key")),
+        };
+        Self {
+            wire,
+            base_url,
+            query: Vec::new(),
+            http: ClientOptions::default(),
+            api_key_env: None,
+            key_header,
+            headers: Vec::new(),
+            timeouts: Timeouts::default(),
+            tokenizer: None,
+            local: false,
+        }
+    }
+
     /// Makes the client and puts the key in its place; connects to nothing yet. `variable` looks up an environment
     /// variable; `provider` is the name for messages.
     pub fn connect(

@@ -113,6 +113,7 @@ pub(super) struct Bill {
     /// What was produced, as long as nobody has said how many tokens that is.
     produced: String,
     usage: Option<TokenUsage>,
+    finished: bool,
 }
 
 impl Bill {
@@ -131,6 +132,7 @@ impl Bill {
             prompt,
             produced: String::new(),
             usage: None,
+            finished: false,
         }
     }
 
@@ -183,7 +185,11 @@ impl Bill {
                 self.usage = Some(*usage);
                 return;
             }
-            ChatEvent::Citations(_) | ChatEvent::Finish(_) => return,
+            ChatEvent::Finish(_) => {
+                self.finished = true;
+                return;
+            }
+            ChatEvent::Citations(_) => return,
         }
         let elapsed = self.metered.elapsed();
         let (input, output) = (self.prompt.roughly(), metering::roughly(self.produced.len()));
@@ -253,7 +259,15 @@ impl Drop for Billed {
     /// The caller left: what was produced until then is charged.
     fn drop(&mut self) {
         if let Some(bill) = self.bill.take() {
-            bill.end(Outcome::Cancelled, None);
+            let whole = bill.finished;
+            bill.end(
+                if whole {
+                    Outcome::Completed
+                } else {
+                    Outcome::Cancelled
+                },
+                None,
+            );
         }
     }
 }

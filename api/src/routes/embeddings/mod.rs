@@ -130,17 +130,11 @@ pub async fn create_embedding(
     let call = metering::Request {
         id: request_id.uuid(),
         end_user: request.user,
+        endpoint: Endpoint::Embeddings,
+        streamed: false,
     };
     let services = &app.services;
-    let mut entered = metering::enter(
-        services,
-        &caller,
-        &call,
-        Endpoint::Embeddings,
-        &request.model,
-        false,
-    )
-    .await?;
+    let mut entered = metering::enter(services, &caller, &call, &request.model).await?;
     let bytes = texts.iter().map(String::len).sum();
     let metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
     let standings = metered.standings();

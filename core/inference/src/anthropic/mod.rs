@@ -87,11 +87,11 @@ impl Anthropic {
 
 #[async_trait]
 impl ChatModel for Anthropic {
-    async fn complete(&self, request: ChatRequest) -> Result<Completion> {
+    async fn complete(&self, request: &ChatRequest) -> Result<Completion> {
         let provider = self.upstream.provider();
         let tool = request::answers_by_tool(&request.options, &self.options);
         let call = async {
-            let response = self.send(&request, false).await?;
+            let response = self.send(request, false).await?;
             let body = self.upstream.read(response, COMPLETION_BYTES).await?;
             response::completion(provider, &body, tool)
         };
@@ -101,11 +101,11 @@ impl ChatModel for Anthropic {
             .map_err(|_| provider.timed_out("answer"))?
     }
 
-    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+    async fn stream(&self, request: &ChatRequest) -> Result<ChatStream> {
         let provider = self.upstream.provider();
         let tool = request::answers_by_tool(&request.options, &self.options);
         let deadlines = Deadlines::new(self.upstream.timeouts());
-        let response = timeout_at(deadlines.first, self.send(&request, true))
+        let response = timeout_at(deadlines.first, self.send(request, true))
             .await
             .map_err(|_| provider.timed_out("begin to answer"))??;
         match Form::of(&response) {

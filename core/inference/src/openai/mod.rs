@@ -61,19 +61,19 @@ impl OpenAiCompatible {
 
 #[async_trait]
 impl ChatModel for OpenAiCompatible {
-    async fn complete(&self, request: ChatRequest) -> Result<Completion> {
-        let call = async { self.read_completion(self.send(&request, false).await?).await };
+    async fn complete(&self, request: &ChatRequest) -> Result<Completion> {
+        let call = async { self.read_completion(self.send(request, false).await?).await };
         let deadline = Instant::now() + self.upstream.timeouts().total;
         timeout_at(deadline, call)
             .await
             .map_err(|_| self.upstream.provider().timed_out("answer"))?
     }
 
-    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
+    async fn stream(&self, request: &ChatRequest) -> Result<ChatStream> {
         let provider = self.upstream.provider();
         let deadlines = Deadlines::new(self.upstream.timeouts());
         let late = |_| provider.timed_out("begin to answer");
-        let response = timeout_at(deadlines.first, self.send(&request, true))
+        let response = timeout_at(deadlines.first, self.send(request, true))
             .await
             .map_err(late)??;
         match Form::of(&response) {

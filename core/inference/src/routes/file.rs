@@ -1,13 +1,16 @@
 //! Reading `routes.toml`.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::provider::FileProvider;
-use super::{Route, Routes, RoutesError, Target};
+use super::route_entry::{FileNames, FileRoute};
+use super::{Routes, RoutesError, TimeoutOverrides};
+use crate::upstream::Timeouts;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,26 +21,28 @@ struct File {
     route: Vec<FileRoute>,
 }
 
-#[derive(Deserialize)]
+/// In seconds.
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
-struct FileRoute {
-    model: Spanned<String>,
-    provider: Spanned<String>,
-    upstream_model: Option<Spanned<String>>,
-    context_window: Option<Spanned<u32>>,
-    owned_by: Option<String>,
+pub(super) struct FileTimeouts {
+    connect: Option<Spanned<f64>>,
+    first_token: Option<Spanned<f64>>,
+    between_chunks: Option<Spanned<f64>>,
+    total: Option<Spanned<f64>>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Routes, RoutesError> {
     let reader = Reader(text);
     let file: File = toml::from_str(text).map_err(|error| reader.syntax(&error))?;
     let mut routes = Routes::builtin();
+    routes.lines = text.lines().count().max(1);
     let mut lines = HashMap::new();
     for provider in file.provider {
         reader.unused(&mut lines, &provider.name, "provider.name")?;
         routes.providers.push(reader.provider(provider)?);
     }
     let mut lines = HashMap::new();
+    let names: Vec<FileNames> = file.route.iter().map(FileNames::of).collect();
     for route in file.route {
         reader.unused(&mut lines, &route.model, "route.model")?;
         let route = reader.route(route, &routes)?;
@@ -45,6 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Routes, RoutesError> {
         routes.routes.retain(|existing| existing.model != route.model);
         routes.routes.push(route);
     }
+    reader.check_names(&names, &routes)?;
     Ok(routes)
 }
 
@@ -52,7 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Routes, RoutesError> {
 pub(super) struct Reader<'a>(&'a str);
 
 impl Reader<'_> {
-    fn line(&self, at: usize) -> usize {
+    pub(super) fn line(&self, at: usize) -> usize {
         1 + self.0.bytes().take(at).filter(|&byte| byte == b'\n').count()
     }
 
@@ -113,32 +119,66 @@ impl Reader<'_> {
         }
     }
 
-    fn route(&self, route: FileRoute, routes: &Routes) -> Result<Route, RoutesError> {
-        let model = self.text(&route.model, "route.model")?;
-        let provider = self.text(&route.provider, "route.provider")?;
-        if routes.provider(&provider).is_none() {
-            let message = format!("there is no [[provider]] named '{provider}'");
-            return Err(self.wrong(route.provider.span(), "route.provider", message));
+    /// A number within bounds, or its default.
+    pub(super) fn number<T: PartialOrd + Copy + std::fmt::Display>(
+        &self,
+        value: &Option<Spanned<T>>,
+        bounds: RangeInclusive<T>,
+        field: &str,
+        default: T,
+    ) -> Result<T, RoutesError> {
+        let Some(value) = value else { return Ok(default) };
+        if bounds.contains(value.get_ref()) {
+            return Ok(*value.get_ref());
         }
-        let upstream_model = match &route.upstream_model {
-            Some(name) => self.text(name, "route.upstream_model")?,
-            None => model.clone(),
-        };
-        if let Some(window) = route
-            .context_window
-            .as_ref()
-            .filter(|window| *window.get_ref() == 0)
-        {
-            return Err(self.wrong(window.span(), "route.context_window", "must be at least 1"));
-        }
-        Ok(Route {
-            model,
-            owned_by: route.owned_by.unwrap_or_else(|| provider.clone()),
-            targets: vec![Target {
-                provider,
-                upstream_model,
-            }],
-            context_window: route.context_window.map(Spanned::into_inner),
+        let message = format!("must be between {} and {}", bounds.start(), bounds.end());
+        Err(self.wrong(value.span(), field, message))
+    }
+
+    /// Seconds, or their default.
+    pub(super) fn seconds(
+        &self,
+        value: &Option<Spanned<f64>>,
+        field: &str,
+        default: Duration,
+    ) -> Result<Duration, RoutesError> {
+        Ok(self.some_seconds(value, field)?.unwrap_or(default))
+    }
+
+    /// Seconds, if any are given.
+    pub(super) fn some_seconds(
+        &self,
+        value: &Option<Spanned<f64>>,
+        field: &str,
+    ) -> Result<Option<Duration>, RoutesError> {
+        let Some(value) = value else { return Ok(None) };
+        let time = Duration::try_from_secs_f64(*value.get_ref()).ok();
+        time.filter(|time| (Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(time))
+            .map(Some)
+            .ok_or_else(|| {
+                let message = "must be seconds, more than 0 and at most a day";
+                self.wrong(value.span(), field, message)
+            })
+    }
+
+    /// The timeouts that a table names, below `field`.
+    pub(super) fn timeout_overrides(
+        &self,
+        file: &FileTimeouts,
+        field: &str,
+    ) -> Result<TimeoutOverrides, RoutesError> {
+        let seconds = |value, name: &str| self.some_seconds(value, &format!("{field}.{name}"));
+        Ok(TimeoutOverrides {
+            connect: seconds(&file.connect, "connect")?,
+            first_token: seconds(&file.first_token, "first_token")?,
+            between_chunks: seconds(&file.between_chunks, "between_chunks")?,
+            total: seconds(&file.total, "total")?,
         })
+    }
+
+    /// The timeouts of a provider.
+    pub(super) fn timeouts(&self, file: &FileTimeouts) -> Result<Timeouts, RoutesError> {
+        let given = self.timeout_overrides(file, "provider.timeouts")?;
+        Ok(given.over(Timeouts::default()))
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
@@ -12,14 +11,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
 
-use super::file::Reader;
+use super::file::{FileTimeouts, Reader};
 use super::{EXTRACTIVE_PROVIDER, Provider, ProviderKind, RoutesError};
 use crate::anthropic::{AnthropicOptions, JsonSchema};
 use crate::endpoint::{Endpoint, Wire};
 use crate::http::ClientOptions;
-use crate::openai::{
-    ChatOption, Flavour, KeyHeader, MODEL, OUR_FIELDS, Quirks, SystemRole, Timeouts, TokenLimitField,
-};
+use crate::openai::{ChatOption, Flavour, KeyHeader, MODEL, OUR_FIELDS, Quirks, SystemRole, TokenLimitField};
 use crate::tokens::Tokenizer;
 
 /// Where Anthropic is, if the file does not say.
@@ -66,16 +63,6 @@ enum FileKind {
     Anthropic,
 }
 
-/// In seconds.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileTimeouts {
-    connect: Option<Spanned<f64>>,
-    first_token: Option<Spanned<f64>>,
-    between_chunks: Option<Spanned<f64>>,
-    total: Option<Spanned<f64>>,
-}
-
 impl Reader<'_> {
     pub(super) fn provider(&self, file: FileProvider) -> Result<Provider, RoutesError> {
         let name = self.text(&file.name, "provider.name")?;
@@ -94,11 +81,10 @@ impl Reader<'_> {
             let message = "must be on this machine for kind = \"local\"; otherwise say \"openai_compatible\"";
             return Err(self.wrong(at, "provider.base_url", message));
         }
-        let mut timeouts = Timeouts::default();
-        let connect = self.timeouts(&file.timeouts, "provider.timeouts", &mut timeouts)?;
+        let timeouts = self.timeouts(&file.timeouts)?;
         let default = ClientOptions::default();
         let http = ClientOptions {
-            connect_timeout: connect.unwrap_or(default.connect_timeout),
+            connect_timeout: timeouts.connect,
             http2: file.http2.unwrap_or(default.http2),
             tls: base_url.scheme() == "https",
             socket,
@@ -223,36 +209,6 @@ impl Reader<'_> {
             let message = "must be o200k_base, cl100k_base or the path of a tokenizer.json";
             self.wrong(value.span(), "provider.tokenizer", message)
         })
-    }
-
-    /// Overwrites the bounds that are given, and returns the one for connecting.
-    pub(super) fn timeouts(
-        &self,
-        file: &FileTimeouts,
-        field: &str,
-        timeouts: &mut Timeouts,
-    ) -> Result<Option<Duration>, RoutesError> {
-        let seconds = |value: &Option<Spanned<f64>>, name: &str| {
-            let Some(value) = value else { return Ok(None) };
-            Duration::try_from_secs_f64(*value.get_ref())
-                .ok()
-                .filter(|time| (Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(time))
-                .map(Some)
-                .ok_or_else(|| {
-                    let message = "must be seconds, more than 0 and at most a day";
-                    self.wrong(value.span(), &format!("{field}.{name}"), message)
-                })
-        };
-        if let Some(time) = seconds(&file.first_token, "first_token")? {
-            timeouts.first_token = time;
-        }
-        if let Some(time) = seconds(&file.between_chunks, "between_chunks")? {
-            timeouts.between_chunks = time;
-        }
-        if let Some(time) = seconds(&file.total, "total")? {
-            timeouts.total = time;
-        }
-        seconds(&file.connect, "connect")
     }
 
     fn quirks(&self, file: &FileProvider, base_url: &Url) -> Result<Quirks, RoutesError> {

@@ -5,9 +5,9 @@ mod failure;
 mod sse;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use insula_core::Result;
+pub use insula_core::route::Timeouts;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,27 +17,6 @@ pub(crate) use self::failure::Provider;
 
 /// Largest error body that is looked at, in bytes.
 const ERROR_BYTES: usize = 64 * 1024;
-
-/// How long a provider may take. Connecting is bounded by the HTTP client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From the call to the first event of a stream.
-    pub first_token: Duration,
-    /// Between two lines of a stream; a comment line counts.
-    pub between_chunks: Duration,
-    /// The whole call.
-    pub total: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            first_token: Duration::from_secs(60),
-            between_chunks: Duration::from_secs(60),
-            total: Duration::from_secs(600),
-        }
-    }
-}
 
 /// A configured header cannot be sent.
 #[derive(Debug, thiserror::Error)]
