@@ -76,15 +76,15 @@ enum Command {
     /// Manage API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Look at a routes.toml
+    #[command(subcommand)]
+    Routes(routes::RoutesCommand),
     /// Manage keys for the operator's API
     #[command(subcommand)]
     OperatorKey(operator_key::OperatorKeyCommand),
     /// Manage the keys that seal the secrets of tenants
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
-    /// Look at a routes.toml
-    #[command(subcommand)]
-    Routes(routes::RoutesCommand),
     /// Check that everything that serving needs is there
     Doctor(Box<doctor::DoctorArgs>),
     /// Read documents for a server: started by it
@@ -124,9 +124,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi => openapi::run(),
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,
+        Command::Routes(command) => routes::run(command),
         Command::OperatorKey(command) => operator_key::run(command).await,
         Command::MasterKey(command) => master_key::run(command).await,
-        Command::Routes(command) => routes::run(command),
         Command::Doctor(args) => doctor::run(*args).await,
         // Refuses, because there are threads now.
         Command::ParseWorker => parse_worker::run(),
