@@ -15,8 +15,8 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, model_routes,
-    models, operator::tenants, provider_keys, scoped_tokens, search, sources, storage_usage, uploads,
-    vector_store_files, vector_stores, webhooks,
+    models, operator, operator::tenants, provider_keys, scoped_tokens, search, sources, storage_usage,
+    uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -124,6 +124,8 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             provider_keys::list_provider_keys
         ))
         .routes(routes!(provider_keys::delete_provider_key))
+        .routes(routes!(operator::routes::list_operator_routes))
+        .routes(routes!(operator::routes::reload_routes))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .routes(routes!(tenants::get_tenant))
         .routes(routes!(tenants::suspend_tenant))

@@ -52,6 +52,30 @@ async fn a_tenant_is_made_suspended_and_let_in_again() {
 }
 
 #[tokio::test]
+async fn routes_are_shown_with_how_they_do_and_read_again() {
+    let app = TestApp::without_worker().await;
+    let operator = app.operator().await;
+    let routes = operator.get("/v1/insula/operator/routes").await.ok();
+    let extractive = routes["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|route| route["model"] == "insula/extractive")
+        .unwrap_or_else(|| panic!("{routes}"));
+    assert_eq!(extractive["targets"][0]["state"], "healthy");
+    let reloaded = operator
+        .post("/v1/insula/operator/routes/reload", json!({}))
+        .await
+        .ok();
+    assert!(
+        reloaded["models"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("insula/extractive"))
+    );
+}
+
+#[tokio::test]
 async fn these_operations_take_the_operators_keys_and_all_others_do_not() {
     let app = TestApp::with(Setup {
         worker: false,

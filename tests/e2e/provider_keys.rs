@@ -1,7 +1,7 @@
 //! `/v1/insula/provider_keys`: a tenant's own keys for the providers behind models.
 
 use insula_tenancy::vault::{self, MasterKeys, Vault};
-use insula_tests::{Client, Setup, TestApp};
+use insula_tests::{Client, FakeProvider, Setup, TestApp};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
@@ -57,6 +57,32 @@ async fn a_key_is_left_replaced_used_and_deleted_and_never_shown() {
     );
     assert_eq!(used(&app, &ada, "openai").await, None);
     ada.delete(&path).await.refused(404);
+}
+
+#[tokio::test]
+async fn a_provider_is_called_with_the_callers_own_key_and_no_other_provider_is() {
+    let provider = FakeProvider::start(env!("CARGO_BIN_EXE_fake-provider")).await;
+    let app = TestApp::with(Setup {
+        routes: Some(provider.routes(&["ok"], "")),
+        ..Setup::default()
+    })
+    .await;
+    let (ada, bob) = app.two_tenants().await;
+    leave(&ada, "fake", KEY).await;
+    leave(&bob, "another", "sk-of-bob-0123456789").await;
+    for (client, stream, sent) in [
+        (&ada, false, Some(format!("Bearer {KEY}"))),
+        (&bob, false, None),
+        (&ada, true, Some(format!("Bearer {KEY}"))),
+        (&bob, true, None),
+    ] {
+        let body = json!({
+            "model": "fake/ok", "messages": [{"role": "user", "content": "Hello?"}], "stream": stream,
+        });
+        let answer = client.post("/v1/chat/completions", body).await;
+        assert_eq!(answer.status, 200, "{answer}");
+        assert_eq!(provider.count("ok").await.authorization, sent);
+    }
 }
 
 #[tokio::test]
