@@ -122,6 +122,8 @@ ids! {
     MigrationId = "vsm_",
     /// An amount of money that may be spent in a period.
     BudgetId = "budget_",
+    /// A call that was logged.
+    RequestLogId = "rlog_",
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
     AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId,
-    PartId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
+    PartId, RequestLogId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::Money;
 pub use notify::{JobWatch, Notifications, QueueWatch};
