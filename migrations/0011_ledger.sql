@@ -17,8 +17,7 @@ create table usage_events (
   provider          text,
   upstream_model    text,
   outcome           text not null check (outcome in ('completed', 'cancelled', 'failed')),
-  -- The HTTP status that the caller saw, and the code of an error.
-  status            smallint not null,
+  -- The code of what went wrong.
   error             text,
   input_tokens      bigint not null check (input_tokens >= 0),
   cached_tokens     bigint not null check (cached_tokens >= 0),

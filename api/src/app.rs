@@ -8,6 +8,8 @@ use insula_tenancy::{Authenticator, Notifications};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::route_file::{Reloaded, RouteSource, RouteSourceError};
+
 /// Streams of events of jobs that are open at once. Each is a look at the database every few seconds.
 pub const MAX_JOB_STREAMS: usize = 1024;
 
@@ -16,6 +18,8 @@ pub const MAX_JOB_STREAMS: usize = 1024;
 pub struct App {
     /// Database, models, blobs, parser.
     pub services: Services,
+    /// Where routes come from.
+    pub route_source: Arc<RouteSource>,
     /// Keys to tenant contexts.
     pub authenticator: Authenticator,
     /// What tells streams that a job has changed.
@@ -24,6 +28,18 @@ pub struct App {
     pub streams: Arc<Semaphore>,
     /// Cancelled when the server stops: streams that could go on for hours end.
     pub stopping: CancellationToken,
+}
+
+impl App {
+    /// Reads the operator's `routes.toml` again. Calls under way keep their routes; targets that stay keep their health.
+    ///
+    /// # Errors
+    /// With the line that is wrong; the routes then stay as they are.
+    pub async fn reload_routes(&self) -> Result<Reloaded, RouteSourceError> {
+        let (source, routes) = (Arc::clone(&self.route_source), self.services.routes.clone());
+        let reading = tokio::task::spawn_blocking(move || source.reload(&routes));
+        reading.await.unwrap_or_else(|_| Err(RouteSourceError::Stopped))
+    }
 }
 
 impl FromRef<App> for Authenticator {

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use insula_core::blob::LocalBlobs;
-use insula_core::chat::extractive::Extractive;
-use insula_core::model::{ChatModel, Embedder};
-use insula_core::{ChatRoute, Models, Services};
-use insula_inference::http::{self, ClientOptions};
+use insula_core::model::Embedder;
+use insula_core::route::{RoutedEmbedder, Routes};
+use insula_core::{Models, Services};
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
-use insula_inference::routes::{ProviderKind, Routes};
 use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
+use insula_tenancy::meter::{JournalOptions, Meter};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, MAX_JOB_STREAMS};
+use crate::route_file::RouteSource;
 
 /// What a server or worker is made of.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct AssemblyOptions {
     pub models: Vec<OnnxOptions>,
     /// The operator's `routes.toml`, if there is one.
     pub routes: Option<PathBuf>,
+    /// Where usage is written before anything else, and how carefully.
+    pub journal: JournalOptions,
     /// Networks besides the public internet that tenants may name in sources and webhooks.
     pub outbound_allow: Vec<IpNet>,
     /// How documents are read.
@@ -67,18 +69,31 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
             .await
             .context("embedding model")?;
     }
-    let routes = match &options.routes {
-        Some(path) => Routes::from_file(path).context("routes")?,
-        None => Routes::builtin(),
-    };
-    add_chat_routes(&mut models, &routes)?;
+    let default = models.default_embedder().ok();
+    let source = RouteSource::new(options.routes, default.map(|model| Arc::clone(&model.embedder)));
+    let routes = Routes::new(source.read().context("routes")?);
+    for route in routes.list() {
+        let Some(embedder) = RoutedEmbedder::new(&routes, &route) else {
+            continue;
+        };
+        if models.find_embedder(&route.name).is_some() {
+            anyhow::bail!("routes: '{}' is the name of a local embedding model", route.name);
+        }
+        let registered = models.add_embedder(&db, Arc::new(embedder)).await;
+        registered.with_context(|| format!("routes: embedding model '{}'", route.name))?;
+    }
     let blobs = LocalBlobs::open(&options.blobs)
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
     let outbound = Arc::new(Outbound::new(Allowed::new(&options.outbound_allow)));
+    let meter = Meter::start(db.clone(), &options.journal)
+        .await
+        .context("the journal of usage")?;
     let services = Services {
         db,
+        meter,
         models,
+        routes,
         blobs: Arc::new(blobs),
         parser: Arc::new(ParserPool::new(options.parser)),
         fetcher: Arc::clone(&outbound) as _,
@@ -87,6 +102,7 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
     Ok(Assembly {
         app: App {
             services,
+            route_source: Arc::new(source),
             authenticator,
             notifications: notifications.clone(),
             streams: Arc::new(Semaphore::new(MAX_JOB_STREAMS)),
@@ -94,45 +110,4 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         },
         notifications,
     })
-}
-
-fn add_chat_routes(models: &mut Models, routes: &Routes) -> anyhow::Result<()> {
-    // Made at the first provider: a machine without root certificates can still answer from documents.
-    let mut shared: Option<reqwest::Client> = None;
-    for route in routes.routes() {
-        // Failover over several targets is the gateway's; the first target serves until then.
-        let Some(target) = route.targets.first() else {
-            continue;
-        };
-        let provider = routes
-            .provider(&target.provider)
-            .with_context(|| format!("routes: the model '{}' names an unknown provider", route.model))?;
-        let model: Arc<dyn ChatModel> = match &provider.kind {
-            ProviderKind::Extractive => {
-                let embedder = models
-                    .default_embedder()
-                    .ok()
-                    .map(|model| Arc::clone(&model.embedder));
-                Arc::new(Extractive::new(embedder))
-            }
-            ProviderKind::OpenAiCompatible(endpoint) => {
-                let client = match &shared {
-                    Some(client) => client.clone(),
-                    None => shared.insert(http::client(ClientOptions::default())?).clone(),
-                };
-                let variable = |name: &str| std::env::var(name).ok();
-                let connected = endpoint.connect(&provider.name, client, variable);
-                Arc::new(connected.with_context(|| format!("provider '{}'", provider.name))?)
-            }
-        };
-        models.add_chat(
-            route.model.clone(),
-            ChatRoute {
-                model,
-                upstream_model: target.upstream_model.clone(),
-                owned_by: route.owned_by.clone(),
-            },
-        );
-    }
-    Ok(())
 }

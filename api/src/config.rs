@@ -12,6 +12,7 @@ use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::DbConfig;
+use insula_tenancy::meter::JournalOptions;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -123,6 +124,14 @@ pub struct InstallArgs {
     /// Folder of uploaded files; all servers and workers must see the same
     #[arg(long, env = "INSULA_BLOBS", default_value = "./blobs", value_name = "DIR")]
     pub blobs: PathBuf,
+    /// Folder in which usage is written down before an answer leaves; it must outlive the process, and each server needs it
+    /// on a disk of its own machine
+    #[arg(long, env = "INSULA_JOURNAL", default_value = "./journal", value_name = "DIR")]
+    pub journal: PathBuf,
+    /// Whether an answer waits until its usage is on the disk rather than with the operating system: then not even a power
+    /// failure loses any
+    #[arg(long, env = "INSULA_JOURNAL_SYNC", default_value_t = false, action = ArgAction::Set, value_name = "BOOL")]
+    pub journal_sync: bool,
     /// Folders of local embedding models, separated by commas; the first is the default. Absent: the bootstrap's
     #[arg(long, env = "INSULA_MODELS", value_delimiter = ',', value_name = "DIR")]
     pub models: Vec<PathBuf>,
@@ -154,6 +163,10 @@ impl InstallArgs {
             blobs: self.blobs.clone(),
             models: self.local_models(),
             routes: self.routes.clone(),
+            journal: JournalOptions {
+                folder: self.journal.clone(),
+                sync: self.journal_sync,
+            },
             outbound_allow: self.outbound.outbound_allow.clone(),
             parser: self.parser(concurrency),
         }

@@ -8,6 +8,7 @@ pub mod dev;
 mod docs;
 pub mod http;
 pub mod logging;
+pub mod route_file;
 pub mod router;
 pub mod routes;
 pub mod serve;

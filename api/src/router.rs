@@ -14,8 +14,8 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, models, search,
-    sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
+    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, model_routes,
+    models, search, sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -56,6 +56,11 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(health::get_readiness))
         .routes(routes!(models::list_models))
         .routes(routes!(models::get_model))
+        .routes(routes!(model_routes::list_routes))
+        .routes(routes!(
+            model_routes::set_route_override,
+            model_routes::delete_route_override
+        ))
         .routes(routes!(files::list_files))
         .routes(routes!(files::get_file, files::delete_file))
         .routes(routes!(uploads::create_upload))

@@ -1,7 +1,9 @@
-//! Being told to stop.
+//! Being told to stop, or to read the configuration again.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
 
 /// A token that is cancelled by SIGINT or SIGTERM. A second signal ends the process at once.
 pub fn on_stop_signal() -> CancellationToken {
@@ -14,6 +16,23 @@ pub fn on_stop_signal() -> CancellationToken {
         std::process::exit(130);
     });
     token
+}
+
+/// Reads the routes again at every SIGHUP, for as long as the process lives. A wrong file is logged with its line, and changes
+/// nothing.
+pub fn reload_routes_on_hangup(app: App) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        tracing::error!("cannot listen for SIGHUP; routes are read at the start only");
+        return;
+    };
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match app.reload_routes().await {
+                Ok(reloaded) => tracing::info!(models = reloaded.models.len(), "routes are read again"),
+                Err(error) => tracing::error!(%error, "routes stay as they are"),
+            }
+        }
+    });
 }
 
 async fn wait_for_signal() {

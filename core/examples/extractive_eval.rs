@@ -132,7 +132,7 @@ async fn ask(
         passages: passages.collect(),
         grounded: true,
     };
-    Ok(model.complete(request).await?)
+    Ok(model.complete(&request).await?)
 }
 
 struct Index {

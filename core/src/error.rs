@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use insula_tenancy::meter::{LimitKind, Standings};
+
 /// What went wrong, in the caller's terms.
 ///
 /// Messages are written for the tenant's developer and may be sent to them as they are; whatever must not
@@ -38,9 +40,13 @@ pub enum Error {
     #[error("{message}")]
     LimitReached {
         /// Which limit.
+        kind: LimitKind,
+        /// The same for people.
         message: String,
         /// When to come back.
         retry_after: Duration,
+        /// How the limits stand.
+        standings: Standings,
     },
     /// A budget is used up.
     #[error("{0}")]
@@ -130,6 +136,26 @@ impl Error {
             Self::Invalid { message, code, .. } => Self::Invalid { message, param, code },
             Self::NotFound { message, code, .. } => Self::NotFound { message, param, code },
             other => other,
+        }
+    }
+
+    /// A short name for the ledger.
+    pub fn name(&self) -> String {
+        match self {
+            Self::NotFound { code, .. } => code.unwrap_or("not_found").into(),
+            Self::Invalid { code, .. } => code.unwrap_or("invalid_request").into(),
+            Self::Conflict(_) => "conflict".into(),
+            Self::TooLarge(_) => "too_large".into(),
+            Self::LimitReached { .. } => "rate_limit_exceeded".into(),
+            Self::BudgetExceeded(_) => "insufficient_quota".into(),
+            Self::QuotaExceeded(_) => "storage_quota_exceeded".into(),
+            Self::Upstream {
+                status: Some(status), ..
+            } => format!("upstream_{status}"),
+            Self::Upstream { status: None, .. } => "upstream".into(),
+            Self::Overloaded { .. } => "overloaded".into(),
+            Self::Access(_) => "access".into(),
+            Self::Internal(_) => "internal".into(),
         }
     }
 

@@ -12,12 +12,17 @@ mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
 pub mod job;
+pub mod metering;
 pub mod migration;
 pub mod model;
 pub mod page;
 mod pg;
 pub mod quota;
+<<<<<<< HEAD
 pub mod request_log;
+=======
+pub mod route;
+>>>>>>> main
 pub mod search;
 mod services;
 pub mod source;
@@ -29,4 +34,4 @@ pub mod webhook;
 pub mod worker;
 
 pub use error::{Error, Result};
-pub use services::{ChatRoute, Models, RegisteredEmbedder, Services};
+pub use services::{Models, RegisteredEmbedder, Services};

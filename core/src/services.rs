@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use insula_tenancy::Db;
+use insula_tenancy::meter::Meter;
 
 use crate::blob::BlobStore;
 use crate::cache::{QueryEmbeddings, Responses};
 use crate::guard::Policies;
 use crate::ingest::Parser;
+<<<<<<< HEAD
 use crate::model::{ChatModel, Embedder};
 use crate::request_log::RequestLogs;
+=======
+use crate::model::Embedder;
+use crate::route::Routes;
+>>>>>>> main
 use crate::source::Fetcher;
 use crate::webhook::Caller;
 use crate::{Error, Result};
@@ -21,8 +27,12 @@ use crate::{Error, Result};
 pub struct Services {
     /// The database.
     pub db: Db,
-    /// Embedding models and chat routes.
+    /// What every metered call goes through.
+    pub meter: Meter,
+    /// Embedding models.
     pub models: Models,
+    /// Model names to who answers.
+    pub routes: Routes,
     /// The bytes of files.
     pub blobs: Arc<dyn BlobStore>,
     /// Documents to text.
@@ -50,22 +60,10 @@ pub struct RegisteredEmbedder {
     pub id: i32,
 }
 
-/// A chat model under the name that clients send.
-#[derive(Clone)]
-pub struct ChatRoute {
-    /// Who answers.
-    pub model: Arc<dyn ChatModel>,
-    /// The model's name at the provider.
-    pub upstream_model: String,
-    /// For `GET /v1/models`.
-    pub owned_by: String,
-}
-
-/// The models of this install.
+/// The embedding models of this install.
 #[derive(Clone, Default)]
 pub struct Models {
     embedders: BTreeMap<String, RegisteredEmbedder>,
-    chat: BTreeMap<String, ChatRoute>,
     default_embedder: Option<String>,
 }
 
@@ -81,11 +79,6 @@ impl Models {
         self.default_embedder.get_or_insert_with(|| name.clone());
         self.embedders.insert(name, RegisteredEmbedder { embedder, id });
         Ok(())
-    }
-
-    /// Adds a chat route.
-    pub fn add_chat(&mut self, name: impl Into<String>, route: ChatRoute) {
-        self.chat.insert(name.into(), route);
     }
 
     /// The embedder of that name.
@@ -116,20 +109,10 @@ impl Models {
             })
     }
 
-    /// The chat route of that name.
-    pub fn find_chat(&self, name: &str) -> Option<&ChatRoute> {
-        self.chat.get(name)
-    }
-
     /// All embedders by name.
     pub fn embedders(&self) -> impl Iterator<Item = (&str, &RegisteredEmbedder)> {
         self.embedders
             .iter()
             .map(|(name, embedder)| (name.as_str(), embedder))
-    }
-
-    /// All chat routes by name.
-    pub fn chat(&self) -> impl Iterator<Item = (&str, &ChatRoute)> {
-        self.chat.iter().map(|(name, route)| (name.as_str(), route))
     }
 }

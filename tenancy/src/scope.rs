@@ -82,6 +82,8 @@ scopes! {
     GuardrailsWrite = "guardrails.write",
     /// Read what was logged of requests: prompts and answers.
     RequestLogsRead = "request_logs.read",
+    /// Change what model names mean for the tenant.
+    RoutesWrite = "routes.write",
 }
 
 impl fmt::Display for Scope {

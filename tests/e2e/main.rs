@@ -1,5 +1,6 @@
 //! The server from outside: a story and the refusals of every resource, walkers over every operation, and faults.
 
+mod anthropic;
 mod assistants;
 mod cancellation;
 mod chat;
@@ -23,6 +24,7 @@ mod models;
 mod openapi;
 mod pagination;
 mod provider;
+mod provider_kinds;
 mod quotas;
 mod replace;
 mod reuse;

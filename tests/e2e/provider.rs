@@ -5,17 +5,25 @@ use serde_json::{Value, json};
 
 use crate::library::FACTS;
 
-const MODELS: [&str; 10] = [
+const MODELS: [&str; 18] = [
     "ok",
     "slow",
     "cut",
     "short",
     "garbage",
+    "flood",
+    "html",
     "hang",
+    "late-30000",
     "error-500",
+    "error-503",
     "limit-429",
     "bad-400",
+    "no-done",
     "tools",
+    "two-choices",
+    "usage-each",
+    "usage-last",
 ];
 
 async fn start() -> (FakeProvider, TestApp) {
@@ -255,12 +263,52 @@ async fn a_stream_that_breaks_ends_in_an_error_and_never_cleanly() {
         ("cut", "Two words "),
         ("short", "Two words "),
         ("garbage", "One "),
+        ("flood", "One "),
     ] {
         let stream = ada.stream("/v1/chat/completions", ask_streamed(model)).await;
         let (so_far, error) = broken(stream).await;
         assert_eq!(so_far, text, "{model}: what was delivered stays");
         assert_eq!(error["type"], "server_error", "{model}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_line_of_a_hundred_megabytes_is_hung_up_on() {
+    let (provider, app) = start().await;
+    let ada = app.tenant("ada").await;
+    let stream = ada.stream("/v1/chat/completions", ask_streamed("flood")).await;
+    broken(stream).await;
+    eventually("the provider is told", async || {
+        (provider.count("flood").await.aborted == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn usage_is_found_in_odd_places_and_other_choices_are_not_mixed_in() {
+    let (_provider, app) = start().await;
+    let ada = app.tenant("ada").await;
+    for model in ["usage-each", "usage-last", "two-choices"] {
+        let mut body = ask_streamed(model);
+        body["stream_options"] = json!({"include_usage": true});
+        let events = parse(&ada.stream("/v1/chat/completions", body).await.rest().await);
+        let text: String = events
+            .iter()
+            .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
+            .collect();
+        assert_eq!(text, "Hello from the provider [1].", "{model}");
+        let usage = &events[events.len() - 2]["usage"];
+        assert_eq!(usage["total_tokens"], 16, "{model}: {events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_done_is_whole_if_it_gave_its_reason() {
+    let (_provider, app) = start().await;
+    let ada = app.tenant("ada").await;
+    let stream = ada.stream("/v1/chat/completions", ask_streamed("no-done")).await;
+    let events = parse(&stream.rest().await);
+    assert_eq!(events.last(), Some(&json!("[DONE]")));
 }
 
 #[tokio::test]
@@ -319,6 +367,9 @@ async fn failures_of_the_provider_are_told_without_its_secrets() {
     let ada = app.tenant("ada").await;
     for (model, status, kind) in [
         ("error-500", 502, "server_error"),
+        ("error-503", 502, "server_error"),
+        ("html", 502, "server_error"),
+        ("late-30000", 502, "server_error"),
         ("limit-429", 503, "server_error"),
         ("bad-400", 400, "invalid_request_error"),
         ("hang", 502, "server_error"),

@@ -12,6 +12,7 @@ use insula_core::worker::{self, WorkerSettings};
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
+use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
 use ipnet::IpNet;
 use reqwest::Url;
@@ -159,6 +160,10 @@ impl TestApp {
             blobs: folder.path().join("blobs"),
             models,
             routes,
+            journal: JournalOptions {
+                folder: folder.path().join("journal"),
+                sync: false,
+            },
             outbound_allow: setup.outbound_allow,
             parser: PoolOptions {
                 program: insula_binary().await,

@@ -7,6 +7,7 @@ mod key;
 mod migrate;
 mod openapi;
 mod parse_worker;
+mod routes;
 mod serve;
 mod target;
 mod tenant;
@@ -73,6 +74,9 @@ enum Command {
     /// Manage API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Look at a routes.toml
+    #[command(subcommand)]
+    Routes(routes::RoutesCommand),
     /// Check that everything that serving needs is there
     Doctor(Box<doctor::DoctorArgs>),
     /// Read documents for a server: started by it
@@ -112,6 +116,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi => openapi::run(),
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,
+        Command::Routes(command) => routes::run(command),
         Command::Doctor(args) => doctor::run(*args).await,
         // Refuses, because there are threads now.
         Command::ParseWorker => parse_worker::run(),
@@ -168,6 +173,7 @@ mod tests {
             "insula dev --data d --listen 127.0.0.1:0 --json",
             "insula demo --data d",
             "insula openapi",
+            "insula routes check routes.toml",
             "insula ingest docs notes.md --store Handbook --url http://127.0.0.1:8080 --key-file k --json",
             "insula ingest --store vs_0198f0a67c3e7d3fa1b2c3d4e5f60718 --base . --all --delete --dry-run docs",
         ] {

@@ -1,5 +1,7 @@
 //! `insula serve` and `insula worker`
 
+use std::time::Duration;
+
 use anyhow::Context;
 use insula_core::worker;
 use tokio::net::TcpListener;
@@ -8,11 +10,15 @@ use crate::assembly::assemble;
 use crate::config::{InstallArgs, ServeCommand, WorkerArgs};
 use crate::{router, serve, signals};
 
+/// How long a server that stops waits for the database to take its usage. What it does not take is in the journal.
+const SETTLE: Duration = Duration::from_secs(10);
+
 /// Serves until told to stop, then finishes what is in flight.
 pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
     let mut assembly = assemble(command.install.assembly(command.jobs.worker_concurrency)).await?;
     assembly.app.stopping = shutdown.clone();
+    signals::reload_routes_on_hangup(assembly.app.clone());
     let listener = TcpListener::bind(command.listen).await.with_context(|| {
         format!(
             "cannot listen on {}; choose another with --listen",
@@ -41,6 +47,7 @@ pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
     if let Some(background) = background {
         background.await.context("worker")?;
     }
+    services.meter.stop(SETTLE).await;
     services.db.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -50,6 +57,7 @@ pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
 pub(super) async fn work(install: &InstallArgs, jobs: &WorkerArgs) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
     let assembly = assemble(install.assembly(jobs.worker_concurrency)).await?;
+    signals::reload_routes_on_hangup(assembly.app.clone());
     let services = assembly.app.services;
     tracing::info!(concurrency = jobs.worker_concurrency, "working");
     worker::run(
@@ -59,6 +67,7 @@ pub(super) async fn work(install: &InstallArgs, jobs: &WorkerArgs) -> anyhow::Re
         shutdown,
     )
     .await;
+    services.meter.stop(SETTLE).await;
     services.db.close().await;
     tracing::info!("stopped");
     Ok(())

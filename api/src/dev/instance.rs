@@ -9,6 +9,7 @@ use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
+use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::{Db, DbConfig, key, tenant};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -25,6 +26,8 @@ use crate::serve;
 
 /// Name of the tenant that the first start makes.
 const FIRST_TENANT: &str = "home";
+/// How long stopping waits for the database to take what was used.
+const SETTLE: Duration = Duration::from_secs(5);
 
 /// What `insula dev` and `insula demo` are told.
 #[derive(Debug, Clone)]
@@ -91,6 +94,10 @@ async fn serve_until_stopped(
         blobs: data.join("files"),
         models: options.models.clone(),
         routes: options.routes.clone(),
+        journal: JournalOptions {
+            folder: data.join("journal"),
+            sync: false,
+        },
         outbound_allow: options.outbound_allow.clone(),
         parser: PoolOptions {
             tools: options.tools.clone(),
@@ -131,6 +138,7 @@ async fn serve_until_stopped(
     }
     let served = server.await?.context("server");
     background.await.context("worker")?;
+    assembly.app.services.meter.stop(SETTLE).await;
     assembly.app.services.db.close().await;
     shown.and(served)
 }

@@ -8,8 +8,11 @@ use http::header::{self, HeaderName};
 use http::{HeaderValue, Method, StatusCode};
 use insula_core::Error;
 use insula_tenancy::AccessError;
+use insula_tenancy::meter::{LimitKind, Standings};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::limits;
 
 /// `Result` of a handler.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -187,8 +190,17 @@ fn domain_answer(error: &Error) -> Answer {
         }
         Error::Conflict(message) => Answer::new(StatusCode::CONFLICT, INVALID_REQUEST, message).never_retry(),
         Error::TooLarge(message) => Answer::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message),
-        Error::LimitReached { message, retry_after } => {
-            Answer::new(StatusCode::TOO_MANY_REQUESTS, "requests", message)
+        Error::LimitReached {
+            kind,
+            message,
+            retry_after,
+            ..
+        } => {
+            let what = match kind {
+                LimitKind::Requests | LimitKind::Concurrency => "requests",
+                LimitKind::Tokens => "tokens",
+            };
+            Answer::new(StatusCode::TOO_MANY_REQUESTS, what, message)
                 .code("rate_limit_exceeded")
                 .retry_after(*retry_after)
         }
@@ -237,6 +249,10 @@ fn access_answer(access: &AccessError) -> Answer {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.log();
+        let standings = match &self {
+            Self::Domain(Error::LimitReached { standings, .. }) => *standings,
+            _ => Standings::default(),
+        };
         let Answer {
             status,
             body,
@@ -245,6 +261,7 @@ impl IntoResponse for ApiError {
         } = self.answer();
         let mut response = (status, super::Json(ErrorBody { error: body })).into_response();
         let headers = response.headers_mut();
+        limits::write(headers, standings);
         if let Some(delay) = retry_after {
             // Whole seconds, rounded up, for everyone; milliseconds for the SDKs that read them first.
             let seconds = delay.as_millis().div_ceil(1000).max(1);
@@ -325,6 +342,8 @@ mod tests {
     #[tokio::test]
     async fn retries_are_asked_for_only_where_they_help() {
         let limit = Error::LimitReached {
+            kind: LimitKind::Requests,
+            standings: Standings::default(),
             message: "slow".into(),
             retry_after: Duration::from_millis(1200),
         };

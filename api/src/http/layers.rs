@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::request_id::REQUEST_ID;
-use super::{ApiError, track};
+use super::{ApiError, limits, track};
 use crate::config::ServeArgs;
 
 /// Body limit of JSON routes that name none.
@@ -124,16 +124,20 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
         [all] if all == "*" => AllowOrigin::any(),
         some => AllowOrigin::list(some.iter().cloned()),
     };
+    let exposed: Vec<HeaderName> = [
+        REQUEST_ID,
+        header::RETRY_AFTER,
+        HeaderName::from_static("openai-processing-ms"),
+        HeaderName::from_static("openai-poll-after-ms"),
+    ]
+    .into_iter()
+    .chain(limits::names())
+    .collect();
     let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers([
-            REQUEST_ID,
-            header::RETRY_AFTER,
-            HeaderName::from_static("openai-processing-ms"),
-            HeaderName::from_static("openai-poll-after-ms"),
-        ])
+        .expose_headers(exposed)
         .max_age(Duration::from_secs(600));
     Some(layer)
 }

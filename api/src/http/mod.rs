@@ -6,6 +6,7 @@ mod caller;
 mod error;
 mod json;
 pub mod layers;
+pub mod limits;
 pub mod multipart;
 mod once;
 mod page;

@@ -1,10 +1,12 @@
 //! One id, one span and one access line per request.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::{Instrument, field};
 use uuid::Uuid;
@@ -17,18 +19,37 @@ const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms"
 ///
 /// A client's own `X-Request-Id` is logged beside it, never taken over: it could repeat, or imitate another's.
 #[derive(Debug, Clone)]
-pub struct RequestId(HeaderValue);
+pub struct RequestId {
+    id: Uuid,
+    header: HeaderValue,
+}
 
 impl RequestId {
     fn new() -> Self {
-        let id = format!("req_{}", Uuid::now_v7().simple());
+        let id = Uuid::now_v7();
         // Hexadecimal digits are always a valid header value.
-        Self(HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("req_")))
+        let header = HeaderValue::try_from(format!("req_{}", id.simple()))
+            .unwrap_or_else(|_| HeaderValue::from_static("req_"));
+        Self { id, header }
+    }
+
+    /// The id itself: what the request does is in the ledger under it.
+    pub fn uuid(&self) -> Uuid {
+        self.id
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        self.header.to_str().unwrap_or_default()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let given = parts.extensions.get::<Self>().cloned();
+        Ok(given.unwrap_or_else(Self::new))
     }
 }
 
@@ -54,7 +75,7 @@ pub async fn track(mut request: Request, next: Next) -> Response {
 
     let elapsed = start.elapsed();
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id.0);
+    headers.insert(REQUEST_ID, id.header);
     headers.insert(
         PROCESSING_MS,
         HeaderValue::from(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)),

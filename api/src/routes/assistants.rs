@@ -153,8 +153,7 @@ pub async fn create_assistant(
     if let Some(earlier) = once.earlier(&mut tx).await? {
         return Ok(earlier);
     }
-    let assistant =
-        assistant::create(&mut tx, &caller, &app.services.models, &request.name, settings).await?;
+    let assistant = assistant::create(&mut tx, &caller, &app.services, &request.name, settings).await?;
     once.answer(tx, &AssistantObject::from(assistant)).await
 }
 

@@ -14,6 +14,7 @@ pub mod health;
 mod ids;
 pub mod jobs;
 pub mod migrations;
+pub mod model_routes;
 pub mod models;
 pub mod search;
 pub mod sources;

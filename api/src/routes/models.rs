@@ -2,7 +2,9 @@
 
 use axum::extract::{RawPathParams, State};
 use insula_core::page::Page;
+use insula_core::route::tenant;
 use insula_core::{Error, assistant};
+use insula_tenancy::TenantContext;
 use insula_tenancy::scope_types::ModelsRead;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -68,7 +70,7 @@ const MAX_ASSISTANTS: i64 = 1000;
     responses((status = OK, body = ModelList))
 )]
 pub async fn list_models(caller: Caller<ModelsRead>, State(app): State<App>) -> ApiResult<Json<ModelList>> {
-    let mut data = of_server(&app);
+    let mut data = of_server(&app, &caller).await?;
     let mut tx = app.services.db.tenant(&caller).await?;
     let assistants = assistant::list(&mut tx, Page::first(MAX_ASSISTANTS)).await?;
     data.extend(assistants.data.into_iter().map(ModelObject::from));
@@ -88,7 +90,11 @@ pub async fn get_model(
     path: RawPathParams,
 ) -> ApiResult<Json<ModelObject>> {
     let name = path.iter().next().map(|(_, name)| name).unwrap_or_default();
-    if let Some(model) = of_server(&app).into_iter().find(|model| model.id == name) {
+    if let Some(model) = of_server(&app, &caller)
+        .await?
+        .into_iter()
+        .find(|model| model.id == name)
+    {
         return Ok(Json(model));
     }
     // The database would stumble over a NUL, and no assistant has one in its name.
@@ -102,13 +108,17 @@ pub async fn get_model(
     Err(Error::model_not_found(&shown).into())
 }
 
-fn of_server(app: &App) -> Vec<ModelObject> {
-    let models = &app.services.models;
-    let chat = models
-        .chat()
-        .map(|(name, route)| ModelObject::of_server(name, &route.owned_by));
-    let embedders = models
+/// What the operator serves, as it is for the caller's tenant.
+async fn of_server(app: &App, cx: &TenantContext) -> Result<Vec<ModelObject>, Error> {
+    let routes = tenant::list(&app.services, cx).await?;
+    let chat = routes
+        .iter()
+        .filter(|effective| effective.choice.route.is_chat())
+        .map(|effective| ModelObject::of_server(&effective.model, &effective.choice.route.owned_by));
+    let embedders = app
+        .services
+        .models
         .embedders()
         .map(|(name, model)| ModelObject::of_server(name, &model.embedder.card().owned_by));
-    chat.chain(embedders).collect()
+    Ok(chat.chain(embedders).collect())
 }

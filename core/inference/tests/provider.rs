@@ -1,7 +1,9 @@
-//! The OpenAI-compatible provider against a real HTTP server that misbehaves on demand.
+//! OpenAI-compatible providers against a real HTTP server that misbehaves on demand.
 
+mod embed;
 mod upstream;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -9,30 +11,30 @@ use insula_core::model::{
     ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, FinishReason, Role, TokenUsage,
 };
 use insula_core::{Error, Result};
-use insula_inference::openai::{OpenAiCompatible, OpenAiConfig, Timeouts};
+use insula_inference::endpoint::{Endpoint, Wire};
+use insula_inference::openai::{Quirks, Timeouts};
 use serde_json::json;
 
 use self::upstream::{Step, Upstream};
 
 const KEY: &str = "sk-hush-hush";
 
-fn model(upstream: &Upstream) -> OpenAiCompatible {
+fn model(upstream: &Upstream) -> Arc<dyn ChatModel> {
     let timeouts = Timeouts {
+        connect: Timeouts::default().connect,
         first_token: Duration::from_millis(400),
         between_chunks: Duration::from_millis(400),
         total: Duration::from_secs(20),
     };
-    let config = OpenAiConfig {
-        name: "acme".into(),
-        base_url: format!("{}/v1/", upstream.url).parse().expect("URL"),
-        api_key: Some(KEY.into()),
+    let base_url = format!("{}/v1/", upstream.url).parse().expect("URL");
+    let endpoint = Endpoint {
+        api_key_env: Some("KEY".into()),
         headers: vec![("x-extra".into(), "yes".into())],
         timeouts,
-        token_limit_field: None,
+        ..Endpoint::new(Wire::OpenAi(Quirks::default()), base_url)
     };
-    let client =
-        insula_inference::http::client(insula_inference::http::ClientOptions::default()).expect("client");
-    OpenAiCompatible::new(config, client).expect("config")
+    let connection = endpoint.connect("acme", |_| Some(KEY.into()));
+    connection.expect("config").chat()
 }
 
 fn request() -> ChatRequest {
@@ -50,7 +52,7 @@ fn request() -> ChatRequest {
 
 /// All events of a stream, and the error that ended it.
 async fn drain(upstream: &Upstream) -> (Vec<ChatEvent>, Option<Error>) {
-    let mut stream = match model(upstream).stream(request()).await {
+    let mut stream = match model(upstream).stream(&request()).await {
         Ok(stream) => stream,
         Err(error) => return (Vec::new(), Some(error)),
     };
@@ -202,6 +204,12 @@ async fn garbage_is_an_upstream_failure() {
     assert_upstream(error, "not JSON");
     let upstream = Upstream::stream(vec![Step::Bytes("<html>\nwelcome\n\n".into())]).await;
     assert_upstream(drain(&upstream).await.1, "broke off");
+    let upstream = Upstream::stream(vec![done()]).await;
+    assert_upstream(drain(&upstream).await.1, "without a choice");
+    let upstream = Upstream::stream(vec![piece("a"), done()])
+        .await
+        .with_header("content-type", "text/html; charset=utf-8");
+    assert_upstream(drain(&upstream).await.1, "not an answer");
 }
 
 #[tokio::test]
@@ -232,7 +240,7 @@ async fn a_line_without_end_is_given_up() {
 async fn silence_is_bounded() {
     let upstream = Upstream::stream(vec![Step::Hang]).await;
     assert_upstream(
-        model(&upstream).stream(request()).await.err(),
+        model(&upstream).stream(&request()).await.err(),
         "too long to begin",
     );
     // Comments show that the connection lives, not that an answer begins.
@@ -242,7 +250,7 @@ async fn silence_is_bounded() {
     ];
     let upstream = Upstream::stream(chatter.into_iter().cycle().take(20).collect()).await;
     assert_upstream(
-        model(&upstream).stream(request()).await.err(),
+        model(&upstream).stream(&request()).await.err(),
         "too long to begin",
     );
     let upstream = Upstream::stream(vec![piece("a"), Step::Hang]).await;
@@ -286,7 +294,7 @@ async fn thinking_counts_as_beginning() {
 #[tokio::test]
 async fn dropping_the_stream_hangs_up() {
     let upstream = Upstream::stream(vec![piece("a"), Step::Hang]).await;
-    let mut stream = model(&upstream).stream(request()).await.expect("a stream");
+    let mut stream = model(&upstream).stream(&request()).await.expect("a stream");
     stream.next().await.expect("an event").expect("content");
     assert!(!upstream.hung_up());
     drop(stream);
@@ -314,7 +322,7 @@ async fn a_whole_answer() {
     let body = json!({"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}],
                       "usage": {"prompt_tokens": 5, "completion_tokens": 2}});
     let upstream = Upstream::json(200, body).await;
-    let completion = model(&upstream).complete(request()).await.expect("an answer");
+    let completion = model(&upstream).complete(&request()).await.expect("an answer");
     assert_eq!(
         (completion.content.as_deref(), completion.usage),
         (Some("hi"), Some(USED))
@@ -327,14 +335,14 @@ async fn statuses_become_the_domains_errors() {
     let error =
         |message: &str| json!({"error": {"message": message, "param": "messages", "code": "invalid_value"}});
     let upstream = Upstream::json(400, error("too many messages")).await;
-    let Err(Error::Invalid { message, param, code }) = model(&upstream).complete(request()).await else {
+    let Err(Error::Invalid { message, param, code }) = model(&upstream).complete(&request()).await else {
         panic!()
     };
     let expected = ("too many messages", Some("messages"), Some("invalid_value"));
     assert_eq!((message.as_str(), param.as_deref(), code), expected);
 
     let upstream = Upstream::json(401, error("Incorrect API key: sk-hush-hush")).await;
-    let refused = model(&upstream).stream(request()).await.err().expect("an error");
+    let refused = model(&upstream).stream(&request()).await.err().expect("an error");
     assert!(!format!("{refused:?} {refused}").contains("hush"), "{refused:?}");
     assert!(matches!(
         refused,
@@ -347,7 +355,7 @@ async fn statuses_become_the_domains_errors() {
     let upstream = Upstream::json(429, error("slow down"))
         .await
         .with_header("retry-after", "12");
-    let limited = model(&upstream).stream(request()).await.err();
+    let limited = model(&upstream).stream(&request()).await.err();
     let Some(Error::Upstream {
         status, retry_after, ..
     }) = limited
@@ -357,7 +365,7 @@ async fn statuses_become_the_domains_errors() {
     assert_eq!((status, retry_after), (Some(429), Some(Duration::from_secs(12))));
 
     let upstream = Upstream::json(502, json!("<html>")).await;
-    let failed = model(&upstream).complete(request()).await.err();
+    let failed = model(&upstream).complete(&request()).await.err();
     assert!(
         matches!(
             failed,
@@ -374,7 +382,7 @@ async fn statuses_become_the_domains_errors() {
 async fn nobody_there_is_an_upstream_failure() {
     let upstream = Upstream::closed().await;
     assert_upstream(
-        model(&upstream).complete(request()).await.err(),
+        model(&upstream).complete(&request()).await.err(),
         "cannot be reached",
     );
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use insula_tenancy::{AssistantId, Scope, TenantContext, TenantTx, VectorStoreId};
 
 use crate::page::{Listing, Page, unknown_cursor};
-use crate::{Error, Models, Result, Services, vector_store};
+use crate::{Error, Result, Services, vector_store};
 
 /// A preset.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,18 +44,18 @@ pub struct AssistantSettings {
 pub async fn create(
     tx: &mut TenantTx,
     cx: &TenantContext,
-    models: &Models,
+    services: &Services,
     name: &str,
     settings: AssistantSettings,
 ) -> Result<Assistant> {
-    if models.find_chat(name).is_some() || models.find_embedder(name).is_some() {
+    if services.routes.find(name).is_some() || services.models.find_embedder(name).is_some() {
         return Err(Error::invalid(
             "name",
             format!("'{name}' is the name of a model."),
         ));
     }
     check_name(name)?;
-    check(models, &settings)?;
+    check(services, &settings)?;
     may_read(cx, &settings)?;
     check_stores(tx, &settings.vector_store_ids).await?;
     let id = store::insert(tx, name, &settings).await?;
@@ -103,7 +103,7 @@ pub async fn update(
     id: AssistantId,
     settings: AssistantSettings,
 ) -> Result<Assistant> {
-    check(&services.models, &settings)?;
+    check(services, &settings)?;
     may_read(cx, &settings)?;
     let mut tx = services.db.tenant(cx).await?;
     check_stores(&mut tx, &settings.vector_store_ids).await?;
@@ -146,8 +146,8 @@ fn check_name(name: &str) -> Result<()> {
     ))
 }
 
-fn check(models: &Models, settings: &AssistantSettings) -> Result<()> {
-    if models.find_chat(&settings.model).is_none() {
+fn check(services: &Services, settings: &AssistantSettings) -> Result<()> {
+    if services.routes.find_chat(&settings.model).is_none() {
         return Err(Error::model_not_found(&settings.model));
     }
     if settings.instructions.chars().count() > 65_536 || settings.instructions.contains('\0') {

@@ -6,19 +6,24 @@
 //! markers `[n]` in its answer become citations.
 
 mod asked;
+mod bill;
 mod cite;
 pub mod extractive;
 mod ground;
 
-use std::sync::Arc;
-
+use futures::join;
+use insula_tenancy::meter::{Entered, Metered, Refused, Standings};
 use insula_tenancy::{TenantContext, VectorStoreId};
 
 pub use cite::find_citations;
 
-use crate::model::{ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatStream, Completion, Passage, Role};
+use crate::model::{ChatMessage, ChatOptions, ChatRequest, ChatStream, Completion, Passage, Role};
+use crate::route::tenant::{self, Choice};
+use crate::route::{self, Answered, RouteCall};
 use crate::search::Filter;
-use crate::{Error, Result, Services, assistant};
+use crate::{Error, Result, Services, assistant, metering};
+
+use self::bill::{Bill, Billed, Prompt, Reservation};
 
 /// Vector stores that an answer is to come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,11 +53,27 @@ pub struct ChatCall {
 
 /// A call that is ready to be sent to its model.
 pub struct PreparedChat {
-    model: Arc<dyn ChatModel>,
+    choice: Choice,
     request: ChatRequest,
+    entered: Entered,
+}
+
+/// An answer, and what belongs to it.
+pub struct Answer<T> {
+    /// The answer.
+    pub answer: T,
+    /// The passages that it may cite.
+    pub passages: Vec<Passage>,
+    /// How the tenant's limits stand.
+    pub standings: Standings,
 }
 
 impl PreparedChat {
+    /// Who answers to the model's name for this tenant.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
     /// The passages that the answer may cite.
     pub fn passages(&self) -> &[Passage] {
         &self.request.passages
@@ -61,37 +82,137 @@ impl PreparedChat {
     /// Answers in one piece.
     ///
     /// # Errors
-    /// What the model fails with.
-    pub async fn complete(self) -> Result<(Completion, Vec<Passage>)> {
-        let passages = self.request.passages.clone();
-        let completion = self.model.complete(self.request).await?;
-        Ok((cite::cite(completion, &passages), passages))
+    /// [`Error::LimitReached`], [`Error::BudgetExceeded`]; what the model fails with.
+    pub async fn complete(self) -> Result<Answer<Completion>> {
+        let Begun {
+            choice,
+            request,
+            call,
+            metered,
+            prompt,
+        } = self.begin().await?;
+        let passages = request.passages.clone();
+        let standings = metered.standings();
+        let (answered, durable) = join!(route::complete(&choice.route, request, &call), metered.durable());
+        let Answered { mut answer, taken } = match answered {
+            Ok(answered) => answered,
+            Err(failed) => return Err(bill::fail(metered, failed)),
+        };
+        durable?;
+        Bill::open(metered, &taken, prompt).complete(&mut answer);
+        Ok(Answer {
+            answer: cite::cite(answer, &passages),
+            passages,
+            standings,
+        })
     }
 
     /// Answers piece by piece. Dropping the stream cancels the call at the provider.
     ///
     /// # Errors
-    /// What the model fails with before the first piece.
-    pub async fn stream(self) -> Result<(ChatStream, Vec<Passage>)> {
-        let passages = self.request.passages.clone();
-        let events = self.model.stream(self.request).await?;
-        Ok((cite::cite_stream(events, passages.clone()), passages))
+    /// [`Error::LimitReached`], [`Error::BudgetExceeded`]; what the model fails with before the first piece.
+    pub async fn stream(self) -> Result<Answer<ChatStream>> {
+        let Begun {
+            choice,
+            request,
+            call,
+            metered,
+            prompt,
+        } = self.begin().await?;
+        let passages = request.passages.clone();
+        let standings = metered.standings();
+        let (answered, durable) = join!(route::stream(&choice.route, request, &call), metered.durable());
+        let Answered { answer, taken } = match answered {
+            Ok(answered) => answered,
+            Err(failed) => return Err(bill::fail(metered, failed)),
+        };
+        durable?;
+        let billed: ChatStream = Box::pin(Billed::new(answer, Bill::open(metered, &taken, prompt)));
+        let answer = if passages.is_empty() {
+            billed
+        } else {
+            cite::cite_stream(billed, passages.clone())
+        };
+        Ok(Answer {
+            answer,
+            passages,
+            standings,
+        })
     }
+
+    /// Reserves what the call may take, and writes it down.
+    async fn begin(self) -> Result<Begun> {
+        let Self {
+            choice,
+            mut request,
+            mut entered,
+        } = self;
+        let route = &choice.route;
+        let asked = request.options.max_tokens;
+        if entered.has_budgets() && !route.is_free() {
+            // What is reserved has to be a bound.
+            request.options.max_tokens = Some(route.output_bound(asked));
+        }
+        let prompt = Prompt::of(&request);
+        let at = entered.now();
+        let reservation = Reservation {
+            route,
+            prompt: &prompt,
+            asked,
+            at,
+            own_key: false,
+        };
+        let metered = match entered.begin(reservation.quick()).await {
+            // The quick bound is a high one. What the call really needs may be there.
+            Err(Refused::Budget { .. }) => {
+                let exact = reservation.exact(&*route.targets[0].counter);
+                entered.begin(exact).await
+            }
+            begun => begun,
+        }?;
+        let call = RouteCall {
+            facts: choice.facts.clone(),
+            ..RouteCall::new(at)
+        };
+        Ok(Begun {
+            choice,
+            request,
+            call,
+            metered,
+            prompt,
+        })
+    }
+}
+
+/// A call that may go on.
+struct Begun {
+    choice: Choice,
+    request: ChatRequest,
+    call: RouteCall,
+    metered: Metered,
+    prompt: Prompt,
 }
 
 /// Finds the model and the passages of a call.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown model or store; [`Error::Invalid`] for an embedding model or values out of range.
-pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) -> Result<PreparedChat> {
+/// [`Error::LimitReached`]; [`Error::NotFound`] for an unknown model or store; [`Error::Invalid`] for an embedding model or values out of range.
+pub async fn prepare(
+    services: &Services,
+    cx: &TenantContext,
+    call: ChatCall,
+    metered_as: metering::Request,
+) -> Result<PreparedChat> {
     let ChatCall {
         model,
         mut messages,
         options,
         mut grounding,
     } = call;
-    let mut route = services.models.find_chat(&model).cloned();
-    if route.is_none() {
+    let entered = metering::enter(services, cx, &metered_as, &model).await?;
+    let chat = |choice: &Choice| choice.route.is_chat();
+    let mut choice = tenant::find(services, cx, &model).await?.filter(chat);
+    if choice.is_none() {
         let mut tx = services.db.tenant(cx).await?;
         let found = assistant::find_by_name(&mut tx, &model).await?;
         tx.commit().await?;
@@ -106,7 +227,7 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
             });
         };
         let settings = assistant.settings;
-        route = services.models.find_chat(&settings.model).cloned();
+        choice = tenant::find(services, cx, &settings.model).await?.filter(chat);
         if !settings.instructions.trim().is_empty() {
             messages.insert(0, ChatMessage::text(Role::System, settings.instructions));
         }
@@ -119,7 +240,7 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
             });
         }
     }
-    let route = route.ok_or_else(|| Error::model_not_found(&model))?;
+    let choice = choice.ok_or_else(|| Error::model_not_found(&model))?;
     let grounded = grounding.is_some();
     let passages = match grounding {
         Some(grounding) => ground::retrieve(services, cx, &messages, grounding).await?,
@@ -129,14 +250,15 @@ pub async fn prepare(services: &Services, cx: &TenantContext, call: ChatCall) ->
         ground::instruct(&mut messages, &passages);
     }
     let request = ChatRequest {
-        model: route.upstream_model,
+        model: String::new(),
         messages,
         options,
         passages,
         grounded,
     };
     Ok(PreparedChat {
-        model: route.model,
+        choice,
         request,
+        entered,
     })
 }

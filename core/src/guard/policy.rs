@@ -15,8 +15,8 @@ use crate::{Error, Result};
 pub struct Policy {
     rules: Rules,
     regions: Vec<personal::phone::Region>,
-    /// One per rule of terms.
-    terms: Vec<Terms>,
+    /// One per rule of terms, with what decisions call it.
+    terms: Vec<(String, Terms)>,
     fingerprint: [u8; 32],
 }
 
@@ -52,7 +52,10 @@ impl Policy {
             .iter()
             .filter_map(|code| personal::phone::region(code))
             .collect();
-        let terms = rules.blocked_terms.iter().map(|rule| Terms::compile(&rule.terms));
+        let terms = rules.blocked_terms.iter().map(|rule| {
+            let name = format!("blocked_terms.{}", rule.name);
+            Terms::compile(&rule.terms).map(|terms| (name, terms))
+        });
         let written = serde_json::to_vec(&rules).map_err(Error::internal)?;
         Ok(Self {
             regions,
@@ -93,7 +96,7 @@ impl Policy {
         }
         let rules = self.rules.blocked_terms.iter().zip(&self.terms);
         let mut folded = None;
-        for (_, terms) in rules.filter(|(rule, _)| rule.places.contains(&place)) {
+        for (_, (_, terms)) in rules.filter(|(rule, _)| rule.places.contains(&place)) {
             let folded = folded.get_or_insert_with(|| Folded::words(text));
             let from = terms.open_from(&folded.text);
             if from < folded.text.len() {
@@ -159,13 +162,13 @@ impl Policy {
     fn unwanted(&self, text: &str, place: Place) -> Vec<Found<'_>> {
         let mut found = Vec::new();
         let mut folded = None;
-        for (rule, terms) in self.rules.blocked_terms.iter().zip(&self.terms) {
+        for (rule, (name, terms)) in self.rules.blocked_terms.iter().zip(&self.terms) {
             if !rule.places.contains(&place) {
                 continue;
             }
             let folded = folded.get_or_insert_with(|| Folded::words(text));
             found.extend(terms.find(&folded.text).into_iter().map(|range| Found {
-                rule: &rule.name,
+                rule: name,
                 what: "a blocked term",
                 placeholder: "[REDACTED]",
                 range: folded.original(range),

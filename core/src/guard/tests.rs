@@ -153,7 +153,7 @@ fn an_answer_that_is_blocked_is_withheld() {
         (None, Some(FinishReason::ContentFilter))
     );
     assert!(guarded.refusal.is_some());
-    assert_eq!(said(&decisions), [("rivals".to_owned(), "block", 1)]);
+    assert_eq!(said(&decisions), [("blocked_terms.rivals".to_owned(), "block", 1)]);
 }
 
 /// What a stream of these pieces becomes.
@@ -200,7 +200,7 @@ async fn words_are_not_held_back_longer_than_it_takes() {
 async fn a_stream_ends_where_it_is_blocked_or_long_enough() {
     let (texts, finish, decisions) = streamed(&rivals("block", "output"), &["Buy from ac", "me co", "rp today"]).await;
     assert_eq!((texts.concat().as_str(), finish), ("Buy from ", Some(FinishReason::ContentFilter)));
-    assert_eq!(said(&decisions), [("rivals".to_owned(), "block", 1)]);
+    assert_eq!(said(&decisions), [("blocked_terms.rivals".to_owned(), "block", 1)]);
 
     let policy = rules(serde_json::json!({"output": {"max_characters": 5}}));
     let (texts, finish, _) = streamed(&policy, &["été", " à la mer"]).await;

@@ -223,9 +223,9 @@ pub struct Completion {
 #[async_trait]
 pub trait ChatModel: Send + Sync + 'static {
     /// Answers in one piece.
-    async fn complete(&self, request: ChatRequest) -> Result<Completion>;
+    async fn complete(&self, request: &ChatRequest) -> Result<Completion>;
 
     /// Answers piece by piece. An error before the first event is returned here, so that the caller still has
     /// a status line to put it in.
-    async fn stream(&self, request: ChatRequest) -> Result<ChatStream>;
+    async fn stream(&self, request: &ChatRequest) -> Result<ChatStream>;
 }

@@ -70,6 +70,88 @@ pub fn vector_weight(query: &str, model_languages: &[String]) -> f64 {
     }
 }
 
+/// The detector's code of a language that is named by its two-letter (ISO 639-1) or three-letter code; `None` for one that the
+/// detector does not know.
+pub fn code_of(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let short = TWO_LETTERS.iter().find(|(two, _)| *two == name);
+    let code = short.map_or_else(|| canonical(&name), |(_, code)| code);
+    whatlang::Lang::from_code(code).map(|language| language.code())
+}
+
+/// ISO 639-1 to the detector's codes.
+const TWO_LETTERS: [(&str, &str); 69] = [
+    ("af", "afr"),
+    ("ak", "aka"),
+    ("am", "amh"),
+    ("ar", "ara"),
+    ("az", "aze"),
+    ("be", "bel"),
+    ("bg", "bul"),
+    ("bn", "ben"),
+    ("ca", "cat"),
+    ("cs", "ces"),
+    ("cy", "cym"),
+    ("da", "dan"),
+    ("de", "deu"),
+    ("el", "ell"),
+    ("en", "eng"),
+    ("eo", "epo"),
+    ("es", "spa"),
+    ("et", "est"),
+    ("fa", "pes"),
+    ("fi", "fin"),
+    ("fr", "fra"),
+    ("gu", "guj"),
+    ("he", "heb"),
+    ("hi", "hin"),
+    ("hr", "hrv"),
+    ("hu", "hun"),
+    ("hy", "hye"),
+    ("id", "ind"),
+    ("it", "ita"),
+    ("ja", "jpn"),
+    ("jv", "jav"),
+    ("ka", "kat"),
+    ("km", "khm"),
+    ("kn", "kan"),
+    ("ko", "kor"),
+    ("la", "lat"),
+    ("lt", "lit"),
+    ("lv", "lav"),
+    ("mk", "mkd"),
+    ("ml", "mal"),
+    ("mr", "mar"),
+    ("my", "mya"),
+    ("nb", "nob"),
+    ("ne", "nep"),
+    ("nl", "nld"),
+    ("no", "nob"),
+    ("or", "ori"),
+    ("pa", "pan"),
+    ("pl", "pol"),
+    ("pt", "por"),
+    ("ro", "ron"),
+    ("ru", "rus"),
+    ("si", "sin"),
+    ("sk", "slk"),
+    ("sl", "slv"),
+    ("sn", "sna"),
+    ("sr", "srp"),
+    ("sv", "swe"),
+    ("ta", "tam"),
+    ("te", "tel"),
+    ("th", "tha"),
+    ("tk", "tuk"),
+    ("tl", "tgl"),
+    ("tr", "tur"),
+    ("uk", "ukr"),
+    ("ur", "urd"),
+    ("uz", "uzb"),
+    ("vi", "vie"),
+    ("zh", "cmn"),
+];
+
 /// Maps macro-language and two-letter codes that model cards use to the detector's codes.
 fn canonical(code: &str) -> &str {
     match code {
@@ -146,6 +228,24 @@ mod tests {
         let query = "Wie lange dauert es, bis die Rückerstattung nach der Rücksendung überwiesen wird?";
         assert_eq!(vector_weight(query, &english), RELATED_WEIGHT);
         assert_eq!(vector_weight(query, &languages(&["eng", "deu"])), 1.0);
+    }
+
+    #[test]
+    fn languages_are_named_by_either_code() {
+        for (name, code) in [
+            ("ar", Some("ara")),
+            ("ARA", Some("ara")),
+            ("zho", Some("cmn")),
+            ("en", Some("eng")),
+            ("xx", None),
+        ] {
+            assert_eq!(code_of(name), code, "{name}");
+        }
+        for language in whatlang::Lang::all() {
+            assert_eq!(code_of(language.code()), Some(language.code()));
+        }
+        let unknown = TWO_LETTERS.iter().filter(|(two, _)| code_of(two).is_none());
+        assert_eq!(unknown.collect::<Vec<_>>(), [&("", ""); 0]);
     }
 
     #[test]

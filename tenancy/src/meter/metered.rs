@@ -35,8 +35,8 @@ impl Metered {
         segment: Segment,
         held: Held,
         standings: Standings,
+        started: Instant,
     ) -> Self {
-        let now = Instant::now();
         Self {
             inner,
             open: Some(Open {
@@ -45,8 +45,8 @@ impl Metered {
                 held,
             }),
             standings,
-            started: now,
-            noted: now,
+            started,
+            noted: Instant::now(),
         }
     }
 
@@ -55,7 +55,7 @@ impl Metered {
         self.standings
     }
 
-    /// Since the call was admitted.
+    /// Since the call was let in.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }

@@ -1,8 +1,9 @@
 //! Admission and settlement of every metered call.
 //!
-//! [`Meter::admit`] looks at limits and budgets, reserves what the call may take at most, and writes its event to the
-//! journal; what it gives back is the right to go on. [`Metered::end`] settles with what the call really took. A
-//! [`Metered`] that is dropped settles with what was noted until then: the caller left, and what was produced is charged.
+//! [`Meter::enter`] looks at the limits of calls. [`Entered::begin`] looks at tokens and budgets, reserves what the call may
+//! take at most, and writes its event to the journal; what it gives back is the right to go on. [`Metered::end`] settles
+//! with what the call really took. A [`Metered`] that is dropped settles with what was noted until then: the caller left,
+//! and what was produced is charged.
 
 mod account;
 mod metered;
@@ -11,8 +12,9 @@ mod upkeep;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use self::account::Accounts;
@@ -20,7 +22,7 @@ use crate::limit::{Metric, Permits, Window};
 use crate::server::Server;
 use crate::usage::journal::Journal;
 use crate::usage::{Details, Endpoint, Recorder, Tokens, UsageEvent};
-use crate::{Actor, Db, Error, Money, Result, TenantContext};
+use crate::{Actor, Db, Error, Money, Result, TenantContext, TenantId};
 
 pub use self::metered::Metered;
 pub use crate::limit::Standing;
@@ -72,9 +74,9 @@ impl Inner {
     }
 }
 
-/// What a call wants to do.
+/// Who calls what.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct Call {
     /// The request's id, which becomes the event's.
     pub id: Uuid,
     /// What is called.
@@ -83,14 +85,19 @@ pub struct Ask {
     pub model: String,
     /// For whom, as the tenant calls them.
     pub end_user: Option<String>,
+    /// Whether the answer is streamed.
+    pub streamed: bool,
+}
+
+/// What a call will take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amounts {
     /// Tokens that it will read, as well as they can be known, and the most that it will write.
     pub tokens: Tokens,
     /// The most that it will cost.
     pub cost: Money,
     /// What it costs if nothing of its answer is ever known.
     pub least_cost: Money,
-    /// Whether the answer is streamed.
-    pub streamed: bool,
 }
 
 /// How the limits stand after a call was admitted, or refused.
@@ -172,11 +179,11 @@ impl Meter {
         Ok(Self { inner })
     }
 
-    /// Admits a call, or says why not. Asks the database only now and then.
+    /// Lets a call in, or says why not: limits of calls, per minute and at once. Asks the database only now and then.
     ///
     /// # Errors
     /// See [`Refused`]. A call that is refused has taken nothing.
-    pub async fn admit(&self, cx: &TenantContext, ask: Ask) -> Result<Metered, Refused> {
+    pub async fn enter(&self, cx: &TenantContext, call: Call) -> Result<Entered, Refused> {
         let inner = &self.inner;
         if inner.recorder.waiting() > MOST_WAITING {
             return Err(Error::Unavailable("usage cannot be recorded".into()).into());
@@ -185,80 +192,18 @@ impl Meter {
             Actor::Key(id) => Some(id.uuid()),
             Actor::Job(_) => None,
         };
-        let account = inner.accounts.get(cx.tenant_id(), key_id, &ask.model).await?;
-        let mut held = Held::default();
-        self.reserve(&account, &ask, &mut held).await?;
-        let standings = account.standings();
-        let event = UsageEvent {
-            tenant_id: cx.tenant_id().uuid(),
-            id: ask.id,
-            started_at: inner.server.now(),
+        let account = inner.accounts.get(cx.tenant_id(), key_id, &call.model).await?;
+        let mut entered = Entered {
+            inner: Arc::clone(inner),
+            account,
+            tenant_id: cx.tenant_id(),
             key_id,
-            end_user: ask.end_user,
-            endpoint: ask.endpoint,
-            model: ask.model,
-            latency_us: 0,
-            details: Details {
-                streamed: ask.streamed,
-                cost: ask.least_cost,
-                tokens: Tokens {
-                    input: ask.tokens.input,
-                    ..Tokens::default()
-                },
-                ..Details::default()
-            },
+            call,
+            held: Held::default(),
+            started: Instant::now(),
         };
-        match inner.journal.write(&event) {
-            Ok(segment) => {
-                inner.written.fetch_add(1, Ordering::Release);
-                Ok(Metered::new(Arc::clone(inner), event, segment, held, standings))
-            }
-            Err(error) => Err(journal_error(&inner.folder, &error).into()),
-        }
-    }
-
-    async fn reserve(&self, account: &account::Account, ask: &Ask, held: &mut Held) -> Result<(), Refused> {
-        let (db, server) = (&self.inner.db, &*self.inner.server);
-        for permits in &account.permits {
-            if let Err(limit) = permits.enter(db, server).await {
-                return Err(Refused::Limit {
-                    kind: LimitKind::Concurrency,
-                    limit,
-                    retry_after: Duration::from_secs(1),
-                    standings: account.standings(),
-                });
-            }
-            held.permits.push(Arc::clone(permits));
-        }
-        let tokens = i64::try_from(ask.tokens.total()).unwrap_or(i64::MAX);
-        for window in &account.windows {
-            let (need, kind) = match window.metric() {
-                Metric::Requests => (1, LimitKind::Requests),
-                Metric::Tokens => (tokens, LimitKind::Tokens),
-            };
-            if let Err(standing) = window.take(db, server, need).await {
-                return Err(Refused::Limit {
-                    kind,
-                    limit: standing.limit,
-                    retry_after: standing.reset.max(Duration::from_millis(1)),
-                    standings: account.standings(),
-                });
-            }
-            held.windows.push((Arc::clone(window), need));
-        }
-        if account.has_budgets() {
-            let now = server.now();
-            for (purse, name) in self.inner.accounts.purses(account, ask.end_user.as_deref(), now) {
-                if !purse.reserve(db, server, ask.cost).await? {
-                    return Err(Refused::Budget {
-                        name,
-                        standings: account.standings(),
-                    });
-                }
-                held.purses.push((purse, ask.cost));
-            }
-        }
-        Ok(())
+        entered.take(Metric::Requests, 1).await?;
+        Ok(entered)
     }
 
     /// Waits until everything that has ended is in the database, at most for `patience`. `false`: it is not.
@@ -283,12 +228,157 @@ impl Meter {
     }
 }
 
+/// A call that was let in and has not begun. Dropped, it did not happen.
+pub struct Entered {
+    inner: Arc<Inner>,
+    account: Arc<account::Account>,
+    tenant_id: TenantId,
+    key_id: Option<Uuid>,
+    call: Call,
+    held: Held,
+    started: Instant,
+}
+
+impl Entered {
+    /// How the limits stand.
+    pub fn standings(&self) -> Standings {
+        self.account.standings()
+    }
+
+    /// The time by the database's clock, without asking it.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.inner.server.now()
+    }
+
+    /// Whether a hard budget applies, so that what the call may cost has to be bounded.
+    pub fn has_budgets(&self) -> bool {
+        self.account.has_budgets()
+    }
+
+    /// Begins the call: takes its tokens from limits and its cost from budgets, and writes its event to the journal. On
+    /// [`Refused`] the call can be begun again with smaller amounts.
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn begin(&mut self, amounts: Amounts) -> Result<Metered, Refused> {
+        // What a refused attempt has taken is given back by dropping it.
+        let mut more = Entered {
+            inner: Arc::clone(&self.inner),
+            account: Arc::clone(&self.account),
+            tenant_id: self.tenant_id,
+            key_id: self.key_id,
+            call: self.call.clone(),
+            held: Held::default(),
+            started: self.started,
+        };
+        let tokens = i64::try_from(amounts.tokens.total()).unwrap_or(i64::MAX);
+        more.take(Metric::Tokens, tokens).await?;
+        more.reserve(amounts.cost).await?;
+        let Entered { call, inner, .. } = &more;
+        let event = UsageEvent {
+            tenant_id: self.tenant_id.uuid(),
+            id: call.id,
+            started_at: inner.server.now(),
+            key_id: self.key_id,
+            end_user: call.end_user.clone(),
+            endpoint: call.endpoint,
+            model: call.model.clone(),
+            latency_us: 0,
+            details: Details {
+                streamed: call.streamed,
+                cost: amounts.least_cost,
+                tokens: Tokens {
+                    input: amounts.tokens.input,
+                    ..Tokens::default()
+                },
+                ..Details::default()
+            },
+        };
+        let segment = inner
+            .journal
+            .write(&event)
+            .map_err(|error| journal_error(&inner.folder, &error))?;
+        inner.written.fetch_add(1, Ordering::Release);
+        let mut held = std::mem::take(&mut self.held);
+        held.append(&mut more.held);
+        let standings = self.account.standings();
+        Ok(Metered::new(
+            Arc::clone(&self.inner),
+            event,
+            segment,
+            held,
+            standings,
+            self.started,
+        ))
+    }
+
+    async fn take(&mut self, metric: Metric, need: i64) -> Result<(), Refused> {
+        let (db, server) = (&self.inner.db, &*self.inner.server);
+        let refused = |kind, limit, retry_after| Refused::Limit {
+            kind,
+            limit,
+            retry_after,
+            standings: self.account.standings(),
+        };
+        if metric == Metric::Requests {
+            for permits in &self.account.permits {
+                if let Err(limit) = permits.enter(db, server).await {
+                    return Err(refused(LimitKind::Concurrency, limit, Duration::from_secs(1)));
+                }
+                self.held.permits.push(Arc::clone(permits));
+            }
+        }
+        let windows = self.account.windows.iter();
+        for window in windows.filter(|window| window.metric() == metric) {
+            if let Err(standing) = window.take(db, server, need).await {
+                let kind = match metric {
+                    Metric::Requests => LimitKind::Requests,
+                    Metric::Tokens => LimitKind::Tokens,
+                };
+                return Err(refused(
+                    kind,
+                    standing.limit,
+                    standing.reset.max(Duration::from_millis(1)),
+                ));
+            }
+            self.held.windows.push((Arc::clone(window), need));
+        }
+        Ok(())
+    }
+
+    async fn reserve(&mut self, cost: Money) -> Result<(), Refused> {
+        if !self.account.has_budgets() {
+            return Ok(());
+        }
+        let inner = &self.inner;
+        let end_user = self.call.end_user.as_deref();
+        for (purse, name) in inner.accounts.purses(&self.account, end_user, inner.server.now()) {
+            if !purse.reserve(&inner.db, &inner.server, cost).await? {
+                return Err(Refused::Budget {
+                    name,
+                    standings: self.account.standings(),
+                });
+            }
+            self.held.purses.push((purse, cost));
+        }
+        Ok(())
+    }
+}
+
 /// What a call has taken. Dropped, it gives everything back: the call did not happen.
 #[derive(Default)]
 struct Held {
     permits: Vec<Arc<Permits>>,
     windows: Vec<(Arc<Window>, i64)>,
     purses: Vec<(Arc<crate::budget::Purse>, Money)>,
+}
+
+impl Held {
+    fn append(&mut self, other: &mut Self) {
+        self.permits.append(&mut other.permits);
+        self.windows.append(&mut other.windows);
+        self.purses.append(&mut other.purses);
+    }
 }
 
 impl Drop for Held {

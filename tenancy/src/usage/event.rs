@@ -93,9 +93,7 @@ pub struct Details {
     pub upstream_model: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
-    /// The HTTP status that the caller saw.
-    pub status: u16,
-    /// The code of an error.
+    /// The code of what went wrong.
     pub error: Option<String>,
     /// What it took.
     pub tokens: Tokens,
@@ -122,7 +120,6 @@ impl Default for Details {
             provider: None,
             upstream_model: None,
             outcome: Outcome::Cancelled,
-            status: 200,
             error: None,
             tokens: Tokens::default(),
             cost: Money::ZERO,

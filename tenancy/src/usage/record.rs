@@ -31,13 +31,13 @@ pub(crate) struct Recorded {
 const RECORD: &str = "
 with came as (
   insert into usage_events
-    (tenant_id, id, started_at, key_id, end_user, endpoint, model, provider, upstream_model, outcome, status, error,
+    (tenant_id, id, started_at, key_id, end_user, endpoint, model, provider, upstream_model, outcome, error,
      input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, first_token_us, attempts, streamed,
      cache_hit, estimated, decisions)
   select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-    $8::text[], $9::text[], $10::text[], $11::smallint[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
-    $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::smallint[], $21::boolean[], $22::boolean[],
-    $23::boolean[], $24::jsonb[])
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+    $16::bigint[], $17::bigint[], $18::bigint[], $19::smallint[], $20::boolean[], $21::boolean[], $22::boolean[],
+    $23::jsonb[])
   on conflict do nothing
   returning tenant_id, started_at, key_id, end_user, endpoint, model, outcome, cache_hit, input_tokens, cached_tokens,
             output_tokens, reasoning_tokens, cost, latency_us
@@ -113,7 +113,6 @@ pub(crate) async fn record(
         .bind(column(events, |event| event.details.provider.as_deref()))
         .bind(column(events, |event| event.details.upstream_model.as_deref()))
         .bind(column(events, |event| event.details.outcome.as_str()))
-        .bind(column(events, |event| small(event.details.status)))
         .bind(column(events, |event| event.details.error.as_deref()))
         .bind(column(events, |event| big(event.details.tokens.input)))
         .bind(column(events, |event| big(event.details.tokens.cached)))

@@ -8,8 +8,10 @@ mod tools;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use insula_core::{Error, chat};
+use insula_core::chat::Answer;
+use insula_core::{Error, chat, metering};
 use insula_tenancy::scope_types::ChatWrite;
+use insula_tenancy::usage::Endpoint;
 use insula_tenancy::{Scope, new_uuid};
 
 pub use self::request::CreateChatCompletion;
@@ -17,7 +19,8 @@ use self::response::Head;
 pub use self::response::{ChatCompletion, ChatCompletionChunk};
 use super::wire::now;
 use crate::app::App;
-use crate::http::{ApiResult, Caller, Json};
+use crate::http::limits::Limited;
+use crate::http::{ApiResult, Caller, Json, RequestId};
 
 /// Answers a conversation, in one piece or as a stream, grounded in documents where stores are named.
 #[utoipa::path(
@@ -30,6 +33,7 @@ use crate::http::{ApiResult, Caller, Json};
 )]
 pub async fn create_chat_completion(
     caller: Caller<ChatWrite>,
+    request_id: RequestId,
     State(app): State<App>,
     Json(request): Json<CreateChatCompletion>,
 ) -> ApiResult<Response> {
@@ -44,7 +48,13 @@ pub async fn create_chat_completion(
         created: now(),
         model: checked.call.model.clone(),
     };
-    let prepared = chat::prepare(&app.services, &caller, checked.call)
+    let metered_as = metering::Request {
+        id: request_id.uuid(),
+        end_user: checked.call.options.user.clone(),
+        endpoint: Endpoint::ChatCompletions,
+        streamed: checked.stream,
+    };
+    let prepared = chat::prepare(&app.services, &caller, checked.call, metered_as)
         .await
         .map_err(|error| {
             if names_stores {
@@ -54,11 +64,21 @@ pub async fn create_chat_completion(
             }
         })?;
     if checked.stream {
-        let (events, passages) = prepared.stream().await?;
-        return Ok(stream::respond(head, events, passages, checked.include_usage));
+        let Answer {
+            answer,
+            passages,
+            standings,
+        } = prepared.stream().await?;
+        let stream = stream::respond(head, answer, passages, checked.include_usage);
+        return Ok(Limited(standings, stream).into_response());
     }
-    let (completion, passages) = prepared.complete().await?;
-    Ok(Json(ChatCompletion::new(head, completion, &passages)).into_response())
+    let Answer {
+        answer,
+        passages,
+        standings,
+    } = prepared.complete().await?;
+    let completion = ChatCompletion::new(head, answer, &passages);
+    Ok(Limited(standings, Json(completion)).into_response())
 }
 
 /// The path of a field of the grounding, seen from the body.

@@ -5,16 +5,18 @@ mod input;
 use axum::extract::State;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use insula_core::Error;
 use insula_core::model::EmbedPurpose;
+use insula_core::{Error, metering};
 use insula_inference::cl100k;
 use insula_tenancy::scope_types::EmbeddingsWrite;
+use insula_tenancy::usage::Endpoint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::input::Input;
 use crate::app::App;
-use crate::http::{ApiResult, Caller, Json};
+use crate::http::limits::Limited;
+use crate::http::{ApiResult, Caller, Json, RequestId};
 
 /// Up to this many texts are taken for a person's question, which goes before bulk work.
 const INTERACTIVE_ITEMS: usize = 8;
@@ -33,6 +35,8 @@ pub struct CreateEmbedding {
     /// Length of the vectors, at most the model's own. Shorter ones are cut and brought back to unit length.
     #[schema(minimum = 1)]
     pub dimensions: Option<usize>,
+    /// For whom, as the tenant calls them: budgets and usage can be told apart by it.
+    pub user: Option<String>,
 }
 
 /// How vectors are written.
@@ -101,10 +105,11 @@ pub struct EmbeddingUsage {
     responses((status = OK, body = EmbeddingList))
 )]
 pub async fn create_embedding(
-    _caller: Caller<EmbeddingsWrite>,
+    caller: Caller<EmbeddingsWrite>,
+    request_id: RequestId,
     State(app): State<App>,
     Json(request): Json<CreateEmbedding>,
-) -> ApiResult<Json<EmbeddingList>> {
+) -> ApiResult<Limited<Json<EmbeddingList>>> {
     request.input.check()?;
     let Some(model) = app.services.models.find_embedder(&request.model) else {
         return Err(Error::model_not_found(&request.model).into());
@@ -122,7 +127,24 @@ pub async fn create_embedding(
     } else {
         EmbedPurpose::Bulk
     };
-    let embeddings = model.embedder.embed(texts, purpose).await?;
+    let call = metering::Request {
+        id: request_id.uuid(),
+        end_user: request.user,
+        endpoint: Endpoint::Embeddings,
+        streamed: false,
+    };
+    let services = &app.services;
+    let mut entered = metering::enter(services, &caller, &call, &request.model).await?;
+    let bytes = texts.iter().map(String::len).sum();
+    let metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
+    let standings = metered.standings();
+    let embeddings = match model.embedder.embed(texts, purpose).await {
+        Ok(embeddings) => embeddings,
+        Err(error) => {
+            metering::fail(metered, &error, 1);
+            return Err(error.into());
+        }
+    };
     let format = request.encoding_format.unwrap_or_default();
     let data = embeddings
         .vectors
@@ -136,8 +158,9 @@ pub async fn create_embedding(
                 embedding: write(vector, format),
             }
         });
-    let tokens = embeddings.tokens.iter().sum();
-    Ok(Json(EmbeddingList {
+    let tokens: usize = embeddings.tokens.iter().sum();
+    metering::settle_reading(metered, tokens as u64);
+    let list = EmbeddingList {
         object: "list",
         data: data.collect(),
         model: request.model,
@@ -145,7 +168,8 @@ pub async fn create_embedding(
             prompt_tokens: tokens,
             total_tokens: tokens,
         },
-    }))
+    };
+    Ok(Limited(standings, Json(list)))
 }
 
 fn check_dimensions(asked: Option<usize>, native: usize) -> Result<usize, Error> {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use tokenizers::Tokenizer;
 use tokio::sync::Semaphore;
 
-/// Bytes above which a text is counted in pieces: an encoding takes a hundred times the memory of its text.
-const PIECE_BYTES: usize = 64 * 1024;
+use crate::pieces::Pieces;
 
 /// Bytes tokenized per visit to the blocking pool, so that a cancelled request stops soon and large requests
 /// take turns.
@@ -75,30 +74,6 @@ impl Counter {
 impl TokenCounter for Counter {
     fn count(&self, text: &str) -> usize {
         Pieces(text).map(|piece| self.count_piece(piece)).sum()
-    }
-}
-
-/// Cuts a large text after white space, where tokenizers split as well, so that the counts add up.
-struct Pieces<'a>(&'a str);
-
-impl<'a> Iterator for Pieces<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let mut end = self.0.len();
-        if end > PIECE_BYTES {
-            let window = &self.0[..self.0.floor_char_boundary(PIECE_BYTES)];
-            end = window
-                .rfind(char::is_whitespace)
-                .filter(|&at| at > 0)
-                .unwrap_or(window.len());
-        }
-        let (piece, rest) = self.0.split_at(end);
-        self.0 = rest;
-        Some(piece)
     }
 }
 

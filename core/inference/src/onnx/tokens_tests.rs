@@ -1,4 +1,5 @@
 use super::*;
+use crate::pieces::PIECE_BYTES;
 
 /// Words are tokens; `<s>` stands before every text.
 fn counter(max_tokens: usize) -> Counter {

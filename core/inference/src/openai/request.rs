@@ -2,9 +2,9 @@
 
 use insula_core::model::{ChatMessage, ChatRequest, Role};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::TokenLimitField;
+use super::{ChatOption, Quirks, SystemRole, TokenLimitField};
 
 /// The body of `POST /chat/completions`. What is not set is left to the provider.
 #[derive(Debug, Serialize)]
@@ -41,6 +41,8 @@ pub(super) struct Body<'a> {
     stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
+    #[serde(flatten)]
+    extra: &'a Map<String, Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,7 +52,7 @@ struct StreamOptions {
 
 #[derive(Debug, Serialize)]
 struct Message<'a> {
-    role: Role,
+    role: &'static str,
     /// Always there, if need be as `null`: some providers refuse messages without it.
     content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,32 +77,54 @@ struct Function<'a> {
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a ChatRequest, stream: bool, limit: TokenLimitField) -> Self {
+    pub(super) fn new(request: &'a ChatRequest, stream: bool, quirks: &'a Quirks) -> Self {
         let options = &request.options;
-        let max = |field| options.max_tokens.filter(|_| field == limit);
+        let max = |field| options.max_tokens.filter(|_| field == quirks.token_limit_field);
+        let sends = |option| quirks.sends(option);
         Self {
             model: &request.model,
-            messages: request.messages.iter().map(message).collect(),
+            messages: request
+                .messages
+                .iter()
+                .map(|one| message(one, quirks.system_role))
+                .collect(),
             max_tokens: max(TokenLimitField::MaxTokens),
             max_completion_tokens: max(TokenLimitField::MaxCompletionTokens),
-            temperature: options.temperature,
-            top_p: options.top_p,
-            stop: &options.stop,
-            presence_penalty: options.presence_penalty,
-            frequency_penalty: options.frequency_penalty,
-            seed: options.seed,
+            temperature: options.temperature.filter(|_| sends(ChatOption::Temperature)),
+            top_p: options
+                .top_p
+                .filter(|&p| sends(ChatOption::TopP) && !(quirks.top_p_below_one && p >= 1.0)),
+            stop: Some(options.stop.as_slice())
+                .filter(|_| sends(ChatOption::Stop))
+                .unwrap_or_default(),
+            presence_penalty: options
+                .presence_penalty
+                .filter(|_| sends(ChatOption::PresencePenalty)),
+            frequency_penalty: options
+                .frequency_penalty
+                .filter(|_| sends(ChatOption::FrequencyPenalty)),
+            seed: options.seed.filter(|_| sends(ChatOption::Seed)),
             tools: &options.tools,
-            tool_choice: options.tool_choice.as_ref(),
-            parallel_tool_calls: options.parallel_tool_calls,
-            response_format: options.response_format.as_ref(),
-            user: options.user.as_deref(),
+            tool_choice: options
+                .tool_choice
+                .as_ref()
+                .filter(|_| sends(ChatOption::ToolChoice)),
+            parallel_tool_calls: options
+                .parallel_tool_calls
+                .filter(|_| sends(ChatOption::ParallelToolCalls)),
+            response_format: options
+                .response_format
+                .as_ref()
+                .filter(|_| sends(ChatOption::ResponseFormat)),
+            user: options.user.as_deref().filter(|_| sends(ChatOption::User)),
             stream: stream.then_some(true),
-            stream_options: stream.then_some(StreamOptions { include_usage: true }),
+            stream_options: (stream && quirks.stream_usage).then_some(StreamOptions { include_usage: true }),
+            extra: &quirks.extra_body,
         }
     }
 }
 
-fn message(message: &ChatMessage) -> Message<'_> {
+fn message(message: &ChatMessage, system: SystemRole) -> Message<'_> {
     let calls = message.tool_calls.iter().map(|call| Call {
         id: &call.id,
         r#type: "function",
@@ -109,8 +133,15 @@ fn message(message: &ChatMessage) -> Message<'_> {
             arguments: &call.arguments,
         },
     });
+    let role = match (message.role, system) {
+        (Role::System, SystemRole::System) => "system",
+        (Role::System, SystemRole::Developer) => "developer",
+        (Role::User, _) => "user",
+        (Role::Assistant, _) => "assistant",
+        (Role::Tool, _) => "tool",
+    };
     Message {
-        role: message.role,
+        role,
         content: message.content.as_deref(),
         name: message.name.as_deref(),
         tool_calls: calls.collect(),
@@ -123,9 +154,10 @@ mod tests {
     use insula_core::model::{ChatOptions, ToolCall};
     use serde_json::json;
 
+    use super::super::Flavour;
     use super::*;
 
-    fn wire(messages: Vec<ChatMessage>, options: ChatOptions, stream: bool, limit: TokenLimitField) -> Value {
+    fn wire(messages: Vec<ChatMessage>, options: ChatOptions, stream: bool, quirks: &Quirks) -> Value {
         let request = ChatRequest {
             model: "m".into(),
             messages,
@@ -133,7 +165,7 @@ mod tests {
             passages: Vec::new(),
             grounded: false,
         };
-        serde_json::to_value(Body::new(&request, stream, limit)).expect("JSON")
+        serde_json::to_value(Body::new(&request, stream, quirks)).expect("JSON")
     }
 
     #[test]
@@ -142,7 +174,7 @@ mod tests {
             vec![ChatMessage::text(Role::User, "hi")],
             ChatOptions::default(),
             false,
-            TokenLimitField::MaxTokens,
+            &Quirks::default(),
         );
         assert_eq!(
             body,
@@ -152,12 +184,7 @@ mod tests {
 
     #[test]
     fn streams_ask_for_usage() {
-        let body = wire(
-            Vec::new(),
-            ChatOptions::default(),
-            true,
-            TokenLimitField::MaxTokens,
-        );
+        let body = wire(Vec::new(), ChatOptions::default(), true, &Quirks::default());
         assert_eq!(body["stream"], true);
         assert_eq!(body["stream_options"], json!({"include_usage": true}));
     }
@@ -168,12 +195,12 @@ mod tests {
             max_tokens: Some(5),
             ..ChatOptions::default()
         };
-        let body = wire(Vec::new(), options(), false, TokenLimitField::MaxTokens);
+        let body = wire(Vec::new(), options(), false, &Quirks::default());
         assert_eq!(
             (&body["max_tokens"], &body["max_completion_tokens"]),
             (&json!(5), &Value::Null)
         );
-        let body = wire(Vec::new(), options(), false, TokenLimitField::MaxCompletionTokens);
+        let body = wire(Vec::new(), options(), false, &Quirks::of(Flavour::Openai));
         assert_eq!(
             (&body["max_tokens"], &body["max_completion_tokens"]),
             (&Value::Null, &json!(5))
@@ -203,7 +230,7 @@ mod tests {
             stop: vec!["END".into()],
             ..ChatOptions::default()
         };
-        let body = wire(vec![asked, result], options, false, TokenLimitField::MaxTokens);
+        let body = wire(vec![asked, result], options, false, &Quirks::default());
         let function = json!({"name": "f", "arguments": "{\"a\":1}"});
         assert_eq!(
             body["messages"],
@@ -217,5 +244,34 @@ mod tests {
         assert_eq!(body["tools"][0]["function"]["name"], "f");
         assert_eq!(body["response_format"]["type"], "json_object");
         assert_eq!(body["stop"], json!(["END"]));
+    }
+
+    #[test]
+    fn quirks_change_what_is_sent() {
+        let options = ChatOptions {
+            seed: Some(1),
+            top_p: Some(1.0),
+            parallel_tool_calls: Some(false),
+            ..ChatOptions::default()
+        };
+        let quirks = Quirks {
+            system_role: SystemRole::Developer,
+            unsupported: vec![ChatOption::Seed, ChatOption::ParallelToolCalls],
+            stream_usage: false,
+            top_p_below_one: true,
+            extra_body: Map::from_iter([("reasoning_effort".to_owned(), json!("low"))]),
+            ..Quirks::default()
+        };
+        let body = wire(
+            vec![ChatMessage::text(Role::System, "be short")],
+            options,
+            true,
+            &quirks,
+        );
+        assert_eq!(
+            body,
+            json!({"model": "m", "messages": [{"role": "developer", "content": "be short"}], "stream": true,
+                   "reasoning_effort": "low"})
+        );
     }
 }

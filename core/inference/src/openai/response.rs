@@ -4,7 +4,7 @@ use insula_core::Result;
 use insula_core::model::{ChatEvent, Completion, FinishReason, TokenUsage, ToolCall, ToolCallDelta};
 use serde_json::Value;
 
-use super::failure::Provider;
+use crate::upstream::Provider;
 
 /// Reads a whole answer.
 pub(super) fn completion(provider: &Provider, body: &[u8]) -> Result<Completion> {
@@ -15,7 +15,7 @@ pub(super) fn completion(provider: &Provider, body: &[u8]) -> Result<Completion>
     }
     let choice = choice(&body).ok_or_else(|| provider.broken("sent an answer without a choice"))?;
     let message = &choice["message"];
-    let tool_calls: Vec<ToolCall> = deltas(message, &mut CallIndexes::default())
+    let tool_calls: Vec<ToolCall> = deltas(&message["tool_calls"], &mut CallIndexes::default())
         .into_iter()
         .map(whole)
         .collect();
@@ -69,18 +69,20 @@ pub(super) fn error(body: &Value) -> Option<&Value> {
     body.get("error").filter(|error| !error.is_null())
 }
 
-/// The first choice; there are no others, as only one is ever asked for.
-pub(super) fn choice(body: &Value) -> Option<&Value> {
+/// The first choice; there should be no others, as only one is ever asked for.
+fn choice(body: &Value) -> Option<&Value> {
     body.get("choices")?.as_array()?.first()
 }
 
 /// Why generation ended, if it did. Words that nobody knows mean that the model was done.
 pub(super) fn finish_reason(choice: &Value) -> Option<FinishReason> {
-    let reason = choice
-        .get("finish_reason")?
-        .as_str()
-        .filter(|reason| !reason.is_empty())?;
+    reason(choice.get("finish_reason")?.as_str()?)
+}
+
+/// What a finish reason means. Nothing is not one.
+pub(super) fn reason(reason: &str) -> Option<FinishReason> {
     Some(match reason {
+        "" => return None,
         "length" | "max_tokens" => FinishReason::Length,
         "tool_calls" | "function_call" => FinishReason::ToolCalls,
         "content_filter" => FinishReason::ContentFilter,
@@ -104,7 +106,11 @@ pub(super) fn text(value: &Value) -> Option<String> {
 
 /// What the call cost, wherever the answer says so.
 pub(super) fn usage(body: &Value) -> Option<TokenUsage> {
-    let usage = body.get("usage").filter(|usage| usage.is_object())?;
+    token_usage(body.get("usage")?)
+}
+
+/// The numbers of a usage object.
+pub(super) fn token_usage(usage: &Value) -> Option<TokenUsage> {
     let count = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
     let (prompt, completion) = (count("/prompt_tokens"), count("/completion_tokens"));
     if prompt.is_none() && completion.is_none() {
@@ -145,15 +151,10 @@ impl CallIndexes {
     }
 }
 
-/// The pieces of tool calls in a message or delta, at most one per index.
-pub(super) fn deltas(message: &Value, indexes: &mut CallIndexes) -> Vec<ToolCallDelta> {
+/// The pieces in the `tool_calls` of a message or delta, at most one per index.
+pub(super) fn deltas(calls: &Value, indexes: &mut CallIndexes) -> Vec<ToolCallDelta> {
     let mut deltas: Vec<ToolCallDelta> = Vec::new();
-    for call in message
-        .get("tool_calls")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
+    for call in calls.as_array().into_iter().flatten() {
         let word = |value: Option<&Value>| value?.as_str().filter(|word| !word.is_empty()).map(str::to_owned);
         let function = call.get("function");
         let id = word(call.get("id"));

@@ -88,11 +88,7 @@ fn errors_and_nonsense_are_upstream_failures() {
 #[test]
 fn unnumbered_fragments_find_their_call() {
     let mut indexes = CallIndexes::default();
-    let mut next = |call: Value| {
-        deltas(&json!({"tool_calls": [call]}), &mut indexes)
-            .remove(0)
-            .index
-    };
+    let mut next = |call: Value| deltas(&json!([call]), &mut indexes).remove(0).index;
     assert_eq!(next(json!({"id": "a", "function": {"name": "f"}})), 0);
     assert_eq!(next(json!({"function": {"arguments": "{"}})), 0);
     assert_eq!(next(json!({"id": "a", "function": {"arguments": "}"}})), 0);
@@ -103,11 +99,11 @@ fn unnumbered_fragments_find_their_call() {
 
 #[test]
 fn fragments_of_one_index_are_joined() {
-    let message = json!({"tool_calls": [
+    let calls = json!([
         {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}},
         {"index": 0, "function": {"arguments": "}"}},
-    ]});
-    let deltas = deltas(&message, &mut CallIndexes::default());
+    ]);
+    let deltas = deltas(&calls, &mut CallIndexes::default());
     let expected = ToolCallDelta {
         index: 0,
         id: Some("a".into()),

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::openai::HeaderError;
-
 /// A `routes.toml` that cannot be used. Never quotes a line of it, as somebody may have put a key there.
 #[derive(Debug, thiserror::Error)]
 pub enum RoutesError {
@@ -25,20 +23,4 @@ pub enum RoutesError {
         /// What is wrong with it.
         message: String,
     },
-}
-
-/// A provider that cannot be used, though the file is right.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The variable with its key is not set.
-    #[error("provider '{provider}' takes its key from the environment variable {variable}, which is not set")]
-    NoKey {
-        /// The provider.
-        provider: String,
-        /// The variable.
-        variable: String,
-    },
-    /// A header or the key has characters that HTTP does not allow.
-    #[error(transparent)]
-    Header(#[from] HeaderError),
 }

@@ -14,17 +14,26 @@
 //! context_window = 400000
 //! ```
 
+mod build;
 mod error;
 mod file;
+mod provider;
+mod route_entry;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use reqwest::Url;
-use secrecy::SecretString;
+use insula_core::route::{
+    self, Capabilities, Condition, Cooldown, DEFAULT_MAX_OUTPUT_TOKENS, Detour, Prices, Retries, RouteKind,
+    Strategy,
+};
 
-use crate::openai::{OpenAiCompatible, OpenAiConfig, Timeouts, TokenLimitField};
+use crate::endpoint::Endpoint;
+use crate::upstream::Timeouts;
 
-pub use self::error::{ConnectError, RoutesError};
+pub use self::build::Parts;
+pub use self::error::RoutesError;
 
 /// The model that answers from the documents alone; always there, whatever the file says.
 pub const EXTRACTIVE: &str = "insula/extractive";
@@ -37,6 +46,8 @@ const EXTRACTIVE_PROVIDER: &str = "extractive";
 pub struct Routes {
     providers: Vec<Provider>,
     routes: Vec<Route>,
+    /// Of the file.
+    lines: usize,
 }
 
 /// A service that serves models.
@@ -53,45 +64,85 @@ pub struct Provider {
 pub enum ProviderKind {
     /// Built in: sentences of the documents, no model at all. Implemented in `insula-core`.
     Extractive,
-    /// OpenAI's wire format over HTTP.
-    OpenAiCompatible(Endpoint),
+    /// Over HTTP.
+    Http(Box<Endpoint>),
 }
 
-/// Where an OpenAI-compatible provider is.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// The part before `/chat/completions`.
-    pub base_url: Url,
-    /// The environment variable that holds the key.
-    pub api_key_env: Option<String>,
-    /// Further headers, by name.
-    pub headers: Vec<(String, SecretString)>,
-    /// Bounds in time.
-    pub timeouts: Timeouts,
-    /// How the token limit is sent, where the host's name does not tell.
-    pub token_limit_field: Option<TokenLimitField>,
-}
-
-/// A model that clients can ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A model that clients can ask for, as in the file.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// The name that clients send.
     pub model: String,
-    /// Who may answer, in the order in which they are tried. Never empty.
+    /// What it does.
+    pub kind: RouteKind,
+    /// Who is called first.
+    pub strategy: Strategy,
+    /// Who may answer. Never empty.
     pub targets: Vec<Target>,
+    /// How often it is tried again.
+    pub retries: Retries,
+    /// When targets rest.
+    pub cooldown: Cooldown,
     /// Tokens that prompt and answer may have together.
     pub context_window: Option<u32>,
+    /// Most tokens that an answer is expected to have.
+    pub max_output_tokens: u32,
+    /// What its models can do.
+    pub capabilities: Capabilities,
+    /// Where calls of some kind go instead.
+    pub detours: Vec<Detour>,
+    /// Routes that answer when all targets have failed.
+    pub fallbacks: Vec<Arc<str>>,
+    /// Routes that answer what is too long for this one.
+    pub context_window_fallbacks: Vec<Arc<str>>,
     /// Shown in `GET /v1/models`.
     pub owned_by: String,
+    /// How long answers may be served from the response cache.
+    pub cache_ttl: Option<Duration>,
+    /// Where in the file it is, counted from 1; 0 for what is built in.
+    pub line: usize,
 }
 
-/// A model at a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A model at a provider, as in the file.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// Name of a provider in the same [`Routes`].
     pub provider: String,
     /// What the provider calls the model.
     pub upstream_model: String,
+    /// Its share under [`Strategy::Weighted`].
+    pub weight: u32,
+    /// Bounds in time that differ from the provider's.
+    pub timeouts: TimeoutOverrides,
+    /// Which calls it is for.
+    pub condition: Condition,
+    /// What its tokens cost.
+    pub prices: Prices,
+}
+
+/// Bounds in time; what is absent is as it is without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimeoutOverrides {
+    /// To a connection.
+    pub connect: Option<Duration>,
+    /// To the first event of a stream.
+    pub first_token: Option<Duration>,
+    /// Between two lines of a stream.
+    pub between_chunks: Option<Duration>,
+    /// The whole call.
+    pub total: Option<Duration>,
+}
+
+impl TimeoutOverrides {
+    /// `timeouts` with these in their places.
+    pub fn over(&self, timeouts: Timeouts) -> Timeouts {
+        Timeouts {
+            connect: self.connect.unwrap_or(timeouts.connect),
+            first_token: self.first_token.unwrap_or(timeouts.first_token),
+            between_chunks: self.between_chunks.unwrap_or(timeouts.between_chunks),
+            total: self.total.unwrap_or(timeouts.total),
+        }
+    }
 }
 
 impl Routes {
@@ -100,12 +151,27 @@ impl Routes {
         let target = Target {
             provider: EXTRACTIVE_PROVIDER.into(),
             upstream_model: EXTRACTIVE.into(),
+            weight: 1,
+            timeouts: TimeoutOverrides::default(),
+            condition: Condition::default(),
+            prices: Prices::default(),
         };
         let route = Route {
             model: EXTRACTIVE.into(),
+            kind: RouteKind::Chat,
+            strategy: Strategy::default(),
             targets: vec![target],
+            retries: Retries::default(),
+            cooldown: Cooldown::default(),
             context_window: None,
+            max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
+            capabilities: Capabilities::ALL,
+            detours: Vec::new(),
+            fallbacks: Vec::new(),
+            context_window_fallbacks: Vec::new(),
             owned_by: "insula".into(),
+            cache_ttl: None,
+            line: 0,
         };
         let provider = Provider {
             name: EXTRACTIVE_PROVIDER.into(),
@@ -114,6 +180,7 @@ impl Routes {
         Self {
             providers: vec![provider],
             routes: vec![route],
+            lines: 0,
         }
     }
 
@@ -129,6 +196,55 @@ impl Routes {
             source,
         })?;
         Self::parse(&text)
+    }
+
+    /// Checks that the embedding models are those that are `running`: vectors that are stored were made by them, and a server
+    /// registers models when it starts.
+    ///
+    /// # Errors
+    /// With the line of the model that is new or of other dimensions; with the last line for one that is gone.
+    pub fn check_embeddings(&self, running: &[Arc<route::Route>]) -> Result<(), RoutesError> {
+        let wrong = |line, field: &str, message: String| {
+            Err(RoutesError::Invalid {
+                line,
+                field: field.to_owned(),
+                message,
+            })
+        };
+        for new in &self.routes {
+            let RouteKind::Embeddings(card) = &new.kind else {
+                continue;
+            };
+            let old = running.iter().find(|old| *old.name == *new.model);
+            match old.map(|old| &old.kind) {
+                Some(RouteKind::Embeddings(old)) if old == card => {}
+                Some(RouteKind::Embeddings(old)) => {
+                    let message = format!(
+                        "the embedding model '{}' was started with {} dimensions and cannot be changed while the server runs",
+                        new.model, old.dimensions
+                    );
+                    return wrong(new.line, "route.dimensions", message);
+                }
+                _ => {
+                    let message = format!("the embedding model '{}' is new, and needs a restart", new.model);
+                    return wrong(new.line, "route.model", message);
+                }
+            }
+        }
+        let gone = running.iter().find(|old| {
+            let kept = self.find(&old.name).is_some_and(|new| new.kind == old.kind);
+            !old.is_chat() && !kept
+        });
+        match gone {
+            Some(old) => {
+                let message = format!(
+                    "the embedding model '{}' is missing; removing it needs a restart",
+                    old.name
+                );
+                wrong(self.lines, "route.model", message)
+            }
+            None => Ok(()),
+        }
     }
 
     /// All routes: what is built in first, then as in the file.
@@ -152,35 +268,8 @@ impl Routes {
     }
 }
 
-impl Endpoint {
-    /// A chat model on this endpoint. `variable` looks up an environment variable; `provider` is the name for
-    /// messages.
-    pub fn connect(
-        &self,
-        provider: &str,
-        client: reqwest::Client,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<OpenAiCompatible, ConnectError> {
-        let key = |name: &String| {
-            let key = variable(name)
-                .map(|key| key.trim().to_owned())
-                .filter(|key| !key.is_empty());
-            key.map(SecretString::from).ok_or_else(|| ConnectError::NoKey {
-                provider: provider.to_owned(),
-                variable: name.clone(),
-            })
-        };
-        let config = OpenAiConfig {
-            name: provider.to_owned(),
-            base_url: self.base_url.clone(),
-            api_key: self.api_key_env.as_ref().map(key).transpose()?,
-            headers: self.headers.clone(),
-            timeouts: self.timeouts,
-            token_limit_field: self.token_limit_field,
-        };
-        Ok(OpenAiCompatible::new(config, client)?)
-    }
-}
-
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod route_tests;

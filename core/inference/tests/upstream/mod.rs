@@ -151,12 +151,8 @@ fn respond(script: Script, state: Arc<Shared>) -> Result<Response, Infallible> {
         }
         Script::Stream(steps) => {
             let body = Body::from_stream(play(steps, Alive(state)));
-            (
-                headers,
-                [("content-type", "text/event-stream; charset=utf-8")],
-                body,
-            )
-                .into_response()
+            let events = [("content-type", "text/event-stream; charset=utf-8")];
+            (events, headers, body).into_response()
         }
     })
 }

@@ -126,12 +126,12 @@ impl Extractive {
 
 #[async_trait]
 impl ChatModel for Extractive {
-    async fn complete(&self, request: ChatRequest) -> Result<Completion> {
-        self.answer(&request).await
+    async fn complete(&self, request: &ChatRequest) -> Result<Completion> {
+        self.answer(request).await
     }
 
-    async fn stream(&self, request: ChatRequest) -> Result<ChatStream> {
-        let completion = self.answer(&request).await?;
+    async fn stream(&self, request: &ChatRequest) -> Result<ChatStream> {
+        let completion = self.answer(request).await?;
         Ok(futures::stream::iter(events(completion)).map(Ok).boxed())
     }
 }

@@ -41,7 +41,7 @@ fn shop() -> Vec<Passage> {
 
 async fn ask(question: &str, passages: Vec<Passage>) -> Completion {
     Extractive::new(None)
-        .complete(request(question, passages))
+        .complete(&request(question, passages))
         .await
         .unwrap()
 }
@@ -89,7 +89,7 @@ async fn says_when_the_documents_do_not_answer() {
 async fn says_how_to_attach_documents() {
     let mut plain = request("What is the refund period?", vec![]);
     plain.grounded = false;
-    let answer = Extractive::new(None).complete(plain).await.unwrap();
+    let answer = Extractive::new(None).complete(&plain).await.unwrap();
     assert!(answer.content.unwrap().contains("data_sources"));
 }
 
@@ -105,13 +105,13 @@ async fn limits_are_kept() {
     let extractive = Extractive::new(None);
     let mut short = request("Within how many days is a refund paid?", shop());
     short.options.max_tokens = Some(4);
-    let answer = extractive.complete(short).await.unwrap();
+    let answer = extractive.complete(&short).await.unwrap();
     assert_eq!(answer.finish_reason, Some(FinishReason::Length));
     assert!(answer.content.unwrap().split_whitespace().count() <= 4);
 
     let mut stopped = request("Within how many days is a refund paid?", shop());
     stopped.options.stop = vec!["14".into()];
-    let answer = extractive.complete(stopped).await.unwrap();
+    let answer = extractive.complete(&stopped).await.unwrap();
     let content = answer.content.unwrap();
     assert!(!content.contains("14") && answer.citations.iter().all(|c| c.index < content.chars().count()));
 }
@@ -120,11 +120,11 @@ async fn limits_are_kept() {
 async fn a_stream_says_the_same_as_a_whole_answer() {
     let extractive = Extractive::new(None);
     let whole = extractive
-        .complete(request("Within how many days is a refund paid?", shop()))
+        .complete(&request("Within how many days is a refund paid?", shop()))
         .await
         .unwrap();
     let stream = extractive
-        .stream(request("Within how many days is a refund paid?", shop()))
+        .stream(&request("Within how many days is a refund paid?", shop()))
         .await
         .unwrap();
     let events: Vec<ChatEvent> = stream.map(|event| event.unwrap()).collect().await;
@@ -207,7 +207,7 @@ async fn meaning_finds_what_words_do_not() {
     };
     let extractive = Extractive::new(Some(Arc::new(Thesaurus { card })));
     let answer = extractive
-        .complete(request("Can I get cash back somehow?", shop()))
+        .complete(&request("Can I get cash back somehow?", shop()))
         .await
         .unwrap();
     assert!(answer.content.unwrap().contains("We refund the full price. [2]"));

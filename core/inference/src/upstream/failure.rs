@@ -28,23 +28,35 @@ const KNOWN_CODES: [&str; 9] = [
 ];
 
 /// How providers without codes say that a prompt is too long.
-const TOO_LONG: [&str; 4] = [
+const TOO_LONG: [&str; 6] = [
     "maximum context length",
     "context size",
     "context window",
     "exceeds the model's context",
+    "input is too long",
+    "prompt is too long",
 ];
 
 /// Who failed: its name for messages, and what must not appear in them.
 #[derive(Debug)]
-pub(super) struct Provider {
+pub(crate) struct Provider {
     name: String,
     secrets: Vec<SecretString>,
 }
 
 impl Provider {
-    pub(super) fn new(name: String, secrets: Vec<SecretString>) -> Self {
+    pub(crate) fn new(name: String, secrets: Vec<SecretString>) -> Self {
         Self { name, secrets }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same with one more thing to hide.
+    pub(super) fn with_secret(&self, secret: SecretString) -> Self {
+        let secrets = self.secrets.iter().cloned().chain([secret]).collect();
+        Self::new(self.name.clone(), secrets)
     }
 
     fn upstream(&self, what: &str, status: Option<u16>, retry_after: Option<Duration>) -> Error {
@@ -56,17 +68,17 @@ impl Provider {
     }
 
     /// It answered, but not with what was asked for.
-    pub(super) fn broken(&self, what: &str) -> Error {
+    pub(crate) fn broken(&self, what: &str) -> Error {
         self.upstream(what, None, None)
     }
 
     /// Its stream ended before the answer did.
-    pub(super) fn truncated(&self) -> Error {
+    pub(crate) fn truncated(&self) -> Error {
         self.broken("broke off its answer")
     }
 
     /// It was too slow.
-    pub(super) fn timed_out(&self, to_do: &str) -> Error {
+    pub(crate) fn timed_out(&self, to_do: &str) -> Error {
         self.broken(&format!("took too long to {to_do}"))
     }
 
@@ -122,17 +134,17 @@ impl Provider {
     }
 
     /// It put an error object where an answer should be.
-    pub(super) fn reported(&self, error: &Value) -> Error {
+    pub(crate) fn reported(&self, error: &Value) -> Error {
         let said = Said::new(error);
         tracing::debug!(
             provider = self.name,
             message = said.message.map(|message| self.redact(message)),
             "provider reported an error within an answer"
         );
-        let status = error
-            .get("code")
-            .and_then(Value::as_u64)
-            .and_then(|code| u16::try_from(code).ok());
+        let code = error.get("code").and_then(Value::as_u64);
+        let status = code
+            .and_then(|code| u16::try_from(code).ok())
+            .or_else(|| said.status());
         self.upstream(
             "reported an error within its answer",
             status.filter(|s| (400..600).contains(s)),
@@ -182,6 +194,17 @@ impl<'a> Said<'a> {
             param: text("param"),
             code: text("code").or_else(|| text("type")),
         }
+    }
+
+    /// The status that Anthropic gives an error of this type when nothing has been sent yet.
+    fn status(&self) -> Option<u16> {
+        Some(match self.code? {
+            "rate_limit_error" => 429,
+            "api_error" => 500,
+            "timeout_error" => 504,
+            "overloaded_error" => 529,
+            _ => return None,
+        })
     }
 
     fn known_code(&self) -> Option<&'static str> {

@@ -1,0 +1,279 @@
+//! What an answer is charged: the provider's own count of tokens where it gives one, else ours.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use insula_tenancy::meter::{Amounts, Metered};
+use insula_tenancy::usage::{Outcome, Tokens};
+
+use crate::model::{ChatEvent, ChatMessage, ChatRequest, ChatStream, Completion, TokenCounter, TokenUsage};
+use crate::route::{Failed, Price, Route, Taken};
+use crate::{Error, Result, metering};
+
+/// Tokens that a message has besides its text: who speaks, where it begins and ends.
+const PER_MESSAGE: u64 = 4;
+
+/// The text of a prompt, for counting.
+pub(super) struct Prompt {
+    text: String,
+    messages: u64,
+}
+
+impl Prompt {
+    /// Everything of the request that the model reads.
+    pub(super) fn of(request: &ChatRequest) -> Self {
+        let mut text = String::with_capacity(request.messages.iter().map(length).sum());
+        for message in &request.messages {
+            text.push_str(message.content.as_deref().unwrap_or_default());
+            for call in &message.tool_calls {
+                text.push_str(&call.name);
+                text.push_str(&call.arguments);
+            }
+        }
+        for tool in &request.options.tools {
+            text.push_str(&tool.to_string());
+        }
+        if let Some(format) = &request.options.response_format {
+            text.push_str(&format.to_string());
+        }
+        Self {
+            text,
+            messages: request.messages.len() as u64,
+        }
+    }
+
+    /// Roughly how many tokens there are.
+    pub(super) fn roughly(&self) -> u64 {
+        metering::roughly(self.text.len()) + PER_MESSAGE * self.messages
+    }
+
+    /// More tokens than there are: none is shorter than a byte.
+    fn at_most(&self) -> u64 {
+        self.text.len() as u64 + 2 * PER_MESSAGE * (self.messages + 1)
+    }
+
+    /// How many tokens there are, by the model's tokenizer.
+    fn count(&self, counter: &dyn TokenCounter) -> u64 {
+        counter.count(&self.text) as u64 + PER_MESSAGE * self.messages
+    }
+}
+
+fn length(message: &ChatMessage) -> usize {
+    message.content.as_deref().map_or(0, str::len)
+}
+
+/// What is reserved for a call: by the length of its prompt, which is quick, or by counting, which is exact.
+pub(super) struct Reservation<'a> {
+    pub(super) route: &'a Route,
+    pub(super) prompt: &'a Prompt,
+    /// Most tokens that the caller asks for.
+    pub(super) asked: Option<u32>,
+    pub(super) at: chrono::DateTime<chrono::Utc>,
+    /// Whether the tenant pays the provider itself.
+    pub(super) own_key: bool,
+}
+
+impl Reservation<'_> {
+    pub(super) fn quick(&self) -> Amounts {
+        self.amounts(self.prompt.at_most())
+    }
+
+    pub(super) fn exact(&self, counter: &dyn TokenCounter) -> Amounts {
+        // Providers frame messages in their own way.
+        self.amounts(self.prompt.count(counter) + PER_MESSAGE * (self.prompt.messages + 1))
+    }
+
+    fn amounts(&self, input: u64) -> Amounts {
+        let output = u64::from(self.route.output_bound(self.asked));
+        let roughly = self.prompt.roughly();
+        let mut amounts = Amounts {
+            tokens: Tokens {
+                input: roughly,
+                output: self.asked.map_or(0, u64::from),
+                ..Tokens::default()
+            },
+            ..Amounts::default()
+        };
+        if !self.own_key && !self.route.is_free() {
+            amounts.cost = self.route.ceiling(input, output, self.at);
+            amounts.least_cost = self.route.ceiling(roughly, 0, self.at);
+        }
+        amounts
+    }
+}
+
+/// An answer under way, and what it is charged when it is over.
+pub(super) struct Bill {
+    metered: Metered,
+    price: Price,
+    counter: Arc<dyn TokenCounter>,
+    prompt: Prompt,
+    /// What was produced, as long as nobody has said how many tokens that is.
+    produced: String,
+    usage: Option<TokenUsage>,
+    finished: bool,
+}
+
+impl Bill {
+    /// Opens the bill of a call that is being answered.
+    pub(super) fn open(mut metered: Metered, taken: &Taken, prompt: Prompt) -> Self {
+        let attempts = u16::try_from(taken.attempts.len()).unwrap_or(u16::MAX);
+        metered.note(|details| {
+            details.provider = Some(taken.provider.to_string());
+            details.upstream_model = Some(taken.upstream_model.to_string());
+            details.attempts = attempts;
+        });
+        Self {
+            metered,
+            price: taken.price,
+            counter: Arc::clone(&taken.counter),
+            prompt,
+            produced: String::new(),
+            usage: None,
+            finished: false,
+        }
+    }
+
+    /// What the call took: as the provider says, or as it is counted here.
+    fn usage(&self) -> TokenUsage {
+        self.usage.unwrap_or_else(|| TokenUsage {
+            prompt_tokens: self.prompt.count(&*self.counter),
+            completion_tokens: self.counter.count(&self.produced) as u64,
+            ..TokenUsage::default()
+        })
+    }
+
+    /// Settles.
+    fn end(self, outcome: Outcome, error: Option<String>) {
+        let usage = self.usage();
+        let (price, counted) = (self.price, self.usage.is_none());
+        self.metered.end(|details| {
+            details.outcome = outcome;
+            details.error = error;
+            details.tokens = usage.into();
+            details.cost = price.cost(&usage);
+            details.estimated = counted;
+        });
+    }
+
+    /// Settles an answer in one piece, and completes what it says about itself.
+    pub(super) fn complete(mut self, completion: &mut Completion) {
+        self.usage = completion.usage;
+        if self.usage.is_none() {
+            self.produced = completion.content.clone().unwrap_or_default();
+            for call in &completion.tool_calls {
+                self.produced.push_str(&call.name);
+                self.produced.push_str(&call.arguments);
+            }
+        }
+        completion.usage = Some(self.usage());
+        self.end(Outcome::Completed, None);
+    }
+
+    fn note(&mut self, event: &ChatEvent) {
+        match event {
+            ChatEvent::Content(text) | ChatEvent::Refusal(text) => self.produced.push_str(text),
+            ChatEvent::ToolCalls(calls) => {
+                for call in calls {
+                    self.produced.push_str(call.name.as_deref().unwrap_or_default());
+                    self.produced.push_str(&call.arguments);
+                }
+            }
+            ChatEvent::Usage(usage) => {
+                self.usage = Some(*usage);
+                return;
+            }
+            ChatEvent::Finish(_) => {
+                self.finished = true;
+                return;
+            }
+            ChatEvent::Citations(_) => return,
+        }
+        let elapsed = self.metered.elapsed();
+        let (input, output) = (self.prompt.roughly(), metering::roughly(self.produced.len()));
+        let price = self.price;
+        self.metered.note(|details| {
+            if details.first_token_us.is_none() {
+                details.first_token_us = u64::try_from(elapsed.as_micros()).ok();
+            }
+            details.tokens.input = input;
+            details.tokens.output = output;
+            details.cost = price.cost(&TokenUsage {
+                prompt_tokens: input,
+                completion_tokens: output,
+                ..TokenUsage::default()
+            });
+        });
+    }
+}
+
+/// A stream whose bill is settled when it ends, fails, or is dropped.
+pub(super) struct Billed {
+    events: ChatStream,
+    bill: Option<Bill>,
+}
+
+impl Billed {
+    pub(super) fn new(events: ChatStream, bill: Bill) -> Self {
+        Self {
+            events,
+            bill: Some(bill),
+        }
+    }
+}
+
+impl Stream for Billed {
+    type Item = Result<ChatEvent>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = std::task::ready!(self.events.as_mut().poll_next(context));
+        match &next {
+            Some(Ok(event)) => {
+                if let Some(bill) = &mut self.bill {
+                    bill.note(event);
+                }
+            }
+            Some(Err(error)) => {
+                if let Some(bill) = self.bill.take() {
+                    bill.end(Outcome::Failed, Some(error.name()));
+                }
+            }
+            None => {
+                if let Some(bill) = self.bill.take() {
+                    let counted = bill.usage.is_none().then(|| bill.usage());
+                    bill.end(Outcome::Completed, None);
+                    // The caller may have asked for what the provider does not tell.
+                    if let Some(usage) = counted {
+                        return Poll::Ready(Some(Ok(ChatEvent::Usage(usage))));
+                    }
+                }
+            }
+        }
+        Poll::Ready(next)
+    }
+}
+
+impl Drop for Billed {
+    /// The caller left: what was produced until then is charged.
+    fn drop(&mut self) {
+        if let Some(bill) = self.bill.take() {
+            let whole = bill.finished;
+            bill.end(
+                if whole {
+                    Outcome::Completed
+                } else {
+                    Outcome::Cancelled
+                },
+                None,
+            );
+        }
+    }
+}
+
+/// Settles a call that nobody answered.
+pub(super) fn fail(metered: Metered, failed: Failed) -> Error {
+    metering::fail(metered, &failed.error, failed.attempts.len());
+    failed.error
+}

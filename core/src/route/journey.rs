@@ -1,0 +1,519 @@
+//! The way of one call from target to target, without the calling: a state machine that is told what became of each attempt
+//! and says what to do next. Time and dice are parameters.
+//!
+//! A *stage* is a route whose targets are tried: first the route that was asked for (or the one that a rule sends the call
+//! to), then its fallbacks. Within a stage each target that is well is tried once, at once; when all have failed, the stage
+//! pauses and begins a further round, as often as the route says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Route;
+use super::capability::Needs;
+use super::health::{Admission, Wait, micros};
+use super::price::Price;
+use super::rule::RouteFacts;
+use super::select::{self, Targets};
+use super::target::Target;
+use crate::Error;
+use crate::model::TokenCounter;
+
+/// The first pause between two rounds is chosen up to this; each further one up to twice as much.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// No pause is chosen longer than this; a target may ask for more.
+const LONGEST_CHOSEN_PAUSE: Duration = Duration::from_secs(2);
+
+/// A target that asks to be left alone for longer is tried again after this time nevertheless.
+const LONGEST_REST: Duration = Duration::from_secs(300);
+
+/// What became of one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered, or began to.
+    Answered,
+    /// It found fault with the request.
+    Refused,
+    /// The prompt is too long for it.
+    TooLong,
+    /// It limits our rate.
+    Limited,
+    /// It has no capacity.
+    Overloaded,
+    /// It took too long.
+    TimedOut,
+    /// It failed with this status, or could not be reached.
+    Failed(Option<u16>),
+}
+
+/// One attempt at one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// [`Target::name`].
+    pub target: Arc<str>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub micros: u64,
+}
+
+/// Who answered, and after what.
+#[derive(Clone)]
+pub struct Taken {
+    /// The route that answered: the one that was asked for, or one that follows from it.
+    pub route: Arc<str>,
+    /// The operator's name of the provider.
+    pub provider: Arc<str>,
+    /// What the provider calls the model.
+    pub upstream_model: Arc<str>,
+    /// What its tokens cost now.
+    pub price: Price,
+    /// All attempts, the successful one last.
+    pub attempts: Vec<Attempt>,
+    /// Whether nothing left this machine.
+    pub local: bool,
+    /// Counts tokens where the provider does not say how many there were.
+    pub counter: Arc<dyn TokenCounter>,
+}
+
+impl std::fmt::Debug for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Taken")
+            .field("route", &self.route)
+            .field("provider", &self.provider)
+            .field("upstream_model", &self.upstream_model)
+            .field("attempts", &self.attempts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Nobody answered.
+#[derive(Debug)]
+pub struct Failed {
+    /// The reason that helps the caller most.
+    pub error: Error,
+    /// All attempts; none when the request was refused before the first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What to do next.
+pub(super) enum Step<'a> {
+    /// Call this target.
+    Try(Try<'a>),
+    /// Wait so long, then ask again.
+    Pause(Duration),
+    /// Give up.
+    Over,
+}
+
+/// An attempt under way.
+pub(super) struct Try<'a> {
+    pub(super) route: &'a Route,
+    pub(super) target: &'a Target,
+    at: usize,
+    admission: Admission<'a>,
+}
+
+/// What is known of the call.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    pub(super) facts: &'a RouteFacts,
+    pub(super) needs: Needs,
+    pub(super) wait: Wait,
+    pub(super) prompt_tokens: Option<u64>,
+    /// The call is paid with the tenant's own key, whose faults are not the target's.
+    pub(super) own_key: bool,
+}
+
+struct Stage<'a> {
+    route: &'a Route,
+    /// Targets whose condition holds: they go first.
+    preferred: Targets,
+    eligible: Targets,
+    /// In this round.
+    tried: Targets,
+    /// Not to be called again.
+    spent: Targets,
+    round: u32,
+    attempted: bool,
+}
+
+pub(super) struct Journey<'a> {
+    of: Circumstances<'a>,
+    stage: Stage<'a>,
+    /// Where to go on when nobody is well: better a target that rests than no answer.
+    refuge: Option<Stage<'a>>,
+    rest: &'a [Arc<Route>],
+    larger: &'a [Arc<Route>],
+    attempts: Vec<Attempt>,
+    error: Option<Error>,
+}
+
+impl<'a> Journey<'a> {
+    /// # Errors
+    /// What can be said before any target is called: the models cannot do what is asked, none may be called, or none has room
+    /// for the prompt.
+    pub(super) fn begin(asked: &'a Route, of: Circumstances<'a>) -> Result<Self, Error> {
+        let detour = asked
+            .detours
+            .iter()
+            .position(|detour| detour.condition.holds(of.facts));
+        let route = detour
+            .and_then(|at| asked.ways.detours.get(at))
+            .map_or(asked, |route| route);
+        route.capabilities.check(&asked.name, of.needs)?;
+        let mut journey = Self {
+            of,
+            stage: Stage::new(route, of.facts),
+            refuge: None,
+            rest: &route.ways.fallbacks,
+            larger: &route.ways.larger,
+            attempts: Vec::new(),
+            error: None,
+        };
+        if !journey.fits(route) {
+            let error = too_long(&asked.name, route.context_window);
+            if !journey.go_larger() {
+                return Err(error);
+            }
+            journey.error = Some(error);
+        }
+        while journey.stage.eligible.is_empty() {
+            if !journey.next_stage() {
+                return Err(journey.error.unwrap_or_else(|| nobody_may(&asked.name, of.facts)));
+            }
+        }
+        Ok(journey)
+    }
+
+    /// What to do now.
+    pub(super) fn next(&mut self, now: u64, random: &mut impl FnMut() -> f64) -> Step<'a> {
+        loop {
+            if let Some(attempt) = self.stage.admit(now, self.of.wait, random) {
+                return Step::Try(attempt);
+            }
+            if let Some(pause) = self.stage.next_round(now, random) {
+                return Step::Pause(pause);
+            }
+            if self.next_stage() {
+                continue;
+            }
+            let nobody_was_asked = self.attempts.is_empty();
+            let refuge = self.refuge.take().filter(|_| nobody_was_asked);
+            return match refuge.and_then(|stage| stage.force()) {
+                Some(attempt) => Step::Try(attempt),
+                None => Step::Over,
+            };
+        }
+    }
+
+    /// The attempt succeeded after so long. The price is that of the moment `at`.
+    pub(super) fn answered(mut self, attempt: Try<'a>, took: Duration, at: DateTime<Utc>) -> Taken {
+        let Try {
+            route,
+            target,
+            admission,
+            ..
+        } = attempt;
+        admission.began(self.of.wait, micros(took));
+        self.note(target, Outcome::Answered, took);
+        Taken {
+            route: Arc::clone(&route.name),
+            provider: Arc::clone(&target.provider),
+            upstream_model: Arc::clone(&target.upstream_model),
+            price: target.prices.at(at),
+            attempts: self.attempts,
+            local: target.local,
+            counter: Arc::clone(&target.counter),
+        }
+    }
+
+    /// The attempt succeeded after so long, and nobody asks who it was.
+    pub(super) fn done(self, attempt: Try<'a>, took: Duration) {
+        attempt.admission.began(self.of.wait, micros(took));
+    }
+
+    /// The attempt failed. Whether to go on: with `false`, the error is the answer.
+    pub(super) fn failed(&mut self, attempt: Try<'a>, error: Error, took: Duration, now: u64) -> bool {
+        let Try {
+            route,
+            target,
+            at,
+            admission,
+        } = attempt;
+        let limit = match self.of.wait {
+            Wait::FirstToken => target.timeouts.first_token.min(target.timeouts.total),
+            Wait::Whole => target.timeouts.total,
+        };
+        let Verdict {
+            outcome,
+            blame,
+            again,
+        } = judge(&error, took >= limit);
+        self.note(target, outcome, took);
+        match outcome {
+            Outcome::Refused => {
+                self.error = Some(error);
+                return false;
+            }
+            Outcome::TooLong => {
+                self.error = Some(error);
+                return self.go_larger() || self.next_stage();
+            }
+            _ => {}
+        }
+        let asked_for = retry_after(&error);
+        let ours = match outcome {
+            // What the tenant's own account is refused says nothing about the target.
+            Outcome::Limited | Outcome::Failed(Some(401..=403)) => !self.of.own_key,
+            _ => true,
+        };
+        if blame && ours {
+            admission.failed(now, route.cooldown, asked_for.map(|time| time.min(LONGEST_REST)));
+        }
+        if self.stage.route.name == route.name {
+            let patient = asked_for.is_none_or(|time| time <= route.retries.longest_pause);
+            if !(again && patient) {
+                self.stage.spent.add(at);
+            }
+        }
+        self.remember(error);
+        true
+    }
+
+    /// The end without an answer.
+    pub(super) fn over(self) -> Failed {
+        Failed {
+            error: self
+                .error
+                .unwrap_or_else(|| Error::internal("a route gave up without a reason")),
+            attempts: self.attempts,
+        }
+    }
+
+    fn note(&mut self, target: &Target, outcome: Outcome, took: Duration) {
+        self.attempts.push(Attempt {
+            target: Arc::clone(&target.name),
+            outcome,
+            micros: micros(took),
+        });
+    }
+
+    /// Keeps the error that helps most: one that says when to come back, the sooner the better.
+    fn remember(&mut self, error: Error) {
+        let kept = self.error.as_ref().and_then(retry_after);
+        let replace = match (kept, retry_after(&error)) {
+            (Some(kept), Some(new)) => new < kept,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        if replace {
+            self.error = Some(error);
+        }
+    }
+
+    fn fits(&self, route: &Route) -> bool {
+        match (self.of.prompt_tokens, route.context_window) {
+            (Some(tokens), Some(window)) => tokens < u64::from(window),
+            _ => true,
+        }
+    }
+
+    /// On to the routes for longer prompts, once.
+    fn go_larger(&mut self) -> bool {
+        self.rest = std::mem::take(&mut self.larger);
+        self.refuge = None;
+        !self.rest.is_empty() && self.next_stage()
+    }
+
+    /// On to the next route that can answer and has a target that may.
+    fn next_stage(&mut self) -> bool {
+        while let Some((route, rest)) = self.rest.split_first() {
+            self.rest = rest;
+            let able = route.capabilities.check(&route.name, self.of.needs).is_ok() && self.fits(route);
+            let stage = Stage::new(route, self.of.facts);
+            if able && !stage.eligible.is_empty() {
+                let left = std::mem::replace(&mut self.stage, stage);
+                if !left.eligible.is_empty() {
+                    self.refuge.get_or_insert(left);
+                }
+                return true;
+            }
+        }
+        if self.refuge.is_none() {
+            self.refuge = Some(Stage::new(self.stage.route, self.of.facts));
+        }
+        false
+    }
+}
+
+impl<'a> Stage<'a> {
+    fn new(route: &'a Route, facts: &RouteFacts) -> Self {
+        let (mut preferred, mut eligible) = (Targets::NONE, Targets::NONE);
+        for (at, target) in route.targets.iter().enumerate().take(Targets::MOST) {
+            if facts.stays_here() && !target.local || !facts.allows(&target.provider) {
+                continue;
+            }
+            if target.condition.is_always() {
+                eligible.add(at);
+            } else if target.condition.holds(facts) {
+                eligible.add(at);
+                preferred.add(at);
+            }
+        }
+        Self {
+            route,
+            preferred,
+            eligible,
+            tried: Targets::NONE,
+            spent: Targets::NONE,
+            round: 0,
+            attempted: false,
+        }
+    }
+
+    /// Chooses a target that is well and was not tried in this round.
+    fn admit(&mut self, now: u64, wait: Wait, random: &mut impl FnMut() -> f64) -> Option<Try<'a>> {
+        let targets = &self.route.targets;
+        loop {
+            let mut open = Targets::NONE;
+            let left = self.eligible.without(self.tried).without(self.spent);
+            left.iter()
+                .filter(|at| targets[*at].health.is_open(now))
+                .for_each(|at| open.add(at));
+            let first = open.without(open.without(self.preferred));
+            let open = if first.is_empty() { open } else { first };
+            let (weight, latency) = (
+                |at: usize| targets[at].weight,
+                |at: usize| targets[at].health.latency(wait),
+            );
+            let at = select::choose(self.route.strategy, open, weight, latency, random)?;
+            self.tried.add(at);
+            // Another call may have begun to probe meanwhile.
+            if let Some(admission) = targets[at].health.admit(now) {
+                self.attempted = true;
+                return Some(self.attempt(at, admission));
+            }
+        }
+    }
+
+    fn attempt(&self, at: usize, admission: Admission<'a>) -> Try<'a> {
+        Try {
+            route: self.route,
+            target: &self.route.targets[at],
+            at,
+            admission,
+        }
+    }
+
+    /// The target that rests the shortest.
+    fn force(self) -> Option<Try<'a>> {
+        let targets = &self.route.targets;
+        let at = self
+            .eligible
+            .iter()
+            .min_by_key(|at| targets[*at].health.rests_until())?;
+        Some(self.attempt(at, targets[at].health.force()))
+    }
+
+    /// How long to pause before the targets are tried again, if they are.
+    fn next_round(&mut self, now: u64, random: &mut impl FnMut() -> f64) -> Option<Duration> {
+        let again = self.eligible.without(self.spent);
+        if !self.attempted || self.round >= self.route.retries.rounds {
+            return None;
+        }
+        let rests = again
+            .iter()
+            .map(|at| self.route.targets[at].health.rests_until().saturating_sub(now))
+            .min()?;
+        let pause = pause(self.round, random()).max(Duration::from_micros(rests));
+        if pause > self.route.retries.longest_pause {
+            return None;
+        }
+        self.round += 1;
+        self.tried = Targets::NONE;
+        Some(pause)
+    }
+}
+
+/// A pause with full jitter: anything up to a bound that doubles.
+fn pause(round: u32, random: f64) -> Duration {
+    let bound = PAUSE
+        .saturating_mul(2u32.saturating_pow(round))
+        .min(LONGEST_CHOSEN_PAUSE);
+    bound.mul_f64(random.clamp(0.0, 1.0))
+}
+
+struct Verdict {
+    outcome: Outcome,
+    /// Whether it counts against the target.
+    blame: bool,
+    /// Whether the same target may be asked again.
+    again: bool,
+}
+
+fn judge(error: &Error, late: bool) -> Verdict {
+    let (outcome, blame, again) = match error {
+        Error::Upstream { status: None, .. } if late => (Outcome::TimedOut, true, false),
+        Error::Upstream {
+            status: Some(429), ..
+        } => (Outcome::Limited, true, true),
+        Error::Upstream { status, .. } => {
+            let passing = matches!(status, None | Some(408 | 409 | 425 | 500..));
+            (Outcome::Failed(*status), true, passing)
+        }
+        Error::Overloaded { .. } => (Outcome::Overloaded, false, true),
+        Error::Internal(_) => (Outcome::Failed(None), true, false),
+        Error::Invalid {
+            code: Some("context_length_exceeded"),
+            ..
+        } => (Outcome::TooLong, false, false),
+        _ => (Outcome::Refused, false, false),
+    };
+    Verdict {
+        outcome,
+        blame,
+        again,
+    }
+}
+
+fn retry_after(error: &Error) -> Option<Duration> {
+    match error {
+        Error::Upstream { retry_after, .. } => *retry_after,
+        Error::Overloaded { retry_after, .. } => Some(*retry_after),
+        _ => None,
+    }
+}
+
+fn too_long(model: &str, window: Option<u32>) -> Error {
+    let window = window.unwrap_or_default();
+    Error::Invalid {
+        message: format!(
+            "The messages are longer than the {window} tokens that the model '{model}' can read."
+        ),
+        param: Some("messages".into()),
+        code: Some("context_length_exceeded"),
+    }
+}
+
+fn nobody_may(model: &str, facts: &RouteFacts) -> Error {
+    let why = if facts.stays_here() {
+        "This call must not leave the server, and no target of the model"
+    } else {
+        "No provider that your settings allow serves the model"
+    };
+    Error::Invalid {
+        message: match facts.stays_here() {
+            true => format!("{why} '{model}' is on it."),
+            false => format!("{why} '{model}'."),
+        },
+        param: Some("model".into()),
+        code: Some("no_allowed_target"),
+    }
+}
+
+#[cfg(test)]
+#[path = "journey_tests.rs"]
+mod tests;
