@@ -18,11 +18,8 @@ pub mod model;
 pub mod page;
 mod pg;
 pub mod quota;
-<<<<<<< HEAD
 pub mod request_log;
-=======
 pub mod route;
->>>>>>> main
 pub mod search;
 mod services;
 pub mod source;

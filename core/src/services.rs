@@ -10,13 +10,9 @@ use crate::blob::BlobStore;
 use crate::cache::{QueryEmbeddings, Responses};
 use crate::guard::Policies;
 use crate::ingest::Parser;
-<<<<<<< HEAD
-use crate::model::{ChatModel, Embedder};
-use crate::request_log::RequestLogs;
-=======
 use crate::model::Embedder;
+use crate::request_log::RequestLogs;
 use crate::route::Routes;
->>>>>>> main
 use crate::source::Fetcher;
 use crate::webhook::Caller;
 use crate::{Error, Result};
