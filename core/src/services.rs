@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use insula_tenancy::Db;
 use insula_tenancy::meter::Meter;
+use insula_tenancy::vault::Vault;
 
 use crate::blob::BlobStore;
 use crate::cache::{QueryEmbeddings, Responses};
@@ -23,6 +24,8 @@ use crate::{Error, Result};
 pub struct Services {
     /// The database.
     pub db: Db,
+    /// Secrets that tenants leave.
+    pub vault: Vault,
     /// What every metered call goes through.
     pub meter: Meter,
     /// Embedding models.

@@ -84,6 +84,12 @@ scopes! {
     RequestLogsRead = "request_logs.read",
     /// Change what model names mean for the tenant.
     RoutesWrite = "routes.write",
+    /// Make scoped tokens, by the API or by signing them.
+    ScopedTokensWrite = "scoped_tokens.write",
+    /// List the keys for providers, without what they are.
+    ProviderKeysRead = "provider_keys.read",
+    /// Leave, replace and delete keys for providers.
+    ProviderKeysWrite = "provider_keys.write",
 }
 
 impl fmt::Display for Scope {

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use crate::door::Door;
 
 /// Tables that belong to no tenant, reviewed one by one.
-const GLOBAL: [&str; 3] = ["_sqlx_migrations", "embedding_models", "tenants"];
+const GLOBAL: [&str; 4] = ["_sqlx_migrations", "embedding_models", "operator_keys", "tenants"];
 
 /// Roles that the server can take.
 const SERVING: &str = "('insula_app', 'insula_tenant', 'insula_system', 'insula_operator')";
@@ -98,6 +98,11 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "embedding_models system for * to insula_system",
         "jobs system_lease for w to insula_system",
         "jobs system_read for r to insula_system",
+        "operator_keys operator for * to insula_operator",
+        "operator_keys system_read for r to insula_system",
+        "operator_keys system_use for w to insula_system",
+        "tenant_data_keys operator_read for r to insula_operator",
+        "tenant_data_keys operator_rewrap for w to insula_operator",
         "tenant_quotas operator for * to insula_operator",
         "tenant_usage operator for r to insula_operator",
         "tenants operator for * to insula_operator",

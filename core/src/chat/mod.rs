@@ -206,9 +206,12 @@ pub async fn prepare(
     let ChatCall {
         model,
         mut messages,
-        options,
+        mut options,
         mut grounding,
     } = call;
+    if let Some(end_user) = cx.end_user() {
+        options.user = Some(end_user.to_owned());
+    }
     let entered = metering::enter(services, cx, &metered_as, &model).await?;
     let chat = |choice: &Choice| choice.route.is_chat();
     let mut choice = tenant::find(services, cx, &model).await?.filter(chat);
@@ -216,7 +219,7 @@ pub async fn prepare(
         let mut tx = services.db.tenant(cx).await?;
         let found = assistant::find_by_name(&mut tx, &model).await?;
         tx.commit().await?;
-        let Some(assistant) = found else {
+        let Some(assistant) = found.and_then(|found| assistant::within(cx, found)) else {
             return Err(if services.models.find_embedder(&model).is_some() {
                 Error::invalid(
                     "model",

@@ -5,6 +5,8 @@
 //! depends on whether the embedding model can read the language of the query.
 
 mod filter;
+mod filter_json;
+mod narrow;
 mod store;
 
 use std::collections::BTreeMap;
@@ -151,10 +153,10 @@ pub struct SearchResponse {
     pub timings: Timings,
 }
 
-/// Searches a vector store.
+/// Searches a vector store, within the bounds of the caller.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an unknown store; [`Error::Invalid`] for values out of range, a query longer than the model's
+/// [`Error::NotFound`] for an unknown store, or one outside the bounds; [`Error::Invalid`] for values out of range, a query longer than the model's
 /// window, or an expired store.
 pub async fn search(
     services: &Services,
@@ -162,7 +164,8 @@ pub async fn search(
     request: SearchRequest,
 ) -> Result<SearchResponse> {
     request.check()?;
-    let filter = request.filter.as_ref().map(Filter::compile).transpose()?;
+    narrow::check_store(cx, request.vector_store_id)?;
+    let filter = narrow::filters(cx, request.filter.as_ref())?;
     let mut timings = Timings::default();
 
     let started = Instant::now();

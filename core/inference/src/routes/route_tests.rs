@@ -109,8 +109,7 @@ fn everything_that_can_be_said() {
         ..RouteFacts::default()
     };
     assert!(a.condition.is_always() && b.condition.holds(&facts));
-    let ProviderKind::Http(endpoint) =
-        &Routes::parse(FILE).expect("valid").providers()[1].kind.clone()
+    let ProviderKind::Http(endpoint) = &Routes::parse(FILE).expect("valid").providers()[1].kind.clone()
     else {
         panic!()
     };
