@@ -12,6 +12,7 @@ use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
 use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_tenancy::meter::{JournalOptions, Meter};
+use insula_tenancy::vault::{MasterKeys, Vault};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
@@ -35,6 +36,8 @@ pub struct AssemblyOptions {
     pub journal: JournalOptions,
     /// Networks besides the public internet that tenants may name in sources and webhooks.
     pub outbound_allow: Vec<IpNet>,
+    /// What seals the secrets of tenants; `None`: they cannot leave any.
+    pub master_keys: Option<MasterKeys>,
     /// How documents are read.
     pub parser: PoolOptions,
 }
@@ -90,6 +93,7 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         .await
         .context("the journal of usage")?;
     let services = Services {
+        vault: Vault::new(db.clone(), options.master_keys),
         db,
         meter,
         models,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::worker::WorkerSettings;
@@ -13,8 +14,9 @@ use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::DbConfig;
 use insula_tenancy::meter::JournalOptions;
+use insula_tenancy::vault::MasterKeys;
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::assembly::AssemblyOptions;
 use crate::serve::ServeOptions;
@@ -33,6 +35,19 @@ pub struct ServeArgs {
     /// Requests worked on at once; more are answered 503
     #[arg(long, env = "INSULA_MAX_CONCURRENT_REQUESTS", default_value_t = 1024, value_parser = at_least_one)]
     pub max_concurrent_requests: usize,
+    /// Requests that one address (of IPv6, one network of 64 bits) may send per second, good or bad; 0 for any number
+    #[arg(long, env = "INSULA_IP_REQUESTS_PER_SECOND", default_value_t = 10_000)]
+    pub ip_requests_per_second: u32,
+    /// How many of them may come at once; 0 for as many as per second
+    #[arg(long, env = "INSULA_IP_BURST", default_value_t = 20_000)]
+    pub ip_burst: u32,
+    /// How often one address may be wrong with one key before it has to wait, longer each time; 0 for any number
+    #[arg(long, env = "INSULA_FAILED_ATTEMPTS", default_value_t = 20)]
+    pub failed_attempts: u32,
+    /// Networks of proxies whose X-Forwarded-For says who the client is: as in 10.0.0.0/8,fd00::/8. Absent: the client is
+    /// who connects
+    #[arg(long, env = "INSULA_TRUSTED_PROXIES", value_delimiter = ',', value_name = "CIDR", value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// How long a request may take
     #[arg(long, env = "INSULA_REQUEST_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub request_timeout: Duration,
@@ -56,6 +71,10 @@ impl Default for ServeArgs {
             header_read_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_concurrent_requests: 1024,
+            ip_requests_per_second: 10_000,
+            ip_burst: 20_000,
+            failed_attempts: 20,
+            trusted_proxies: Vec::new(),
             request_timeout: Duration::from_secs(60),
             long_request_timeout: Duration::from_secs(600),
             shutdown_grace: Duration::from_secs(30),
@@ -108,6 +127,43 @@ pub struct OutboundArgs {
     pub outbound_allow: Vec<IpNet>,
 }
 
+/// What seals the secrets that tenants leave.
+#[derive(Debug, Clone, Args)]
+pub struct MasterKeyArgs {
+    /// Master keys, one per line as `insula master-key create` writes them: the first one seals the secrets of tenants,
+    /// all open them. Absent: tenants cannot leave keys for providers
+    #[arg(long, env = "INSULA_MASTER_KEY_FILE", value_name = "FILE")]
+    pub master_key_file: Option<PathBuf>,
+    /// The same lines themselves, where there is no file
+    #[arg(
+        long,
+        env = "INSULA_MASTER_KEY",
+        hide_env_values = true,
+        value_name = "KEYS",
+        conflicts_with = "master_key_file"
+    )]
+    pub master_key: Option<SecretString>,
+}
+
+impl MasterKeyArgs {
+    /// The keys, if any are configured.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line is no key.
+    pub fn read(&self) -> anyhow::Result<Option<MasterKeys>> {
+        let (text, place) = match (&self.master_key_file, &self.master_key) {
+            (Some(path), _) => {
+                let place = path.display().to_string();
+                let text = std::fs::read_to_string(path).with_context(|| place.clone())?;
+                (SecretString::from(text), place)
+            }
+            (None, Some(text)) => (text.clone(), "INSULA_MASTER_KEY".to_owned()),
+            (None, None) => return Ok(None),
+        };
+        MasterKeys::parse(text.expose_secret()).context(place).map(Some)
+    }
+}
+
 /// What a server or a worker is made of.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Install")]
@@ -148,6 +204,8 @@ pub struct InstallArgs {
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     pub routes: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) master_keys: MasterKeyArgs,
+    #[command(flatten)]
     pub(crate) outbound: OutboundArgs,
     #[command(flatten)]
     pub(crate) parser: ParserArgs,
@@ -157,8 +215,11 @@ pub struct InstallArgs {
 
 impl InstallArgs {
     /// What to put together, for so many jobs at once.
-    pub fn assembly(&self, concurrency: usize) -> AssemblyOptions {
-        AssemblyOptions {
+    ///
+    /// # Errors
+    /// When the master keys cannot be read.
+    pub fn assembly(&self, concurrency: usize) -> anyhow::Result<AssemblyOptions> {
+        Ok(AssemblyOptions {
             db: self.db(),
             blobs: self.blobs.clone(),
             models: self.local_models(),
@@ -168,8 +229,9 @@ impl InstallArgs {
                 sync: self.journal_sync,
             },
             outbound_allow: self.outbound.outbound_allow.clone(),
+            master_keys: self.master_keys.read()?,
             parser: self.parser(concurrency),
-        }
+        })
     }
 
     /// How documents are read, when so many jobs run at once.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, header};
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
@@ -35,12 +35,18 @@ use crate::http::{ApiError, ErrorBody};
         (name = "sources", description = "Web pages and sitemaps that are read into a vector store"),
         (name = "webhooks", description = "Addresses that are told about events"),
         (name = "assistants", description = "Presets that appear as models"),
+        (name = "scoped tokens", description = "Short-lived tokens that do less than the key that makes them"),
+        (name = "provider keys", description = "Your own keys for the providers behind models; they are never shown again"),
         (name = "jobs", description = "Background work: how far it is, why it failed; retry and cancel"),
+        (name = "operator", description = "The install itself, for whoever runs it; these take the operator's keys"),
         (name = "health", description = "Probes; they need no key"),
     ),
     components(schemas(ErrorBody)),
 )]
 struct Frame;
+
+/// Where the operations are that take the operator's keys.
+pub(crate) const OPERATOR_PATHS: &str = "/v1/insula/operator/";
 
 /// The document before any route is in it.
 pub(crate) fn base() -> utoipa::openapi::OpenApi {
@@ -53,6 +59,15 @@ pub(crate) fn base() -> utoipa::openapi::OpenApi {
     components
         .security_schemes
         .insert("api_key".into(), SecurityScheme::Http(bearer).into());
+    let operator = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A key of the operator's: `Authorization: Bearer iok_…` (`insula operator-key create`)",
+        ))
+        .build();
+    components
+        .security_schemes
+        .insert("operator_key".into(), SecurityScheme::Http(operator).into());
     let error = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Error")))
         .build();
@@ -73,7 +88,12 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
         .into_iter()
         .map(|(path, item)| (path.replace("{*", "{"), item))
         .collect();
-    for operation in document.paths.paths.values_mut().flat_map(operations) {
+    for (path, operation) in document
+        .paths
+        .paths
+        .iter_mut()
+        .flat_map(|(path, item)| operations(item).map(move |operation| (path, operation)))
+    {
         for (status, response) in &mut operation.responses.responses {
             // OpenAPI requires one; the schema behind it says the rest.
             if let RefOr::T(response) = response
@@ -92,6 +112,10 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
                 .responses
                 .entry(status.into())
                 .or_insert(error);
+        }
+        if path.starts_with(OPERATOR_PATHS) {
+            let none: [&str; 0] = [];
+            operation.security = Some(vec![SecurityRequirement::new("operator_key", none)]);
         }
     }
     document

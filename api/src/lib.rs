@@ -8,6 +8,7 @@ pub mod dev;
 mod docs;
 pub mod http;
 pub mod logging;
+mod private_file;
 pub mod route_file;
 pub mod router;
 pub mod routes;

@@ -15,7 +15,8 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, model_routes,
-    models, search, sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
+    models, operator, operator::tenants, provider_keys, scoped_tokens, search, sources, storage_usage,
+    uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -117,6 +118,18 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(scoped_tokens::mint_scoped_token))
+        .routes(routes!(
+            provider_keys::create_provider_key,
+            provider_keys::list_provider_keys
+        ))
+        .routes(routes!(provider_keys::delete_provider_key))
+        .routes(routes!(operator::routes::list_operator_routes))
+        .routes(routes!(operator::routes::reload_routes))
+        .routes(routes!(tenants::list_tenants, tenants::create_tenant))
+        .routes(routes!(tenants::get_tenant))
+        .routes(routes!(tenants::suspend_tenant))
+        .routes(routes!(tenants::resume_tenant))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))
         .routes(routes!(jobs::get_job))
@@ -215,15 +228,25 @@ mod tests {
                 let error = operation["responses"][status]["$ref"] == "#/components/responses/Error";
                 assert!(error || probe, "{name} does not document {status}");
             }
+            let of_operator = name.contains(docs::OPERATOR_PATHS);
+            let security = match (probe, of_operator) {
+                (true, _) => Some(serde_json::json!([{}])),
+                (_, true) => Some(serde_json::json!([{"operator_key": []}])),
+                _ => None,
+            };
             assert_eq!(
-                operation.get("security").is_some(),
-                probe,
+                operation.get("security"),
+                security.as_ref(),
                 "{name}: all but the probes need a key"
             );
         }
         assert_eq!(document["security"][0]["api_key"], serde_json::json!([]));
         assert_eq!(
             document["components"]["securitySchemes"]["api_key"]["scheme"],
+            "bearer"
+        );
+        assert_eq!(
+            document["components"]["securitySchemes"]["operator_key"]["scheme"],
             "bearer"
         );
     }

@@ -176,6 +176,11 @@ impl From<insula_tenancy::Error> for Error {
                     retry_after: Duration::from_secs(2),
                 }
             }
+            error @ insula_tenancy::Error::NoMasterKey => Self::Invalid {
+                message: error.to_string(),
+                param: None,
+                code: Some("not_configured"),
+            },
             other => Self::internal(other),
         }
     }

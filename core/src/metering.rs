@@ -37,7 +37,11 @@ pub async fn enter(
         id: request.id,
         endpoint: request.endpoint,
         model: model.to_owned(),
-        end_user: request.end_user.clone(),
+        // Whom a token was made for cannot be talked away.
+        end_user: cx
+            .end_user()
+            .map(str::to_owned)
+            .or_else(|| request.end_user.clone()),
         streamed: request.streamed,
     };
     Ok(services.meter.enter(cx, call).await?)

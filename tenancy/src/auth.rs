@@ -1,12 +1,13 @@
-//! The first door: an API key becomes a tenant context.
+//! The first door: an API key, or a token that it has signed, becomes a tenant context.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
-use uuid::Uuid;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::secret;
+use crate::secret::{self, Kind};
+use crate::token::{self, NewToken, ScopedToken};
 use crate::{
     AccessError, Actor, Db, Error, KeyId, Notifications, Result, Scope, TenantContext, TenantId, TenantTx,
 };
@@ -19,27 +20,44 @@ const CACHED_KEYS: u64 = 100_000;
 /// What the database says of one public id.
 #[derive(Clone)]
 struct KeyRow {
-    tenant_id: Uuid,
-    id: Uuid,
+    tenant_id: TenantId,
+    id: KeyId,
     secret_sha256: Vec<u8>,
     scopes: Arc<[Scope]>,
     suspended: bool,
+    /// Public half of what signs the key's scoped tokens; `None` for an older key that was not used since.
+    token_key: Option<[u8; 32]>,
+}
+
+impl KeyRow {
+    /// The context of whoever has proved to hold the key.
+    fn context(&self) -> Result<TenantContext> {
+        if self.suspended {
+            return Err(AccessError::Suspended.into());
+        }
+        Ok(TenantContext::new(
+            self.tenant_id,
+            Actor::Key(self.id),
+            Arc::clone(&self.scopes),
+        ))
+    }
 }
 
 #[derive(sqlx::FromRow)]
 struct FoundKey {
-    tenant_id: Uuid,
-    id: Uuid,
+    tenant_id: TenantId,
+    id: KeyId,
     secret_sha256: Vec<u8>,
     scopes: Vec<String>,
     suspended: bool,
+    token_key: Option<Vec<u8>>,
     note_use: bool,
 }
 
-/// Turns presented keys into contexts.
+/// Turns presented keys and tokens into contexts.
 #[derive(Clone)]
 pub struct Authenticator {
-    db: Db,
+    pub(crate) db: Db,
     cache: Cache<String, Option<Arc<KeyRow>>>,
 }
 
@@ -66,36 +84,81 @@ impl Authenticator {
         Self { db, cache }
     }
 
-    /// The context of whoever presents `key`.
+    /// The context of whoever presents an API key, or a scoped token that one has signed.
     ///
     /// # Errors
-    /// [`AccessError::InvalidKey`] for every key that is not good, without saying why; [`AccessError::Suspended`] for
-    /// a good key of a suspended tenant; [`Error::Unavailable`] when the database is away.
-    pub async fn authenticate(&self, key: &str) -> Result<TenantContext> {
-        let presented = secret::parse(key).ok_or(AccessError::InvalidKey)?;
+    /// [`AccessError::InvalidKey`] for everything that is not good, without saying why; [`AccessError::TokenExpired`];
+    /// [`AccessError::Suspended`] for a good key of a suspended tenant; [`Error::Unavailable`] when the database is away.
+    pub async fn authenticate(&self, presented: &str) -> Result<TenantContext> {
+        if token::is_token(presented) {
+            return self.authenticate_token(presented).await;
+        }
+        let key = secret::parse(Kind::Tenant, presented).ok_or(AccessError::InvalidKey)?;
         let row = self
-            .cache
-            .try_get_with(
-                presented.public_id.to_owned(),
-                look_up(&self.db, presented.public_id),
-            )
+            .find(key.public_id)
+            .await?
+            .filter(|row| key.matches(&row.secret_sha256))
+            .ok_or(AccessError::InvalidKey)?;
+        if row.token_key.is_none() {
+            self.learn_token_key(&row, key.public_id, presented).await?;
+        }
+        row.context()
+    }
+
+    async fn authenticate_token(&self, presented: &str) -> Result<TenantContext> {
+        let public_id = token::key_id(presented).ok_or(AccessError::InvalidKey)?;
+        let row = self.find(&public_id).await?.ok_or(AccessError::InvalidKey)?;
+        let token_key = row.token_key.as_ref().ok_or(AccessError::InvalidKey)?;
+        let verified = token::verify(presented, token_key)?;
+        let key = row.context()?;
+        key.require(Scope::ScopedTokensWrite)?;
+        Ok(key.narrowed(&verified.scopes, verified.narrowing))
+    }
+
+    /// Makes a scoped token of an API key.
+    ///
+    /// # Errors
+    /// As for [`Authenticator::authenticate`]; [`AccessError::MissingScope`] for a scope that the key does not have;
+    /// [`Error::Invalid`] for a lifetime above [`token::MAX_LIFETIME`].
+    pub async fn mint(&self, key: &SecretString, new: NewToken) -> Result<ScopedToken> {
+        let key = key.expose_secret();
+        // A token is not a key, and is refused here.
+        let public_id = secret::parse(Kind::Tenant, key)
+            .ok_or(AccessError::InvalidKey)?
+            .public_id;
+        let context = self.authenticate(key).await?;
+        context.require(Scope::ScopedTokensWrite)?;
+        for scope in &new.scopes {
+            context.require(*scope)?;
+        }
+        token::sign(key, public_id, new)
+    }
+
+    /// The row of a public id that may be used right now.
+    async fn find(&self, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
+        self.cache
+            .try_get_with(public_id.to_owned(), look_up(&self.db, public_id))
             .await
             .map_err(|error: Arc<Error>| match &*error {
                 Error::Unavailable(reason) => Error::Unavailable(reason.clone()),
                 other => Error::Unavailable(format!("key lookup failed: {other}")),
-            })?;
-        let row = row
-            .filter(|row| presented.matches(&row.secret_sha256))
-            .ok_or(AccessError::InvalidKey)?;
-        if row.suspended {
-            return Err(AccessError::Suspended.into());
-        }
-        let (tenant_id, key_id) = (TenantId::from(row.tenant_id), KeyId::from(row.id));
-        Ok(TenantContext::new(
-            tenant_id,
-            Actor::Key(key_id),
-            Arc::clone(&row.scopes),
-        ))
+            })
+    }
+
+    /// Keeps the public half of a key that was made before there were scoped tokens.
+    async fn learn_token_key(&self, row: &KeyRow, public_id: &str, key: &str) -> Result<()> {
+        let mut tx = self.db.system().await?;
+        sqlx::query(
+            "update api_keys set token_key = $3 where tenant_id = $1 and id = $2 and token_key is null",
+        )
+        .bind(row.tenant_id)
+        .bind(row.id)
+        .bind(token::public_key(key).as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        self.cache.invalidate(public_id).await;
+        Ok(())
     }
 }
 
@@ -126,7 +189,7 @@ pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
 async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
     let mut tx = db.system().await?;
     let row: Option<FoundKey> = sqlx::query_as(
-        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, t.status = 'suspended' as suspended,
+        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, k.token_key, t.status = 'suspended' as suspended,
                 coalesce(k.last_used_at < now() - interval '1 minute', true) as note_use
          from api_keys k join tenants t on t.id = k.tenant_id
          where k.public_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
@@ -140,6 +203,7 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
         secret_sha256,
         scopes,
         suspended,
+        token_key,
         note_use,
     }) = row
     else {
@@ -161,5 +225,6 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
         secret_sha256,
         scopes,
         suspended,
+        token_key: token_key.and_then(|key| key.try_into().ok()),
     })))
 }

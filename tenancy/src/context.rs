@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{AccessError, JobId, KeyId, Scope, TenantId};
+use crate::{AccessError, JobId, KeyId, Narrowing, Scope, TenantId};
 
 /// Who acts inside a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub struct TenantContext {
     tenant_id: TenantId,
     actor: Actor,
     scopes: Arc<[Scope]>,
+    narrowing: Option<Arc<Narrowing>>,
 }
 
 impl TenantContext {
@@ -30,6 +31,18 @@ impl TenantContext {
             tenant_id,
             actor,
             scopes,
+            narrowing: None,
+        }
+    }
+
+    /// The same caller with those of its scopes only, and within these bounds: a context can become narrower and never
+    /// wider.
+    pub(crate) fn narrowed(&self, scopes: &[Scope], narrowing: Narrowing) -> Self {
+        let kept = self.scopes.iter().copied().filter(|scope| scopes.contains(scope));
+        Self {
+            scopes: kept.collect(),
+            narrowing: Some(Arc::new(narrowing)),
+            ..self.clone()
         }
     }
 
@@ -41,6 +54,17 @@ impl TenantContext {
     /// Who acts.
     pub fn actor(&self) -> Actor {
         self.actor
+    }
+
+    /// The bounds of a scoped token; `None` for API keys and jobs. Whoever hands out data to a narrowed caller must heed
+    /// them.
+    pub fn narrowing(&self) -> Option<&Narrowing> {
+        self.narrowing.as_deref()
+    }
+
+    /// The end user that a scoped token was made for, who counts in place of any that a request names.
+    pub fn end_user(&self) -> Option<&str> {
+        self.narrowing()?.end_user()
     }
 
     /// Passes if the caller carries `scope`.

@@ -13,6 +13,15 @@ pub enum AccessError {
     /// The key is malformed, unknown, revoked or expired; the caller is not told which.
     #[error("Incorrect API key provided.")]
     InvalidKey,
+    /// A scoped token that was good once.
+    #[error("This scoped token has expired.")]
+    TokenExpired,
+    /// A scoped token where only an API key will do.
+    #[error("A scoped token cannot do this; use an API key.")]
+    Narrowed,
+    /// A tenant's key where only the operator's will do.
+    #[error("This is for the operator of this server; a tenant's key cannot do it.")]
+    NotOperator,
     /// The key is good but its tenant is suspended.
     #[error("This tenant is suspended. Ask the operator of this server.")]
     Suspended,
@@ -36,6 +45,15 @@ pub enum Error {
     /// An argument breaks a rule of this crate.
     #[error("{0}")]
     Invalid(String),
+    /// A secret was to be kept, but the operator has configured no key to seal it with.
+    #[error(
+        "This server cannot keep secrets: its operator has to make a master key (`insula master-key create`) and set \
+         INSULA_MASTER_KEY_FILE."
+    )]
+    NoMasterKey,
+    /// A sealed secret cannot be opened.
+    #[error("vault: {0}")]
+    Vault(String),
     /// A worker no longer has the right to run its job: another one took it over, or the job was cancelled.
     #[error("the lease of this job was lost")]
     LeaseLost,

@@ -120,8 +120,14 @@ ids! {
     EventId = "evt_",
     /// A change of a vector store's embedding model.
     MigrationId = "vsm_",
+    /// A tenant's own key for a provider.
+    ProviderKeyId = "pvk_",
+    /// A key of the operator's.
+    OperatorKeyId = "opk_",
     /// An amount of money that may be spent in a period.
     BudgetId = "budget_",
+    /// A call that was logged.
+    RequestLogId = "rlog_",
 }
 
 #[cfg(test)]

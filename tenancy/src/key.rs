@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, secret};
+use crate::secret::{self, Kind};
+use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, token};
 
 /// What may be told of a key. The secret is stored hashed and cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -141,10 +142,10 @@ async fn insert(
     expires_in_seconds: Option<f64>,
 ) -> Result<CreatedKey> {
     let id = KeyId::generate();
-    let secret = secret::generate();
+    let secret = secret::generate(Kind::Tenant);
     sqlx::query(
-        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at)
-         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))",
+        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at, token_key)
+         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)",
     )
     .bind(tenant_id)
     .bind(id)
@@ -153,6 +154,7 @@ async fn insert(
     .bind(secret.hash.as_slice())
     .bind(scopes)
     .bind(expires_in_seconds)
+    .bind(token::public_key(secret.key.expose_secret()).as_slice())
     .execute(&mut **tx)
     .await?;
     Ok(CreatedKey {

@@ -12,13 +12,17 @@ pub mod key;
 pub mod limit;
 pub mod meter;
 mod money;
+mod narrowing;
 mod notify;
+pub mod operator;
 pub mod quota;
 mod scope;
 mod secret;
 mod server;
 pub mod tenant;
+pub mod token;
 pub mod usage;
+pub mod vault;
 
 pub use alert::TELL_BUDGET_ALERT;
 pub use auth::{Authenticator, recheck};
@@ -27,8 +31,10 @@ pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
     AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId,
-    PartId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
+    OperatorKeyId, PartId, ProviderKeyId, RequestLogId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::Money;
+pub use narrowing::Narrowing;
 pub use notify::{JobWatch, Notifications, QueueWatch};
+pub use operator::OperatorContext;
 pub use scope::{NamedScope, Scope, scope_types};

@@ -247,13 +247,17 @@ async fn no_role_can_look_further_than_it_has_to() {
             &[
                 (
                     "api_keys",
-                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at",
+                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key",
                 ),
                 ("embedding_models", "id, name, dimensions"),
                 (
                     "jobs",
                     "tenant_id, id, kind, state, priority, run_at, attempt, max_attempts, lease_token, lease_until, \
                      worker, due",
+                ),
+                (
+                    "operator_keys",
+                    "id, public_id, secret_sha256, expires_at, revoked_at, last_used_at",
                 ),
                 ("tenants", "id, status"),
             ],
@@ -266,6 +270,11 @@ async fn no_role_can_look_further_than_it_has_to() {
                     "tenant_id, id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at, \
                      rotated_to",
                 ),
+                (
+                    "operator_keys",
+                    "id, name, public_id, created_at, expires_at, revoked_at, last_used_at",
+                ),
+                ("tenant_data_keys", "tenant_id, master_key_id, wrapped"),
                 ("tenant_quotas", "tenant_id, max_files, max_bytes, max_chunks"),
                 ("tenant_usage", "tenant_id, files, bytes"),
                 ("tenants", "id, name, status, created_at"),

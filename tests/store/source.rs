@@ -139,6 +139,30 @@ fn crates_keep_to_their_floor() {
 }
 
 #[test]
+fn only_operations_of_the_operator_open_its_transactions() {
+    let found = lines(&["api/src/routes", "api/src/http"], |line| {
+        line.contains(".operator()")
+    });
+    let elsewhere: Vec<_> = found
+        .iter()
+        .filter(|(file, _)| !file.starts_with("api/src/routes/operator/"))
+        .collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+    assert!(found.len() > elsewhere.len(), "the search finds nothing any more");
+    for path in files("api/src/routes/operator", &["rs"]) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let handlers = text.matches("#[utoipa::path(").count();
+        let doors = text.matches("_: Operator").count() + text.matches("operator: Operator").count();
+        assert_eq!(
+            handlers,
+            doors,
+            "{}: every handler takes the operator",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn policies_ask_no_sub_query() {
     // Citus refuses one, and it would be asked per row.
     for (_, line) in lines(&["migrations"], |line| {

@@ -13,7 +13,10 @@ use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::meter::JournalOptions;
-use insula_tenancy::{Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, tenant};
+use insula_tenancy::vault::MasterKeys;
+use insula_tenancy::{
+    Authenticator, Db, DbConfig, Notifications, Scope, TenantContext, TenantId, operator, tenant,
+};
 use ipnet::IpNet;
 use reqwest::Url;
 use secrecy::ExposeSecret;
@@ -42,6 +45,8 @@ pub struct Setup {
     pub cluster: Option<Url>,
     /// Networks besides the public internet that tenants may name, as in `127.0.0.0/8`.
     pub outbound_allow: Vec<IpNet>,
+    /// Whether tenants can leave secrets.
+    pub vault: bool,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
     /// Limits of the processes that read documents; their program is the real one.
@@ -58,6 +63,7 @@ impl Default for Setup {
             proxy: false,
             outbound_allow: Vec::new(),
             cluster: None,
+            vault: true,
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
         }
@@ -165,6 +171,9 @@ impl TestApp {
                 sync: false,
             },
             outbound_allow: setup.outbound_allow,
+            master_keys: setup.vault.then(|| {
+                MasterKeys::parse(MasterKeys::generate().expose_secret()).expect("a new key can be read")
+            }),
             parser: PoolOptions {
                 program: insula_binary().await,
                 tools: tools(),
@@ -277,6 +286,20 @@ impl TestApp {
         let created = key::create(&mut tx, of.tenant_id(), &new).await.expect("a key");
         tx.commit().await.expect("commit");
         self.client(of.tenant_id(), created.key.expose_secret())
+    }
+
+    /// The operator, with a key for its API.
+    pub async fn operator(&self) -> Client {
+        let mut tx = self
+            .services
+            .db
+            .operator()
+            .await
+            .expect("the operator's transaction");
+        let created = operator::key::create(&mut tx, "test", None).await.expect("a key");
+        tx.commit().await.expect("commit");
+        // Of no tenant.
+        self.client(TenantId::generate(), created.key.expose_secret())
     }
 
     /// A client that sends `key`, whatever it is.

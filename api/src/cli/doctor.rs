@@ -37,6 +37,7 @@ pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
         look("database", database(install)).await,
         look("embedding models", models(install)).await,
         look("routes", async { routes(install) }).await,
+        look("master keys", async { master_keys(install) }).await,
         look("uploaded files", async { blobs(install) }).await,
         look("parser", parser(install)).await,
     ];
@@ -117,6 +118,13 @@ fn routes(install: &InstallArgs) -> anyhow::Result<String> {
         .map(|route| route.model.as_str())
         .collect::<Vec<_>>()
         .join(", "))
+}
+
+fn master_keys(install: &InstallArgs) -> anyhow::Result<String> {
+    Ok(match install.master_keys.read()? {
+        Some(keys) => format!("{} seals the secrets of tenants", keys.first()),
+        None => "none; tenants cannot leave keys for providers".to_owned(),
+    })
 }
 
 async fn parser(install: &InstallArgs) -> anyhow::Result<String> {

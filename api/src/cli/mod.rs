@@ -4,8 +4,10 @@ mod dev;
 mod doctor;
 mod ingest;
 mod key;
+mod master_key;
 mod migrate;
 mod openapi;
+mod operator_key;
 mod parse_worker;
 mod routes;
 mod serve;
@@ -77,6 +79,12 @@ enum Command {
     /// Look at a routes.toml
     #[command(subcommand)]
     Routes(routes::RoutesCommand),
+    /// Manage keys for the operator's API
+    #[command(subcommand)]
+    OperatorKey(operator_key::OperatorKeyCommand),
+    /// Manage the keys that seal the secrets of tenants
+    #[command(subcommand)]
+    MasterKey(master_key::MasterKeyCommand),
     /// Check that everything that serving needs is there
     Doctor(Box<doctor::DoctorArgs>),
     /// Read documents for a server: started by it
@@ -117,6 +125,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tenant(command) => tenant::run(command).await,
         Command::Key(command) => key::run(command).await,
         Command::Routes(command) => routes::run(command),
+        Command::OperatorKey(command) => operator_key::run(command).await,
+        Command::MasterKey(command) => master_key::run(command).await,
         Command::Doctor(args) => doctor::run(*args).await,
         // Refuses, because there are threads now.
         Command::ParseWorker => parse_worker::run(),
@@ -170,6 +180,12 @@ mod tests {
             "insula key list --tenant acme",
             "insula key revoke key_0198f0a67c3e7d3fa1b2c3d4e5f60718",
             "insula key rotate key_0198f0a67c3e7d3fa1b2c3d4e5f60718 --grace 1h --json",
+            "insula operator-key create --name ci --expires 30d --json",
+            "insula operator-key list --json",
+            "insula operator-key revoke opk_0198f0a67c3e7d3fa1b2c3d4e5f60718",
+            "insula master-key create",
+            "insula master-key create keys",
+            "insula master-key rotate --master-key-file keys --json",
             "insula dev --data d --listen 127.0.0.1:0 --json",
             "insula demo --data d",
             "insula openapi",

@@ -1,15 +1,15 @@
 //! Secrets of a development install. They are in files that only their owner can read, beside the data that they open.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use insula_tenancy::vault::MasterKeys;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+
+use crate::private_file;
 
 /// The first tenant and its key, kept so that a second start can print the same snippets. Only `insula dev` does this:
 /// everywhere else a key is shown once and then exists as a hash.
@@ -44,12 +44,28 @@ impl FirstTenant {
     }
 
     pub(super) fn save(&self, data: &Path) -> Result<()> {
-        write_private(&data.join(FIRST_TENANT), &serde_json::to_vec_pretty(self)?)
+        private_file::write(&data.join(FIRST_TENANT), &serde_json::to_vec_pretty(self)?)
     }
 }
 
 const FIRST_TENANT: &str = "first-tenant.json";
 const APP_PASSWORD: &str = "app-password";
+const MASTER_KEY: &str = "master-key";
+
+/// What seals the secrets of tenants: random, made at the first start.
+pub(super) fn master_keys(data: &Path) -> Result<MasterKeys> {
+    let path = data.join(MASTER_KEY);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let line = format!("{}\n", MasterKeys::generate().expose_secret());
+            private_file::write(&path, line.as_bytes())?;
+            line
+        }
+        Err(error) => return Err(error).context(MASTER_KEY),
+    };
+    MasterKeys::parse(&text).context(MASTER_KEY)
+}
 
 /// The password of the server's database login: random, made at the first start.
 pub(super) fn app_password(data: &Path) -> Result<SecretString> {
@@ -62,7 +78,7 @@ pub(super) fn app_password(data: &Path) -> Result<SecretString> {
         .take(40)
         .map(char::from)
         .collect();
-    write_private(&path, password.as_bytes())?;
+    private_file::write(&path, password.as_bytes())?;
     Ok(password.into())
 }
 
@@ -73,21 +89,6 @@ pub(super) fn read_app_password(data: &Path) -> Result<Option<SecretString>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context(APP_PASSWORD),
     }
-}
-
-/// Whole or not at all, and readable by the owner only from the first byte on.
-fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    // Left behind by a start that was killed here.
-    let _ = std::fs::remove_file(&partial);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&partial)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, path).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]
@@ -107,11 +108,12 @@ mod tests {
             app_password(&data).unwrap().expose_secret(),
             first.expose_secret()
         );
-        let mode = std::fs::metadata(data.join(APP_PASSWORD))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let master = master_keys(&data).unwrap();
+        assert_eq!(master_keys(&data).unwrap().first(), master.first());
+        for file in [APP_PASSWORD, MASTER_KEY] {
+            let mode = std::fs::metadata(data.join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
 
         FirstTenant::new("ada".into(), &"isk_x".into())
             .save(&data)

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::address::PublishedAddress;
-use super::credentials::FirstTenant;
+use super::credentials::{self, FirstTenant};
 use super::database::{self, Database};
 use super::demo::{self, Demo};
 use crate::assembly::{AssemblyOptions, assemble};
@@ -99,6 +99,7 @@ async fn serve_until_stopped(
             sync: false,
         },
         outbound_allow: options.outbound_allow.clone(),
+        master_keys: Some(credentials::master_keys(data)?),
         parser: PoolOptions {
             tools: options.tools.clone(),
             ..PoolOptions::default()

@@ -7,11 +7,14 @@ use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use insula_core::Error;
-use insula_tenancy::{AccessError, Authenticator, NamedScope, TenantContext};
+use insula_tenancy::{AccessError, Authenticator, NamedScope, OperatorContext, TenantContext};
+use secrecy::SecretString;
 
 use super::ApiError;
+use super::gate::Visitor;
 
-/// The caller's tenant context, once the key is found good and to have the scope `S`.
+/// The caller's tenant context, once the key is found good and to have the scope `S`. A scoped token is refused: what
+/// takes a `Caller` knows nothing of its bounds.
 ///
 /// A handler that takes no `Caller` has no context, and without one there is no data. As it reads only the
 /// request's head, put it first: a stranger is refused before a byte of the body is read.
@@ -21,24 +24,102 @@ pub struct Caller<S> {
     scope: PhantomData<fn() -> S>,
 }
 
-impl<S> Caller<S> {
-    /// The context itself, for work that outlives the handler.
-    pub fn into_context(self) -> TenantContext {
-        self.context
+/// As [`Caller`], but scoped tokens are let in too: only for handlers whose every answer heeds
+/// [`TenantContext::narrowing`].
+#[derive(Debug)]
+pub struct AnyCaller<S> {
+    context: TenantContext,
+    scope: PhantomData<fn() -> S>,
+}
+
+/// What the caller sent as its key. [`Caller`] says whether it is good.
+pub struct PresentedKey(SecretString);
+
+impl PresentedKey {
+    /// The key.
+    pub fn secret(&self) -> &SecretString {
+        &self.0
     }
 }
 
-impl<S> Deref for Caller<S> {
-    type Target = TenantContext;
+macro_rules! extractor {
+    ($name:ident, $check:expr) => {
+        impl<S> $name<S> {
+            /// The context itself, for work that outlives the handler.
+            pub fn into_context(self) -> TenantContext {
+                self.context
+            }
+        }
 
-    fn deref(&self) -> &TenantContext {
-        &self.context
+        impl<S> Deref for $name<S> {
+            type Target = TenantContext;
+
+            fn deref(&self) -> &TenantContext {
+                &self.context
+            }
+        }
+
+        impl<S, App> FromRequestParts<App> for $name<S>
+        where
+            S: NamedScope,
+            App: Send + Sync,
+            Authenticator: FromRef<App>,
+        {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+                let context = authenticate(parts, &Authenticator::from_ref(app)).await?;
+                let check: fn(&TenantContext) -> Result<(), AccessError> = $check;
+                check(&context).map_err(Error::from)?;
+                context.require(S::SCOPE).map_err(Error::from)?;
+                Ok(Self {
+                    context,
+                    scope: PhantomData,
+                })
+            }
+        }
+    };
+}
+
+extractor!(Caller, |context| match context.narrowing() {
+    None => Ok(()),
+    Some(_) => Err(AccessError::Narrowed),
+});
+extractor!(AnyCaller, |_| Ok(()));
+
+async fn authenticate(parts: &Parts, authenticator: &Authenticator) -> Result<TenantContext, Error> {
+    let key = presented_key(&parts.headers)?;
+    let context = attempt(parts, key, authenticator.authenticate(key)).await?;
+    tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
+    Ok(context)
+}
+
+/// Checks a key, unless its bearer has been wrong too often.
+async fn attempt<T>(
+    parts: &Parts,
+    key: &str,
+    check: impl Future<Output = insula_tenancy::Result<T>>,
+) -> Result<T, Error> {
+    match parts.extensions.get::<Visitor>() {
+        Some(visitor) => visitor.attempt(key, check).await,
+        None => Ok(check.await?),
     }
 }
 
-impl<S, App> FromRequestParts<App> for Caller<S>
+/// The operator, once its key is found good. Handlers that take it open `OperatorTx`es, and only they do.
+#[derive(Debug)]
+pub struct Operator(OperatorContext);
+
+impl Deref for Operator {
+    type Target = OperatorContext;
+
+    fn deref(&self) -> &OperatorContext {
+        &self.0
+    }
+}
+
+impl<App> FromRequestParts<App> for Operator
 where
-    S: NamedScope,
     App: Send + Sync,
     Authenticator: FromRef<App>,
 {
@@ -46,16 +127,18 @@ where
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let key = presented_key(&parts.headers)?;
-        let context = Authenticator::from_ref(app)
-            .authenticate(key)
-            .await
-            .map_err(Error::from)?;
-        tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
-        context.require(S::SCOPE).map_err(Error::from)?;
-        Ok(Self {
-            context,
-            scope: PhantomData,
-        })
+        let authenticator = Authenticator::from_ref(app);
+        let context = attempt(parts, key, authenticator.operator(key)).await?;
+        tracing::Span::current().record("tenant", "operator");
+        Ok(Self(context))
+    }
+}
+
+impl<App: Send + Sync> FromRequestParts<App> for PresentedKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        Ok(Self(presented_key(&parts.headers)?.into()))
     }
 }
 

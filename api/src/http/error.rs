@@ -237,12 +237,13 @@ fn domain_answer(error: &Error) -> Answer {
 
 fn access_answer(access: &AccessError) -> Answer {
     match access {
-        AccessError::MissingKey | AccessError::InvalidKey => {
+        AccessError::MissingKey | AccessError::InvalidKey | AccessError::TokenExpired => {
             Answer::new(StatusCode::UNAUTHORIZED, INVALID_REQUEST, access.to_string()).code("invalid_api_key")
         }
-        AccessError::Suspended | AccessError::MissingScope(_) => {
-            Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string())
-        }
+        AccessError::Suspended
+        | AccessError::MissingScope(_)
+        | AccessError::Narrowed
+        | AccessError::NotOperator => Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()),
     }
 }
 

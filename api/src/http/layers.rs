@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::gate::{self, Gate};
 use super::request_id::REQUEST_ID;
 use super::{ApiError, limits, track};
 use crate::config::ServeArgs;
@@ -32,6 +33,7 @@ pub fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, args: &ServeArg
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(permits, shed))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::new(Gate::new(args)), gate::enter))
         .layer(from_fn(secure));
     let router = match cors(&args.cors_origins) {
         Some(cors) => router.layer(cors),

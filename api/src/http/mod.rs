@@ -4,6 +4,7 @@
 mod body;
 mod caller;
 mod error;
+mod gate;
 mod json;
 pub mod layers;
 pub mod limits;
@@ -16,7 +17,7 @@ mod request_id;
 mod shape;
 pub mod validate;
 
-pub use caller::Caller;
+pub use caller::{AnyCaller, Caller, Operator, PresentedKey};
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
 pub use json::Json;
 #[cfg(test)]

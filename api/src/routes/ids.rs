@@ -2,8 +2,8 @@
 
 use insula_core::Error;
 use insula_tenancy::{
-    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, SourceId, UploadId,
-    VectorStoreId, WebhookId,
+    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId, SourceId,
+    TenantId, UploadId, VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -54,6 +54,14 @@ impl PathId for JobId {
 
 impl PathId for MigrationId {
     const WHAT: &'static str = "migration of this vector store";
+}
+
+impl PathId for TenantId {
+    const WHAT: &'static str = "tenant";
+}
+
+impl PathId for ProviderKeyId {
+    const WHAT: &'static str = "provider key";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::wire::seconds;
 use crate::app::App;
-use crate::http::{ApiResult, Caller, Json};
+use crate::http::{AnyCaller, ApiResult, Json};
 
 /// A name that can be sent as `model`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -69,11 +69,18 @@ const MAX_ASSISTANTS: i64 = 1000;
     get, path = "/v1/models", operation_id = "list_models", tag = "models",
     responses((status = OK, body = ModelList))
 )]
-pub async fn list_models(caller: Caller<ModelsRead>, State(app): State<App>) -> ApiResult<Json<ModelList>> {
+pub async fn list_models(
+    caller: AnyCaller<ModelsRead>,
+    State(app): State<App>,
+) -> ApiResult<Json<ModelList>> {
     let mut data = of_server(&app, &caller).await?;
     let mut tx = app.services.db.tenant(&caller).await?;
     let assistants = assistant::list(&mut tx, Page::first(MAX_ASSISTANTS)).await?;
-    data.extend(assistants.data.into_iter().map(ModelObject::from));
+    let visible = assistants
+        .data
+        .into_iter()
+        .filter_map(|assistant| assistant::within(&caller, assistant));
+    data.extend(visible.map(ModelObject::from));
     Ok(Json(ModelList { object: "list", data }))
 }
 
@@ -85,7 +92,7 @@ pub async fn list_models(caller: Caller<ModelsRead>, State(app): State<App>) -> 
     responses((status = OK, body = ModelObject))
 )]
 pub async fn get_model(
-    caller: Caller<ModelsRead>,
+    caller: AnyCaller<ModelsRead>,
     State(app): State<App>,
     path: RawPathParams,
 ) -> ApiResult<Json<ModelObject>> {
@@ -100,7 +107,8 @@ pub async fn get_model(
     // The database would stumble over a NUL, and no assistant has one in its name.
     if !name.contains('\0') {
         let mut tx = app.services.db.tenant(&caller).await?;
-        if let Some(assistant) = assistant::find_by_name(&mut tx, name).await? {
+        let found = assistant::find_by_name(&mut tx, name).await?;
+        if let Some(assistant) = found.and_then(|found| assistant::within(&caller, found)) {
             return Ok(Json(assistant.into()));
         }
     }

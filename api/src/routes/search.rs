@@ -13,7 +13,7 @@ use super::filter::FilterParam;
 use super::vector_store_files::TextContent;
 use super::wire::OneOrMany;
 use crate::app::App;
-use crate::http::{ApiResult, Caller, Json, Path};
+use crate::http::{AnyCaller, ApiResult, Json, Path};
 
 /// What to look for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -183,7 +183,7 @@ impl SearchPage {
     request_body = CreateSearch, responses((status = OK, body = SearchPage))
 )]
 pub async fn search_vector_store(
-    caller: Caller<VectorStoresRead>,
+    caller: AnyCaller<VectorStoresRead>,
     State(app): State<App>,
     Path(vector_store_id): Path<VectorStoreId>,
     Json(request): Json<CreateSearch>,

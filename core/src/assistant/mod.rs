@@ -80,6 +80,18 @@ pub async fn find_by_name(tx: &mut TenantTx, name: &str) -> Result<Option<Assist
     store::find(tx, None, Some(name)).await
 }
 
+/// The assistant as the caller may use it: with those of its stores that are within the caller's bounds. `None` if it
+/// answers from stores and none of them is; it is then answered like one that does not exist.
+pub fn within(cx: &TenantContext, mut assistant: Assistant) -> Option<Assistant> {
+    let Some(narrowing) = cx.narrowing() else {
+        return Some(assistant);
+    };
+    let stores = &mut assistant.settings.vector_store_ids;
+    let grounded = !stores.is_empty();
+    stores.retain(|store| narrowing.allows(*store));
+    (!grounded || !stores.is_empty()).then_some(assistant)
+}
+
 /// A part of the tenant's assistants.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::Stream;
 use insula_tenancy::meter::{Amounts, Metered};
@@ -212,7 +212,9 @@ impl Bill {
 /// A stream whose bill is settled when it ends, fails, or is dropped.
 pub(super) struct Billed {
     events: ChatStream,
+    /// Taken when it is settled.
     bill: Option<Bill>,
+    over: bool,
 }
 
 impl Billed {
@@ -220,6 +222,7 @@ impl Billed {
         Self {
             events,
             bill: Some(bill),
+            over: false,
         }
     }
 }
@@ -228,7 +231,11 @@ impl Stream for Billed {
     type Item = Result<ChatEvent>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = std::task::ready!(self.events.as_mut().poll_next(context));
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.events.as_mut().poll_next(context));
+        self.over = next.is_none();
         match &next {
             Some(Ok(event)) => {
                 if let Some(bill) = &mut self.bill {

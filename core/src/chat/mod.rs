@@ -19,7 +19,7 @@ pub use cite::find_citations;
 
 use crate::model::{ChatMessage, ChatOptions, ChatRequest, ChatStream, Completion, Passage, Role};
 use crate::route::tenant::{self, Choice};
-use crate::route::{self, Answered, RouteCall};
+use crate::route::{self, Answered, OwnKeys, RouteCall};
 use crate::search::Filter;
 use crate::{Error, Result, Services, assistant, metering};
 
@@ -56,6 +56,7 @@ pub struct PreparedChat {
     choice: Choice,
     request: ChatRequest,
     entered: Entered,
+    own_keys: OwnKeys,
 }
 
 /// An answer, and what belongs to it.
@@ -146,6 +147,7 @@ impl PreparedChat {
             choice,
             mut request,
             mut entered,
+            own_keys,
         } = self;
         let route = &choice.route;
         let asked = request.options.max_tokens;
@@ -160,7 +162,7 @@ impl PreparedChat {
             prompt: &prompt,
             asked,
             at,
-            own_key: false,
+            own_key: own_keys.cover(route),
         };
         let metered = match entered.begin(reservation.quick()).await {
             // The quick bound is a high one. What the call really needs may be there.
@@ -172,6 +174,7 @@ impl PreparedChat {
         }?;
         let call = RouteCall {
             facts: choice.facts.clone(),
+            own_keys,
             ..RouteCall::new(at)
         };
         Ok(Begun {
@@ -206,9 +209,12 @@ pub async fn prepare(
     let ChatCall {
         model,
         mut messages,
-        options,
+        mut options,
         mut grounding,
     } = call;
+    if let Some(end_user) = cx.end_user() {
+        options.user = Some(end_user.to_owned());
+    }
     let entered = metering::enter(services, cx, &metered_as, &model).await?;
     let chat = |choice: &Choice| choice.route.is_chat();
     let mut choice = tenant::find(services, cx, &model).await?.filter(chat);
@@ -216,7 +222,7 @@ pub async fn prepare(
         let mut tx = services.db.tenant(cx).await?;
         let found = assistant::find_by_name(&mut tx, &model).await?;
         tx.commit().await?;
-        let Some(assistant) = found else {
+        let Some(assistant) = found.and_then(|found| assistant::within(cx, found)) else {
             return Err(if services.models.find_embedder(&model).is_some() {
                 Error::invalid(
                     "model",
@@ -241,6 +247,7 @@ pub async fn prepare(
         }
     }
     let choice = choice.ok_or_else(|| Error::model_not_found(&model))?;
+    let own_keys = OwnKeys::of(services, cx, &choice.route).await?;
     let grounded = grounding.is_some();
     let passages = match grounding {
         Some(grounding) => ground::retrieve(services, cx, &messages, grounding).await?,
@@ -260,5 +267,6 @@ pub async fn prepare(
         choice,
         request,
         entered,
+        own_keys,
     })
 }

@@ -1,9 +1,11 @@
 //! Messages to an answer.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::Stream;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -228,4 +230,12 @@ pub trait ChatModel: Send + Sync + 'static {
     /// Answers piece by piece. An error before the first event is returned here, so that the caller still has
     /// a status line to put it in.
     async fn stream(&self, request: &ChatRequest) -> Result<ChatStream>;
+
+    /// The same model, called with another key of its provider, such as a tenant's own. `None` if it takes no key.
+    ///
+    /// # Errors
+    /// [`crate::Error::Internal`] for a key that cannot be sent.
+    fn with_key(&self, _key: &SecretString) -> Result<Option<Arc<dyn ChatModel>>> {
+        Ok(None)
+    }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::capability::Needs;
 use super::health::{Wait, now};
 use super::journey::{Circumstances, Journey, Step};
+use super::own_keys::OwnKeys;
 use super::rule::RouteFacts;
 use super::table::Routes;
 use super::{Route, RouteKind};
@@ -49,13 +50,13 @@ impl Embedder for RoutedEmbedder {
     async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings> {
         let route = self.routes.find(&self.card.id);
         let route = route.ok_or_else(|| Error::internal(format!("there is no route '{}'", self.card.id)))?;
-        let facts = RouteFacts::default();
+        let (facts, no_keys) = (RouteFacts::default(), OwnKeys::none());
         let circumstances = Circumstances {
             facts: &facts,
             needs: Needs::default(),
             wait: Wait::Whole,
             prompt_tokens: None,
-            own_key: false,
+            own_keys: &no_keys,
         };
         let mut journey = Journey::begin(&route, circumstances)?;
         loop {

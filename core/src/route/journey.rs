@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use super::Route;
 use super::capability::Needs;
 use super::health::{Admission, Wait, micros};
+use super::own_keys::OwnKeys;
 use super::price::Price;
 use super::rule::RouteFacts;
 use super::select::{self, Targets};
@@ -123,8 +124,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) needs: Needs,
     pub(super) wait: Wait,
     pub(super) prompt_tokens: Option<u64>,
-    /// The call is paid with the tenant's own key, whose faults are not the target's.
-    pub(super) own_key: bool,
+    /// Their providers are called with the tenant's own keys, whose faults are not the targets'.
+    pub(super) own_keys: &'a OwnKeys,
 }
 
 struct Stage<'a> {
@@ -223,7 +224,11 @@ impl<'a> Journey<'a> {
             route: Arc::clone(&route.name),
             provider: Arc::clone(&target.provider),
             upstream_model: Arc::clone(&target.upstream_model),
-            price: target.prices.at(at),
+            price: match self.of.own_keys.get(&target.provider) {
+                // The tenant pays the provider itself.
+                Some(_) => Price::default(),
+                None => target.prices.at(at),
+            },
             attempts: self.attempts,
             local: target.local,
             counter: Arc::clone(&target.counter),
@@ -265,9 +270,10 @@ impl<'a> Journey<'a> {
             _ => {}
         }
         let asked_for = retry_after(&error);
+        let own_key = self.of.own_keys.get(&target.provider).is_some();
         let ours = match outcome {
             // What the tenant's own account is refused says nothing about the target.
-            Outcome::Limited | Outcome::Failed(Some(401..=403)) => !self.of.own_key,
+            Outcome::Limited | Outcome::Failed(Some(401..=403)) => !own_key,
             _ => true,
         };
         if blame && ours {

@@ -12,13 +12,15 @@ const FACTS: RouteFacts = RouteFacts {
     providers: None,
 };
 
+static NO_KEYS: OwnKeys = OwnKeys::none();
+
 fn of(facts: &RouteFacts) -> Circumstances<'_> {
     Circumstances {
         facts,
         needs: Needs::default(),
         wait: Wait::Whole,
         prompt_tokens: None,
-        own_key: false,
+        own_keys: &NO_KEYS,
     }
 }
 
@@ -314,8 +316,9 @@ fn what_a_tenants_own_key_is_refused_says_nothing_about_the_target() {
     let mut route = route("m", vec![answering("a")]);
     route.cooldown.failures = 1;
     route.retries.rounds = 0;
+    let keys = OwnKeys::from([("a", "sk-of-the-tenant")]);
     let own = Circumstances {
-        own_key: true,
+        own_keys: &keys,
         ..of(&FACTS)
     };
     for error in [failure(Some(401)), limited(60)] {
@@ -327,6 +330,8 @@ fn what_a_tenants_own_key_is_refused_says_nothing_about_the_target() {
     let mut journey = Journey::begin(&route, own).unwrap();
     go(&mut journey, 1, |_| Some(failure(Some(500))));
     assert!(!route.targets[0].health.is_open(2));
+    let others = OwnKeys::from([("b", "sk-of-the-tenant")]);
+    assert!(others.get("a").is_none() && !others.cover(&route) && keys.cover(&route));
 }
 
 #[test]

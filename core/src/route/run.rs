@@ -12,6 +12,7 @@ use super::Route;
 use super::capability::Needs;
 use super::health::{Cooldown, Health, Wait, now};
 use super::journey::{Circumstances, Failed, Journey, Step, Taken};
+use super::own_keys::OwnKeys;
 use super::rule::{RouteFacts, language_of};
 use crate::model::{ChatEvent, ChatModel, ChatRequest, ChatStream, Completion};
 use crate::{Error, Result};
@@ -25,8 +26,8 @@ pub struct RouteCall {
     pub facts: RouteFacts,
     /// Tokens of the prompt, where they were counted.
     pub prompt_tokens: Option<u64>,
-    /// Whether the request carries the tenant's own key of the provider.
-    pub own_key: bool,
+    /// Keys of the tenant's own, with which their providers are called.
+    pub own_keys: OwnKeys,
 }
 
 impl RouteCall {
@@ -36,7 +37,7 @@ impl RouteCall {
             at,
             facts: RouteFacts::default(),
             prompt_tokens: None,
-            own_key: false,
+            own_keys: OwnKeys::none(),
         }
     }
 }
@@ -139,7 +140,7 @@ async fn run(route: &Route, mut request: ChatRequest, call: &RouteCall, mode: Mo
             Mode::Stream => Wait::FirstToken,
         },
         prompt_tokens: call.prompt_tokens,
-        own_key: call.own_key,
+        own_keys: &call.own_keys,
     };
     let mut journey = Journey::begin(route, circumstances).map_err(|error| Failed {
         error,
@@ -152,7 +153,13 @@ async fn run(route: &Route, mut request: ChatRequest, call: &RouteCall, mode: Mo
                 request.model.push_str(&attempt.target.upstream_model);
                 let begun = Instant::now();
                 let answer = match attempt.target.chat() {
-                    Some(model) => ask(&**model, &request, mode).await,
+                    Some(model) => {
+                        let own_key = call.own_keys.get(&attempt.target.provider);
+                        match own_key.map_or(Ok(None), |key| model.with_key(key)) {
+                            Ok(own) => ask(&**own.as_ref().unwrap_or(model), &request, mode).await,
+                            Err(error) => Err(error),
+                        }
+                    }
                     None => Err(Error::internal("a target of a chat route cannot chat")),
                 };
                 let took = begun.elapsed();

@@ -52,13 +52,26 @@ pub(super) struct CompiledFilter {
 }
 
 impl Filter {
+    /// Whether a search could be made with this.
+    ///
     /// # Errors
     /// [`Error::Invalid`] with param `filters` when the tree is too deep, too large, or has an empty list.
-    pub(super) fn compile(&self) -> Result<CompiledFilter> {
+    pub fn check(&self) -> Result<()> {
+        Self::compile_all(&[self]).map(drop)
+    }
+
+    /// All of the filters, each of which must hold.
+    ///
+    /// # Errors
+    /// As for [`Filter::check`].
+    pub(super) fn compile_all(filters: &[&Self]) -> Result<CompiledFilter> {
         let mut values = Map::new();
-        let path = self.predicate(&mut values, 0)?;
+        let predicates = filters
+            .iter()
+            .map(|filter| filter.predicate(&mut values, 0))
+            .collect::<Result<_>>()?;
         Ok(CompiledFilter {
-            path,
+            path: join(predicates, " && ")?,
             values: Value::Object(values),
         })
     }
@@ -163,9 +176,8 @@ mod tests {
     #[test]
     fn values_and_keys_never_become_part_of_the_path() {
         let hostile = r#"x" || true || $."y"#;
-        let compiled = Filter::Compare(Comparison::Eq, hostile.into(), text("\") || true"))
-            .compile()
-            .unwrap();
+        let filter = Filter::Compare(Comparison::Eq, hostile.into(), text("\") || true"));
+        let compiled = Filter::compile_all(&[&filter]).unwrap();
         assert!(
             compiled.path.contains(r#"$."x\" || true || $.\"y""#),
             "{}",
@@ -178,10 +190,25 @@ mod tests {
     fn trees_are_bounded() {
         let leaf = Filter::Compare(Comparison::Gt, "year".into(), AttributeValue::Number(2020.into()));
         let deep = (0..9).fold(leaf.clone(), |inner, _| Filter::And(vec![inner]));
-        assert!(deep.compile().is_err());
-        assert!(Filter::In("k".into(), vec![text("x"); 513]).compile().is_err());
-        assert!(Filter::Or(vec![]).compile().is_err());
+        assert!(deep.check().is_err());
+        assert!(Filter::In("k".into(), vec![text("x"); 513]).check().is_err());
+        assert!(Filter::Or(vec![]).check().is_err());
         let fine = Filter::Or(vec![leaf, Filter::NotIn("k".into(), vec![text("a"), text("b")])]);
-        assert_eq!(fine.compile().unwrap().values.as_object().unwrap().len(), 3);
+        let compiled = Filter::compile_all(&[&fine]).unwrap();
+        assert_eq!(compiled.values.as_object().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn of_two_filters_both_must_hold_and_their_values_do_not_mix() {
+        let one = Filter::Or(vec![
+            Filter::Compare(Comparison::Eq, "a".into(), text("1")),
+            Filter::Compare(Comparison::Eq, "b".into(), text("2")),
+        ]);
+        let other = Filter::Compare(Comparison::Ne, "c".into(), text("3"));
+        let both = Filter::compile_all(&[&one, &other]).unwrap();
+        let (left, right) = both.path.split_once(" && (!").unwrap();
+        assert!(left.starts_with("(((") && left.ends_with("))"), "{left}");
+        assert!(right.starts_with("($.\"c\" == $v2)"), "{right}");
+        assert_eq!(both.values, json!({"v0": "1", "v1": "2", "v2": "3"}));
     }
 }

@@ -4,9 +4,11 @@
 mod access;
 mod idempotency;
 mod isolation;
+mod narrowed;
 
 use std::collections::BTreeMap;
 
+use insula::config::ServeArgs;
 use insula_tests::{BagOfWords, Client, Setup, TestApp};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
@@ -34,7 +36,10 @@ enum Body {
 /// The document, with its operations.
 pub(crate) struct Document {
     json: Value,
+    /// Those of tenants, and the public ones.
     pub(crate) operations: Vec<Operation>,
+    /// Those that take the operator's keys.
+    pub(crate) of_operator: Vec<Operation>,
 }
 
 /// Ids that an operation can name, by the parameter's name: one object of each kind.
@@ -52,6 +57,7 @@ pub(crate) const KINDS: &[&str] = &[
     "migration_id",
     "model",
     "part_id",
+    "provider_key_id",
     "source_id",
     "spare_upload_id",
     "upload_id",
@@ -66,6 +72,11 @@ const MODEL: &str = "bag-of-words";
 pub(crate) async fn two_models() -> TestApp {
     TestApp::with(Setup {
         models: vec![BagOfWords::new(MODEL)],
+        // Strangers knock at every operation.
+        serve: ServeArgs {
+            failed_attempts: 0,
+            ..ServeArgs::default()
+        },
         ..Setup::default()
     })
     .await
@@ -86,7 +97,7 @@ pub(crate) struct Call {
 impl Document {
     pub(crate) async fn fetch(client: &Client) -> Self {
         let json = client.get("/openapi.json").await.ok();
-        let mut operations = Vec::new();
+        let (mut operations, mut of_operator) = (Vec::new(), Vec::new());
         for (path, item) in json["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let Ok(method) = method.to_uppercase().parse::<Method>() else {
@@ -101,7 +112,13 @@ impl Document {
                     }
                     (kind, _) => panic!("{method} {path} takes {kind}: teach this walker to send it"),
                 });
-                operations.push(Operation {
+                let security = operation["security"].to_string();
+                let sort = match security.as_str() {
+                    r#"[{"operator_key":[]}]"# => &mut of_operator,
+                    "null" | "[{}]" => &mut operations,
+                    other => panic!("{method} {path} needs {other}: teach this walker"),
+                };
+                sort.push(Operation {
                     id: operation["operationId"].as_str().unwrap().to_owned(),
                     method,
                     path: path.clone(),
@@ -121,7 +138,11 @@ impl Document {
                 .iter()
                 .any(|verb| operation.id.starts_with(verb))
         });
-        Self { json, operations }
+        Self {
+            json,
+            operations,
+            of_operator,
+        }
     }
 
     /// A call of an operation that names these ids.
@@ -350,6 +371,8 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .ok();
     let upload_id = upload(client, canary).await;
     let part = client.upload_part(&upload_id, b"x").await.ok();
+    let provider_key = json!({"provider": canary, "key": format!("sk-{canary}-0123456789")});
+    let provider_key = client.post("/v1/insula/provider_keys", provider_key).await.ok();
     let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
     let source = client.post("/v1/insula/sources", source).await.ok();
     let webhook = json!({
@@ -374,6 +397,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("alias", format!("{canary}-alias")),
         ("model", format!("{canary}-assistant")),
         ("part_id", part["id"].as_str().unwrap().to_owned()),
+        ("provider_key_id", provider_key["id"].as_str().unwrap().to_owned()),
         ("spare_upload_id", upload(client, canary).await),
         ("upload_id", upload_id),
         ("vector_store_id", store),
@@ -430,6 +454,10 @@ pub(crate) fn nobodys() -> Ids {
         ("alias", "nobodys-alias".to_owned()),
         ("model", "nobodys-assistant".to_owned()),
         ("part_id", insula_tenancy::PartId::generate().to_string()),
+        (
+            "provider_key_id",
+            insula_tenancy::ProviderKeyId::generate().to_string(),
+        ),
         (
             "spare_upload_id",
             insula_tenancy::UploadId::generate().to_string(),

@@ -20,7 +20,7 @@ pub use self::response::{ChatCompletion, ChatCompletionChunk};
 use super::wire::now;
 use crate::app::App;
 use crate::http::limits::Limited;
-use crate::http::{ApiResult, Caller, Json, RequestId};
+use crate::http::{AnyCaller, ApiResult, Json, RequestId};
 
 /// Answers a conversation, in one piece or as a stream, grounded in documents where stores are named.
 #[utoipa::path(
@@ -32,7 +32,7 @@ use crate::http::{ApiResult, Caller, Json, RequestId};
     )))
 )]
 pub async fn create_chat_completion(
-    caller: Caller<ChatWrite>,
+    caller: AnyCaller<ChatWrite>,
     request_id: RequestId,
     State(app): State<App>,
     Json(request): Json<CreateChatCompletion>,

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 pub use self::input::Input;
 use crate::app::App;
 use crate::http::limits::Limited;
-use crate::http::{ApiResult, Caller, Json, RequestId};
+use crate::http::{AnyCaller, ApiResult, Json, RequestId};
 
 /// Up to this many texts are taken for a person's question, which goes before bulk work.
 const INTERACTIVE_ITEMS: usize = 8;
@@ -105,7 +105,7 @@ pub struct EmbeddingUsage {
     responses((status = OK, body = EmbeddingList))
 )]
 pub async fn create_embedding(
-    caller: Caller<EmbeddingsWrite>,
+    caller: AnyCaller<EmbeddingsWrite>,
     request_id: RequestId,
     State(app): State<App>,
     Json(request): Json<CreateEmbedding>,

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use insula_core::model::{ChatModel, ChatRequest, ChatStream, Completion};
 use insula_core::{Error, Result};
 use reqwest::Response;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
@@ -87,6 +88,14 @@ impl Anthropic {
 
 #[async_trait]
 impl ChatModel for Anthropic {
+    fn with_key(&self, key: &SecretString) -> Result<Option<Arc<dyn ChatModel>>> {
+        let upstream = self.upstream.with_key(key).map_err(Error::internal)?;
+        Ok(Some(Arc::new(Self {
+            upstream,
+            ..self.clone()
+        })))
+    }
+
     async fn complete(&self, request: &ChatRequest) -> Result<Completion> {
         let provider = self.upstream.provider();
         let tool = request::answers_by_tool(&request.options, &self.options);

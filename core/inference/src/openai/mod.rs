@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream;
-use insula_core::Result;
 use insula_core::model::{ChatModel, ChatRequest, ChatStream, Completion};
+use insula_core::{Error, Result};
 use reqwest::Response;
+use secrecy::SecretString;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::address::{Address, MODEL};
@@ -49,7 +50,7 @@ impl OpenAiCompatible {
     /// Sends the request and returns the answer if its status is a success.
     async fn send(&self, request: &ChatRequest, stream: bool) -> Result<Response> {
         let body = request::Body::new(request, stream, &self.quirks);
-        let body = serde_json::to_vec(&body).map_err(insula_core::Error::internal)?;
+        let body = serde_json::to_vec(&body).map_err(Error::internal)?;
         self.upstream.post(self.address.of(&request.model), body).await
     }
 
@@ -61,6 +62,14 @@ impl OpenAiCompatible {
 
 #[async_trait]
 impl ChatModel for OpenAiCompatible {
+    fn with_key(&self, key: &SecretString) -> Result<Option<Arc<dyn ChatModel>>> {
+        let upstream = self.upstream.with_key(key).map_err(Error::internal)?;
+        Ok(Some(Arc::new(Self {
+            upstream,
+            ..self.clone()
+        })))
+    }
+
     async fn complete(&self, request: &ChatRequest) -> Result<Completion> {
         let call = async { self.read_completion(self.send(request, false).await?).await };
         let deadline = Instant::now() + self.upstream.timeouts().total;

@@ -1,0 +1,4 @@
+//! `/v1/insula/operator/…`: the install, for whoever runs it. These take the operator's keys and no tenant's.
+
+pub mod routes;
+pub mod tenants;

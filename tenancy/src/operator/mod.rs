@@ -1,0 +1,62 @@
+//! The operator's door: a key of the operator's becomes a context that opens no tenant's data.
+
+pub mod key;
+
+use crate::secret::{self, Kind};
+use crate::{AccessError, Authenticator, Db, OperatorKeyId, Result};
+
+/// An operator whose key was checked. As with [`crate::TenantContext`], holding one is the proof.
+#[derive(Debug, Clone)]
+pub struct OperatorContext {
+    key_id: OperatorKeyId,
+}
+
+impl OperatorContext {
+    /// Which key was presented.
+    pub fn key_id(&self) -> OperatorKeyId {
+        self.key_id
+    }
+}
+
+impl Authenticator {
+    /// The context of whoever presents an operator's key. Nothing is cached: such calls are rare, and a revoked key is
+    /// refused at once.
+    ///
+    /// # Errors
+    /// [`AccessError::NotOperator`] for a good key or token of a tenant; else as for [`Authenticator::authenticate`].
+    pub async fn operator(&self, presented: &str) -> Result<OperatorContext> {
+        let Some(key) = secret::parse(Kind::Operator, presented) else {
+            self.authenticate(presented).await?;
+            return Err(AccessError::NotOperator.into());
+        };
+        let found = look_up(&self.db, key.public_id).await?;
+        match found {
+            Some((key_id, hash)) if key.matches(&hash) => Ok(OperatorContext { key_id }),
+            _ => Err(AccessError::InvalidKey.into()),
+        }
+    }
+}
+
+/// Reads a key that may be used right now, and notes its use at most once a minute.
+async fn look_up(db: &Db, public_id: &str) -> Result<Option<(OperatorKeyId, Vec<u8>)>> {
+    let mut tx = db.system().await?;
+    let row: Option<(OperatorKeyId, Vec<u8>, bool)> = sqlx::query_as(
+        "select id, secret_sha256, coalesce(last_used_at < now() - interval '1 minute', true)
+         from operator_keys
+         where public_id = $1 and revoked_at is null and (expires_at is null or expires_at > now())",
+    )
+    .bind(public_id)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some((id, hash, note_use)) = row else {
+        return Ok(None);
+    };
+    if note_use {
+        sqlx::query("update operator_keys set last_used_at = now() where id = $1")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(Some((id, hash)))
+}
