@@ -114,11 +114,17 @@ impl SetOverride {
     /// The override after the change.
     pub(super) fn apply(self, change: &mut Override) {
         let settings = &mut change.settings;
-        self.target_model.map(Some).apply(&mut change.target_model, None);
+        if let Some(target) = self.target_model.into() {
+            change.target_model = target;
+        }
         self.disabled.apply(&mut settings.disabled, false);
         self.local_only.apply(&mut settings.local_only, false);
-        self.providers.map(Some).apply(&mut settings.providers, None);
-        self.cache_ttl.map(Some).apply(&mut settings.cache_ttl, None);
+        if let Some(providers) = self.providers.into() {
+            settings.providers = providers;
+        }
+        if let Some(ttl) = self.cache_ttl.into() {
+            settings.cache_ttl = ttl;
+        }
     }
 }
 

@@ -32,11 +32,12 @@ pub(super) async fn all(tx: &mut TenantTx) -> Result<Vec<(String, Override)>> {
 
 /// What was set, kept from other changes until the transaction ends.
 pub(super) async fn lock(tx: &mut TenantTx, model: &str) -> Result<Option<Override>> {
-    let row: Option<Row> =
-        sqlx::query_as("select model, target_model, settings from route_overrides where model = $1 for update")
-            .bind(model)
-            .fetch_optional(&mut **tx)
-            .await?;
+    let row: Option<Row> = sqlx::query_as(
+        "select model, target_model, settings from route_overrides where model = $1 for update",
+    )
+    .bind(model)
+    .fetch_optional(&mut **tx)
+    .await?;
     Ok(row.map(|row| <(String, Override)>::from(row).1))
 }
 
