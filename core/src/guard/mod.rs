@@ -18,8 +18,8 @@ mod terms;
 
 pub use decision::{Action, Decision, Decisions, Place};
 pub use output::completion;
-use personal::phone;
 pub use personal::Kind;
+use personal::phone;
 pub use policies::{Policies, Settings};
 pub use policy::Policy;
 pub use rules::{InjectionRule, OutputLimits, PersonalDataRule, Rules, TermsRule};
@@ -72,7 +72,13 @@ pub fn texts(policy: &Policy, param: &str, texts: &mut [String], decisions: &Dec
     if policy.looks_at(Place::Input) {
         let one = texts.len() == 1;
         for (n, found) in texts.iter_mut().enumerate() {
-            let at = || if one { param.to_owned() } else { format!("{param}[{n}]") };
+            let at = || {
+                if one {
+                    param.to_owned()
+                } else {
+                    format!("{param}[{n}]")
+                }
+            };
             route_local |= text(policy, found, Place::Input, at, decisions)?;
         }
     }
@@ -92,7 +98,12 @@ pub fn passages(policy: &Policy, passages: &mut Vec<Passage>, decisions: &Decisi
             let count = u32::try_from(found).unwrap_or(u32::MAX);
             decisions.note("injection", rule.action, Place::Passages, count);
             match rule.action {
-                Action::Block => return Err(blocked("a retrieved passage that gives orders to the model", None)),
+                Action::Block => {
+                    return Err(blocked(
+                        "a retrieved passage that gives orders to the model",
+                        None,
+                    ));
+                }
                 Action::Drop => passages.retain(|passage| !suspicious(passage)),
                 _ => {}
             }

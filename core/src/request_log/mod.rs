@@ -101,7 +101,11 @@ pub async fn set_logging(tx: &mut TenantTx, logging: Logging) -> Result<()> {
 /// When the database is away.
 pub async fn record(tx: &mut TenantTx, logging: Logging, new: NewRequestLog) -> Result<RequestLogId> {
     let shaped = |value| {
-        let value = if logging.redact { redact::strings(value) } else { value };
+        let value = if logging.redact {
+            redact::strings(value)
+        } else {
+            value
+        };
         redact::bound(value, LARGEST)
     };
     let new = NewRequestLog {
