@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::{Gather, Key, KeyBuilder};
 use crate::guard::Policy;
 use crate::model::{
-    ChatEvent, ChatMessage, ChatOptions, ChatRequest, ChatStream, Completion, FinishReason, Passage, ToolCallDelta,
+    ChatEvent, ChatMessage, ChatOptions, ChatRequest, ChatStream, Completion, FinishReason, Passage,
+    ToolCallDelta,
 };
 
 /// Longest that an answer is kept, whatever a caller asks for.
@@ -60,9 +61,15 @@ impl CachedAnswer {
         let calls = completion.tool_calls.iter();
         OVERHEAD
             + texts.into_iter().flatten().map(String::len).sum::<usize>()
-            + calls.map(|call| call.id.len() + call.name.len() + call.arguments.len()).sum::<usize>()
+            + calls
+                .map(|call| call.id.len() + call.name.len() + call.arguments.len())
+                .sum::<usize>()
             + completion.citations.len() * 64
-            + self.passages.iter().map(|passage| passage.text.len() + 256).sum::<usize>()
+            + self
+                .passages
+                .iter()
+                .map(|passage| passage.text.len() + 256)
+                .sum::<usize>()
     }
 }
 
@@ -79,7 +86,13 @@ impl Expiry<Key, Entry> for OwnTtl {
         Some(entry.ttl)
     }
 
-    fn expire_after_update(&self, _: &Key, entry: &Entry, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &Key,
+        entry: &Entry,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(entry.ttl)
     }
 }
@@ -102,24 +115,24 @@ impl Responses {
         Self { cache }
     }
 
-    /// The place of a call's answer, if it can have one: a digest of everything that decides the answer. `model` is the
-    /// name that the call asked for, `request` what would be sent.
+    /// The place of a call's answer, if it can have one: a digest of everything that decides the answer. `names` are
+    /// what the call asked for and which route answers, `request` is what would be sent.
     pub fn slot(
         &self,
         cx: &TenantContext,
         wanted: Wanted,
-        model: &str,
+        names: [&str; 2],
         request: &ChatRequest,
         policy: Option<&Policy>,
     ) -> Option<Slot> {
-        self.slot_under(KeyBuilder::new(cx, "answer"), wanted, model, request, policy)
+        self.slot_under(KeyBuilder::new(cx, "answer"), wanted, names, request, policy)
     }
 
     fn slot_under(
         &self,
         builder: KeyBuilder,
         wanted: Wanted,
-        model: &str,
+        names: [&str; 2],
         request: &ChatRequest,
         policy: Option<&Policy>,
     ) -> Option<Slot> {
@@ -128,7 +141,8 @@ impl Responses {
         }
         let options = options(&request.options).to_string();
         let mut builder = builder
-            .part(model)
+            .part(names[0])
+            .part(names[1])
             .part(&request.model)
             .part(options)
             .part([u8::from(request.grounded)]);
@@ -219,7 +233,9 @@ pub fn replay(answer: &CachedAnswer) -> ChatStream {
         completion.refusal.map(ChatEvent::Refusal),
         (!calls.is_empty()).then_some(ChatEvent::ToolCalls(calls)),
         (!completion.citations.is_empty()).then_some(ChatEvent::Citations(completion.citations)),
-        Some(ChatEvent::Finish(completion.finish_reason.unwrap_or(FinishReason::Stop))),
+        Some(ChatEvent::Finish(
+            completion.finish_reason.unwrap_or(FinishReason::Stop),
+        )),
         completion.usage.map(ChatEvent::Usage),
     ];
     stream::iter(events.into_iter().flatten().map(Ok)).boxed()

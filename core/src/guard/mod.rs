@@ -18,7 +18,6 @@ mod terms;
 
 pub use decision::{Action, Decision, Decisions, Place};
 pub use output::completion;
-use personal::phone;
 pub use personal::Kind;
 pub use policies::{Policies, Settings};
 pub use policy::Policy;
@@ -27,6 +26,7 @@ pub use store::{get, set};
 pub use stream::stream;
 
 use crate::model::{ChatMessage, ChatOptions, Passage};
+use crate::route::{Route, Routes};
 use crate::{Error, Result};
 
 /// The code of a refusal.
@@ -72,11 +72,31 @@ pub fn texts(policy: &Policy, param: &str, texts: &mut [String], decisions: &Dec
     if policy.looks_at(Place::Input) {
         let one = texts.len() == 1;
         for (n, found) in texts.iter_mut().enumerate() {
-            let at = || if one { param.to_owned() } else { format!("{param}[{n}]") };
+            let at = || {
+                if one {
+                    param.to_owned()
+                } else {
+                    format!("{param}[{n}]")
+                }
+            };
             route_local |= text(policy, found, Place::Input, at, decisions)?;
         }
     }
     Ok(route_local)
+}
+
+/// Refuses texts that must stay here (`stays_here`) for an embedding model that runs elsewhere. Embedding models have no
+/// other to take their place: vectors of two models cannot be compared.
+///
+/// # Errors
+/// As [`input`].
+pub fn check_embedder(stays_here: bool, routes: &Routes, model: &str) -> Result<()> {
+    let elsewhere = |route: &Route| route.targets.iter().any(|target| !target.local);
+    if stays_here && routes.find(model).is_some_and(|route| elsewhere(&route)) {
+        let what = "personal data to leave this server, which this embedding model does not run on";
+        return Err(blocked(what, Some("input".into())));
+    }
+    Ok(())
 }
 
 /// Applies a policy to retrieved passages: leaves out what gives orders, masks what is to be redacted (each character by
@@ -92,7 +112,12 @@ pub fn passages(policy: &Policy, passages: &mut Vec<Passage>, decisions: &Decisi
             let count = u32::try_from(found).unwrap_or(u32::MAX);
             decisions.note("injection", rule.action, Place::Passages, count);
             match rule.action {
-                Action::Block => return Err(blocked("a retrieved passage that gives orders to the model", None)),
+                Action::Block => {
+                    return Err(blocked(
+                        "a retrieved passage that gives orders to the model",
+                        None,
+                    ));
+                }
                 Action::Drop => passages.retain(|passage| !suspicious(passage)),
                 _ => {}
             }

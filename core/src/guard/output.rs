@@ -11,7 +11,11 @@ const WITHHELD: &str = "The answer was withheld by the guardrails of this projec
 /// [`FinishReason::ContentFilter`]. Arguments of tool calls are left as they are: they are for the tenant's own code.
 pub fn completion(policy: &Policy, mut completion: Completion, decisions: &Decisions) -> Completion {
     for text in [&completion.content, &completion.refusal].into_iter().flatten() {
-        if policy.judge(text, 0..text.len(), Place::Output, &Decisions::default()).blocked.is_some() {
+        if policy
+            .judge(text, 0..text.len(), Place::Output, &Decisions::default())
+            .blocked
+            .is_some()
+        {
             policy.judge(text, 0..text.len(), Place::Output, decisions);
             return Completion {
                 refusal: Some(WITHHELD.into()),
@@ -33,7 +37,9 @@ pub fn completion(policy: &Policy, mut completion: Completion, decisions: &Decis
             && let Some((end, _)) = content.char_indices().nth(most as usize)
         {
             content.truncate(end);
-            completion.citations.retain(|citation| citation.index < most as usize);
+            completion
+                .citations
+                .retain(|citation| citation.index < most as usize);
             completion.finish_reason = Some(FinishReason::Length);
             decisions.note("output.max_characters", Action::Cut, Place::Output, 1);
         }

@@ -80,12 +80,24 @@ impl Policy {
 
     /// Whether any rule looks at texts of that place.
     pub(super) fn looks_at(&self, place: Place) -> bool {
-        let personal = self.rules.personal_data.iter().any(|rule| rule.places.contains(&place));
-        personal || self.rules.blocked_terms.iter().any(|rule| rule.places.contains(&place))
+        let personal = self
+            .rules
+            .personal_data
+            .iter()
+            .any(|rule| rule.places.contains(&place));
+        personal
+            || self
+                .rules
+                .blocked_terms
+                .iter()
+                .any(|rule| rule.places.contains(&place))
     }
 
     fn looks_for_personal_data(&self, place: Place) -> bool {
-        self.rules.personal_data.iter().any(|rule| rule.places.contains(&place))
+        self.rules
+            .personal_data
+            .iter()
+            .any(|rule| rule.places.contains(&place))
     }
 
     /// From where on an unfinished text of that place might hold something that is not complete yet, in bytes.
@@ -107,7 +119,13 @@ impl Policy {
     }
 
     /// Judges what begins in a part of a text; the rest is there for the sake of its context.
-    pub(super) fn judge(&self, text: &str, part: Range<usize>, place: Place, decisions: &Decisions) -> Verdict {
+    pub(super) fn judge(
+        &self,
+        text: &str,
+        part: Range<usize>,
+        place: Place,
+        decisions: &Decisions,
+    ) -> Verdict {
         let mut verdict = Verdict::default();
         if !self.looks_at(place) {
             return verdict;
@@ -124,7 +142,9 @@ impl Policy {
                 Action::Flag | Action::Drop | Action::Cut => {}
             }
         }
-        verdict.redactions.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+        verdict
+            .redactions
+            .sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
         let mut end = 0;
         verdict.redactions.retain_mut(|(range, _)| {
             range.start = range.start.max(end);
@@ -139,7 +159,12 @@ impl Policy {
         if !self.looks_for_personal_data(place) {
             return Vec::new();
         }
-        let rules = || self.rules.personal_data.iter().filter(|rule| rule.places.contains(&place));
+        let rules = || {
+            self.rules
+                .personal_data
+                .iter()
+                .filter(|rule| rule.places.contains(&place))
+        };
         let mut found = Vec::new();
         for finding in personal::find(text, &self.regions) {
             let actions: Vec<Action> = rules()

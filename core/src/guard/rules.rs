@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Kind, Place, phone};
+use super::personal::phone;
+use super::{Action, Kind, Place};
 use crate::{Error, Result};
 
 /// Most rules of one sort.
@@ -83,7 +84,10 @@ impl Rules {
             ("phone_regions", self.phone_regions.len()),
         ] {
             if rules > MOST_RULES {
-                return Err(Error::invalid(field, format!("At most {MOST_RULES} are allowed.")));
+                return Err(Error::invalid(
+                    field,
+                    format!("At most {MOST_RULES} are allowed."),
+                ));
             }
         }
         for (n, rule) in self.personal_data.iter().enumerate() {
@@ -104,7 +108,11 @@ impl Rules {
             return Err(Error::invalid("blocked_terms", message));
         }
         if let Some(rule) = &self.injection {
-            allowed("injection.action", rule.action, &[Action::Flag, Action::Drop, Action::Block])?;
+            allowed(
+                "injection.action",
+                rule.action,
+                &[Action::Flag, Action::Drop, Action::Block],
+            )?;
             if !(0.0..=1.0).contains(&rule.threshold) {
                 return Err(Error::invalid("injection.threshold", "Must be between 0 and 1."));
             }
@@ -180,7 +188,10 @@ fn allowed(field: &str, action: Action, actions: &[Action]) -> Result<()> {
     if actions.contains(&action) {
         return Ok(());
     }
-    let names: Vec<String> = actions.iter().map(|action| format!("'{}'", action.as_str())).collect();
+    let names: Vec<String> = actions
+        .iter()
+        .map(|action| format!("'{}'", action.as_str()))
+        .collect();
     let message = format!(
         "Invalid value for '{field}': '{}'. Supported values are: {}.",
         action.as_str(),
@@ -195,7 +206,9 @@ mod tests {
 
     fn refused(rules: &Rules) -> String {
         match rules.check() {
-            Err(Error::Invalid { param: Some(param), .. }) => param,
+            Err(Error::Invalid {
+                param: Some(param), ..
+            }) => param,
             other => panic!("{rules:?} gave {other:?}"),
         }
     }
@@ -231,10 +244,16 @@ mod tests {
         let local_answer = personal(Action::RouteLocal, &[Place::Output]);
         assert_eq!(refused(&local_answer), "personal_data[0].places");
         assert_eq!(refused(&personal(Action::Block, &[])), "personal_data[0].places");
-        assert_eq!(refused(&personal(Action::Drop, &[Place::Input])), "personal_data[0].action");
+        assert_eq!(
+            refused(&personal(Action::Drop, &[Place::Input])),
+            "personal_data[0].action"
+        );
         assert_eq!(refused(&terms(&[])), "blocked_terms[0].terms");
         assert_eq!(refused(&terms(&["a", " \u{200b}!"])), "blocked_terms[0].terms[1]");
-        assert_eq!(refused(&terms(&["x".repeat(129).as_str()])), "blocked_terms[0].terms[0]");
+        assert_eq!(
+            refused(&terms(&["x".repeat(129).as_str()])),
+            "blocked_terms[0].terms[0]"
+        );
         let mut rules = Rules::default();
         rules.phone_regions = vec!["IQ".into(), "Iraq".into()];
         assert_eq!(refused(&rules), "phone_regions[1]");
@@ -242,7 +261,10 @@ mod tests {
         rules.output.max_characters = Some(0);
         assert_eq!(refused(&rules), "output.max_characters");
         let mut rules = Rules::default();
-        rules.injection = Some(InjectionRule { action: Action::Redact, threshold: 0.5 });
+        rules.injection = Some(InjectionRule {
+            action: Action::Redact,
+            threshold: 0.5,
+        });
         assert_eq!(refused(&rules), "injection.action");
     }
 

@@ -133,7 +133,8 @@ impl State {
                     self.push(ChatEvent::Content(text));
                 }
                 if end.is_some() {
-                    self.decisions.note("output.max_characters", Action::Cut, Place::Output, 1);
+                    self.decisions
+                        .note("output.max_characters", Action::Cut, Place::Output, 1);
                     self.end(FinishReason::Length);
                 }
             }

@@ -78,7 +78,9 @@ fn begins_a_word(text: &str, at: usize) -> bool {
             .map(char::len_utf8)
             .sum::<usize>();
     let prefix = &before[stuck..];
-    prefix.is_empty() || !text[at..].chars().next().is_some_and(|c| c.is_alphanumeric()) || PROCLITICS.contains(&prefix)
+    prefix.is_empty()
+        || !text[at..].chars().next().is_some_and(|c| c.is_alphanumeric())
+        || PROCLITICS.contains(&prefix)
 }
 
 fn ends_a_word(text: &str, at: usize) -> bool {
@@ -107,7 +109,10 @@ mod tests {
     fn found<'a>(terms: &Terms, text: &'a str) -> Vec<&'a str> {
         let folded = Folded::words(text);
         let found = terms.find(&folded.text);
-        found.into_iter().map(|range| &text[folded.original(range)]).collect()
+        found
+            .into_iter()
+            .map(|range| &text[folded.original(range)])
+            .collect()
     }
 
     #[test]

@@ -24,7 +24,9 @@ fn rivals(action: &str, place: &str) -> Arc<Policy> {
 
 fn said(decisions: &Decisions) -> Vec<(String, &'static str, u32)> {
     let decisions = decisions.list();
-    let told = decisions.into_iter().map(|d| (d.rule, d.action.as_str(), d.count));
+    let told = decisions
+        .into_iter()
+        .map(|d| (d.rule, d.action.as_str(), d.count));
     told.collect()
 }
 
@@ -42,7 +44,13 @@ fn what_is_sent_is_redacted_blocked_or_kept_local() {
     let decisions = Decisions::default();
     let mut options = ChatOptions::default();
     let mut messages = user(LETTER);
-    let local = input(&personal("redact", "input"), &mut messages, &mut options, &decisions).unwrap();
+    let local = input(
+        &personal("redact", "input"),
+        &mut messages,
+        &mut options,
+        &decisions,
+    )
+    .unwrap();
     assert!(!local);
     assert_eq!(messages[1].content.as_deref(), Some("I am [EMAIL], card [CARD]."));
     assert_eq!(
@@ -54,11 +62,22 @@ fn what_is_sent_is_redacted_blocked_or_kept_local() {
     );
 
     let mut messages = user(LETTER);
-    let local = input(&personal("route_local", "input"), &mut messages, &mut options, &decisions).unwrap();
+    let local = input(
+        &personal("route_local", "input"),
+        &mut messages,
+        &mut options,
+        &decisions,
+    )
+    .unwrap();
     assert!(local);
     assert_eq!(messages, user(LETTER));
 
-    let refused = input(&personal("block", "input"), &mut user(LETTER), &mut options, &decisions);
+    let refused = input(
+        &personal("block", "input"),
+        &mut user(LETTER),
+        &mut options,
+        &decisions,
+    );
     let Err(Error::Invalid { message, param, code }) = refused else {
         panic!("{refused:?}")
     };
@@ -68,7 +87,12 @@ fn what_is_sent_is_redacted_blocked_or_kept_local() {
     );
     assert!(!message.contains("ada@"), "{message}");
 
-    let others = input(&personal("block", "output"), &mut user(LETTER), &mut options, &decisions);
+    let others = input(
+        &personal("block", "output"),
+        &mut user(LETTER),
+        &mut options,
+        &decisions,
+    );
     assert!(!others.unwrap(), "a rule about answers is none about questions");
 }
 
@@ -86,7 +110,10 @@ fn several_texts_are_named_in_the_refusal() {
 fn the_length_of_answers_is_asked_for() {
     let policy = rules(serde_json::json!({"output": {"max_tokens": 100}}));
     for (asked, sent) in [(None, 100), (Some(7), 7), (Some(500), 100)] {
-        let mut options = ChatOptions { max_tokens: asked, ..ChatOptions::default() };
+        let mut options = ChatOptions {
+            max_tokens: asked,
+            ..ChatOptions::default()
+        };
         input(&policy, &mut [], &mut options, &Decisions::default()).unwrap();
         assert_eq!(options.max_tokens, Some(sent));
     }
@@ -137,7 +164,12 @@ fn answer(text: &str) -> Completion {
 #[test]
 fn citations_follow_what_is_redacted() {
     let mut whole = answer("Mail ada.lovelace@example.com [1].");
-    whole.citations = vec![Citation { passage: 0, index: 30, start: 0, end: 1 }];
+    whole.citations = vec![Citation {
+        passage: 0,
+        index: 30,
+        start: 0,
+        end: 1,
+    }];
     let guarded = completion(&personal("redact", "output"), whole, &Decisions::default());
     let text = guarded.content.unwrap();
     assert_eq!(text, "Mail [EMAIL] [1].");
@@ -147,13 +179,20 @@ fn citations_follow_what_is_redacted() {
 #[test]
 fn an_answer_that_is_blocked_is_withheld() {
     let decisions = Decisions::default();
-    let guarded = completion(&rivals("block", "output"), answer("Buy from ACME Corp."), &decisions);
+    let guarded = completion(
+        &rivals("block", "output"),
+        answer("Buy from ACME Corp."),
+        &decisions,
+    );
     assert_eq!(
         (guarded.content, guarded.finish_reason),
         (None, Some(FinishReason::ContentFilter))
     );
     assert!(guarded.refusal.is_some());
-    assert_eq!(said(&decisions), [("blocked_terms.rivals".to_owned(), "block", 1)]);
+    assert_eq!(
+        said(&decisions),
+        [("blocked_terms.rivals".to_owned(), "block", 1)]
+    );
 }
 
 /// What a stream of these pieces becomes.
@@ -164,7 +203,11 @@ async fn streamed(policy: &Arc<Policy>, pieces: &[&str]) -> (Vec<String>, Option
         .chain([Ok(ChatEvent::Finish(FinishReason::Stop))])
         .collect();
     let decisions = Decisions::default();
-    let guarded = stream(Arc::clone(policy), streams::iter(events).boxed(), decisions.clone());
+    let guarded = stream(
+        Arc::clone(policy),
+        streams::iter(events).boxed(),
+        decisions.clone(),
+    );
     let (mut texts, mut finish) = (Vec::new(), None);
     for event in guarded.collect::<Vec<_>>().await {
         match event.unwrap() {
@@ -179,8 +222,19 @@ async fn streamed(policy: &Arc<Policy>, pieces: &[&str]) -> (Vec<String>, Option
 #[tokio::test]
 async fn what_is_cut_into_pieces_is_redacted_all_the_same() {
     let policy = personal("redact", "output");
-    let (texts, finish, decisions) =
-        streamed(&policy, &["Write to a", "da@exam", "ple.com or ca", "ll +964 77", "0 123 ", "4567", " now."]).await;
+    let (texts, finish, decisions) = streamed(
+        &policy,
+        &[
+            "Write to a",
+            "da@exam",
+            "ple.com or ca",
+            "ll +964 77",
+            "0 123 ",
+            "4567",
+            " now.",
+        ],
+    )
+    .await;
     assert_eq!(texts.concat(), "Write to [EMAIL] or call [PHONE] now.");
     assert_eq!(finish, Some(FinishReason::Stop));
     assert_eq!(decisions.list().len(), 2);
@@ -198,15 +252,28 @@ async fn words_are_not_held_back_longer_than_it_takes() {
 
 #[tokio::test]
 async fn a_stream_ends_where_it_is_blocked_or_long_enough() {
-    let (texts, finish, decisions) = streamed(&rivals("block", "output"), &["Buy from ac", "me co", "rp today"]).await;
-    assert_eq!((texts.concat().as_str(), finish), ("Buy from ", Some(FinishReason::ContentFilter)));
-    assert_eq!(said(&decisions), [("blocked_terms.rivals".to_owned(), "block", 1)]);
+    let (texts, finish, decisions) =
+        streamed(&rivals("block", "output"), &["Buy from ac", "me co", "rp today"]).await;
+    assert_eq!(
+        (texts.concat().as_str(), finish),
+        ("Buy from ", Some(FinishReason::ContentFilter))
+    );
+    assert_eq!(
+        said(&decisions),
+        [("blocked_terms.rivals".to_owned(), "block", 1)]
+    );
 
     let policy = rules(serde_json::json!({"output": {"max_characters": 5}}));
     let (texts, finish, _) = streamed(&policy, &["été", " à la mer"]).await;
-    assert_eq!((texts.concat().as_str(), finish), ("été à", Some(FinishReason::Length)));
+    assert_eq!(
+        (texts.concat().as_str(), finish),
+        ("été à", Some(FinishReason::Length))
+    );
     let (texts, finish, _) = streamed(&policy, &["été", " à"]).await;
-    assert_eq!((texts.concat().as_str(), finish), ("été à", Some(FinishReason::Stop)));
+    assert_eq!(
+        (texts.concat().as_str(), finish),
+        ("été à", Some(FinishReason::Stop))
+    );
 }
 
 proptest! {

@@ -21,7 +21,10 @@ pub(super) fn strings(value: Value) -> Value {
 pub(super) fn bound(value: Value, most: usize) -> Value {
     let text = value.to_string();
     if text.len() > most {
-        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        let end = (0..=most)
+            .rev()
+            .find(|end| text.is_char_boundary(*end))
+            .unwrap_or(0);
         return json!({"truncated": true, "beginning": without_nul(&text[..end])});
     }
     if text.contains("\\u0000") {

@@ -43,27 +43,56 @@ fn answer(text: &str) -> Completion {
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn slot(responses: &Responses, tenant: TenantId, request: &ChatRequest) -> Slot {
-    let wanted = Wanted { ttl: MINUTE, asked: true };
+    let wanted = Wanted {
+        ttl: MINUTE,
+        asked: true,
+    };
     let builder = KeyBuilder::of(tenant, "answer");
-    responses.slot_under(builder, wanted, "m", request, None).unwrap()
+    responses
+        .slot_under(builder, wanted, ["m", "r"], request, None)
+        .unwrap()
 }
 
 #[test]
 fn the_call_goes_before_its_route_and_zero_is_no() {
     let seconds = |n| Some(Duration::from_secs(n));
     assert_eq!(Wanted::choose(None, None), None);
-    assert_eq!(Wanted::choose(None, seconds(5)), Some(Wanted { ttl: Duration::from_secs(5), asked: false }));
-    assert_eq!(Wanted::choose(seconds(9), seconds(5)), Some(Wanted { ttl: Duration::from_secs(9), asked: true }));
+    assert_eq!(
+        Wanted::choose(None, seconds(5)),
+        Some(Wanted {
+            ttl: Duration::from_secs(5),
+            asked: false
+        })
+    );
+    assert_eq!(
+        Wanted::choose(seconds(9), seconds(5)),
+        Some(Wanted {
+            ttl: Duration::from_secs(9),
+            asked: true
+        })
+    );
     assert_eq!(Wanted::choose(seconds(0), seconds(5)), None);
     assert_eq!(Wanted::choose(seconds(u64::MAX), None).unwrap().ttl, LONGEST);
 }
 
 #[test]
 fn tools_by_chance_are_only_kept_if_asked_for() {
-    let by_route = Wanted { ttl: MINUTE, asked: false };
-    let mut options = ChatOptions { tools: vec![json!({})], ..ChatOptions::default() };
+    let by_route = Wanted {
+        ttl: MINUTE,
+        asked: false,
+    };
+    let mut options = ChatOptions {
+        tools: vec![json!({})],
+        ..ChatOptions::default()
+    };
     assert!(!by_route.suits(&options) && by_route.suits(&ChatOptions::default()));
-    assert!(Wanted { asked: true, ..by_route }.suits(&options));
+    assert!(
+        Wanted {
+            asked: true,
+            ..by_route
+        }
+        .suits(&options)
+    );
     options.temperature = Some(0.0);
     assert!(by_route.suits(&options));
 }
@@ -100,8 +129,14 @@ fn whatever_decides_the_answer_has_a_place_of_its_own() {
 fn what_is_not_whole_is_not_kept() {
     let responses = Responses::new(1 << 20);
     let slot = slot(&responses, TenantId::generate(), &request("hi"));
-    let filtered = Completion { finish_reason: Some(FinishReason::ContentFilter), ..answer("x") };
-    let cut = Completion { finish_reason: None, ..answer("x") };
+    let filtered = Completion {
+        finish_reason: Some(FinishReason::ContentFilter),
+        ..answer("x")
+    };
+    let cut = Completion {
+        finish_reason: None,
+        ..answer("x")
+    };
     for answer in [filtered, cut] {
         slot.keep(&answer, &[]);
         assert!(slot.find().is_none(), "{answer:?}");
@@ -130,7 +165,11 @@ async fn a_stream_is_kept_when_it_has_ended_and_replayed_as_one() {
     let broken: Vec<_> = slot.clone().record(stream(3), vec![]).collect().await;
     assert_eq!(broken.len(), 3);
     assert!(slot.find().is_none(), "half an answer was kept");
-    let whole: Vec<_> = slot.clone().record(stream(6), vec![passage("tea")]).collect().await;
+    let whole: Vec<_> = slot
+        .clone()
+        .record(stream(6), vec![passage("tea")])
+        .collect()
+        .await;
     assert_eq!(whole.len(), 6);
     let kept = slot.find().unwrap();
     assert_eq!(kept.passages, [passage("tea")]);
@@ -141,7 +180,11 @@ async fn a_stream_is_kept_when_it_has_ended_and_replayed_as_one() {
     }
     let expected = Completion {
         content: Some("a b".into()),
-        tool_calls: vec![ToolCall { id: "call_1".into(), name: "f".into(), arguments: "{}".into() }],
+        tool_calls: vec![ToolCall {
+            id: "call_1".into(),
+            name: "f".into(),
+            arguments: "{}".into(),
+        }],
         finish_reason: Some(FinishReason::ToolCalls),
         usage: Some(TokenUsage::default()),
         ..Completion::default()

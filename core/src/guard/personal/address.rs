@@ -27,13 +27,19 @@ pub(super) fn emails(text: &str, found: &mut Vec<Finding>) {
         let start = address.start() + (inside.len() - inside.trim_start_matches(is_punctuation).len());
         let end = address.start() + inside.trim_end_matches(['-', '.']).len();
         if !text[start..end].starts_with('@') {
-            found.push(Finding { kind, range: start..end });
+            found.push(Finding {
+                kind,
+                range: start..end,
+            });
         }
     }
 }
 
 fn is_punctuation(c: char) -> bool {
-    matches!(c, '.' | '/' | '=' | '\'' | '`' | '!' | '#' | '?' | '{' | '|' | '*')
+    matches!(
+        c,
+        '.' | '/' | '=' | '\'' | '`' | '!' | '#' | '?' | '{' | '|' | '*'
+    )
 }
 
 pub(super) fn ips(text: &str, found: &mut Vec<Finding>) {
@@ -50,7 +56,11 @@ pub(super) fn ips(text: &str, found: &mut Vec<Finding>) {
             .is_ok_and(|ip: Ipv4Addr| !ip.is_loopback() && !ip.is_unspecified());
         let longer = text[address.end()..].starts_with('.')
             && text[address.end() + 1..].starts_with(|c: char| c.is_ascii_digit());
-        if meant && !longer && stands_alone(text, &address.range()) && !context::names_a_version(text, address.start()) {
+        if meant
+            && !longer
+            && stands_alone(text, &address.range())
+            && !context::names_a_version(text, address.start())
+        {
             push(address.range());
         }
     }
@@ -59,7 +69,11 @@ pub(super) fn ips(text: &str, found: &mut Vec<Finding>) {
     }
     for address in IPV6.find_iter(text) {
         // `::` alone, and times of day, are none.
-        let groups = address.as_str().split(':').filter(|group| !group.is_empty()).count();
+        let groups = address
+            .as_str()
+            .split(':')
+            .filter(|group| !group.is_empty())
+            .count();
         let meant = groups >= 3
             && address.as_str().bytes().any(|b| b.is_ascii_digit())
             && address.as_str().parse::<Ipv6Addr>().is_ok();

@@ -10,8 +10,9 @@ const NO_NINO: [&str; 7] = ["BG", "GB", "NK", "KN", "TN", "NT", "ZZ"];
 /// Spanish DNI and NIE.
 static DNI: Pattern = Pattern::new(|| pattern(r"\b(?:\d{8}|[XYZ]\d{7})-?[A-HJ-NP-TV-Z]\b"));
 /// Italian tax codes.
-static CODICE_FISCALE: Pattern =
-    Pattern::new(|| pattern(r"(?i)\b[A-Z]{6}\d{2}[A-EHLMPRST](?:[04][1-9]|[1256]\d|[37][01])[A-Z]\d{3}[A-Z]\b"));
+static CODICE_FISCALE: Pattern = Pattern::new(|| {
+    pattern(r"(?i)\b[A-Z]{6}\d{2}[A-EHLMPRST](?:[04][1-9]|[1256]\d|[37][01])[A-Z]\d{3}[A-Z]\b")
+});
 /// Chinese resident numbers.
 static RESIDENT: Pattern = Pattern::new(|| pattern(r"(?i)\b[1-9]\d{16}[\dx]\b"));
 /// Whatever has the length of a document's number, passports included.
@@ -59,5 +60,7 @@ fn is_resident(number: &str) -> bool {
         b'X' | b'x' => 10,
         b => digit(b),
     };
-    (sum + check) % 11 == 1 && national::is_date(&number[10..14]) && (number.starts_with(['1', '2', '3', '4', '5', '6', '8']))
+    (sum + check) % 11 == 1
+        && national::is_date(&number[10..14])
+        && (number.starts_with(['1', '2', '3', '4', '5', '6', '8']))
 }

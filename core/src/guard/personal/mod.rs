@@ -86,7 +86,10 @@ pub(super) struct Finding {
 /// What is in a text, in order and without overlaps. `regions` are the countries whose national telephone numbers are
 /// known.
 pub(super) fn find(text: &str, regions: &[phone::Region]) -> Vec<Finding> {
-    if !text.chars().any(|c| matches!(c, '@' | '＠' | ':') || c.is_numeric()) {
+    if !text
+        .chars()
+        .any(|c| matches!(c, '@' | '＠' | ':') || c.is_numeric())
+    {
         return Vec::new();
     }
     let folded = Folded::plain(text);
@@ -129,7 +132,10 @@ fn stands_alone(text: &str, range: &Range<usize>) -> bool {
         Some('-' | '.') => {
             // Part of something longer, such as a UUID, if what is joined to it has a digit.
             let stem = &before[..before.len() - 1];
-            stem.chars().rev().take_while(|c| word(*c)).any(|c| c.is_ascii_digit())
+            stem.chars()
+                .rev()
+                .take_while(|c| word(*c))
+                .any(|c| c.is_ascii_digit())
         }
         Some(c) => word(c),
         None => false,

@@ -35,12 +35,19 @@ pub(super) fn is_date(digits: &str) -> bool {
 /// The United States: social security numbers that may be given out.
 fn is_ssn(digits: &str) -> bool {
     let (area, rest) = digits.split_at(3);
-    !matches!(area, "000" | "666") && !area.starts_with('9') && !rest.starts_with("00") && !rest.ends_with("0000")
+    !matches!(area, "000" | "666")
+        && !area.starts_with('9')
+        && !rest.starts_with("00")
+        && !rest.ends_with("0000")
 }
 
 /// Weighted sum of the first digits.
 fn weighted(digits: &str, weights: &[u32]) -> u32 {
-    digits.bytes().zip(weights).map(|(b, weight)| u32::from(b - b'0') * weight).sum()
+    digits
+        .bytes()
+        .zip(weights)
+        .map(|(b, weight)| u32::from(b - b'0') * weight)
+        .sum()
 }
 
 fn at(digits: &str, n: usize) -> u32 {
@@ -82,11 +89,9 @@ fn is_aadhaar(digits: &str) -> bool {
         (false, true) => (a + 5 - b) % 5 + 5,
         (false, false) => (a + 5 - b) % 5,
     };
-    let check = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .fold(0, |check, (n, b)| joined(check, TURNS[n % 8][usize::from(b - b'0')]));
+    let check = digits.bytes().rev().enumerate().fold(0, |check, (n, b)| {
+        joined(check, TURNS[n % 8][usize::from(b - b'0')])
+    });
     !digits.starts_with(['0', '1']) && check == 0
 }
 
@@ -97,7 +102,9 @@ fn has_century_and_date(digits: &str) -> bool {
         Some(b'3') => "20",
         _ => return false,
     };
-    digits.get(1..7).is_some_and(|date| is_date(&format!("{century}{date}")))
+    digits
+        .get(1..7)
+        .is_some_and(|date| is_date(&format!("{century}{date}")))
 }
 
 fn is_kuwaiti(digits: &str) -> bool {

@@ -141,7 +141,11 @@ impl<'a> Run<'a> {
 
     /// How many groups from this one on are a date: three, or none.
     fn date(&self, first: usize) -> usize {
-        let group = |n: usize| self.groups.get(first + n).map_or("", |group| &self.text[group.clone()]);
+        let group = |n: usize| {
+            self.groups
+                .get(first + n)
+                .map_or("", |group| &self.text[group.clone()])
+        };
         let (one, two, three) = (group(0), group(1), group(2));
         let is_date = match (one.len(), two.len(), three.len()) {
             (4, 1..=2, 1..=2) => matches!(one.as_bytes()[0], b'1' | b'2'),
@@ -162,7 +166,12 @@ fn is_card(candidate: &Candidate<'_>) -> bool {
 }
 
 fn has_issuer(digits: &str) -> bool {
-    let head = |length: usize| digits.get(..length).and_then(|head| head.parse::<u32>().ok()).unwrap_or(0);
+    let head = |length: usize| {
+        digits
+            .get(..length)
+            .and_then(|head| head.parse::<u32>().ok())
+            .unwrap_or(0)
+    };
     let (two, three, four) = (head(2), head(3), head(4));
     match digits.len() {
         13 => two / 10 == 4,
@@ -174,7 +183,11 @@ fn has_issuer(digits: &str) -> bool {
                 || matches!(three, 644..=649)
                 || matches!(four, 2221..=2720 | 3528..=3589 | 5018 | 5020 | 5038 | 5893 | 6011 | 6304 | 6759..=6763 | 9792)
         }
-        17..=19 => two == 62 || matches!(four, 5018 | 5020 | 5038 | 5893 | 6304 | 6759..=6763) || two / 10 == 4 && digits.len() == 19,
+        17..=19 => {
+            two == 62
+                || matches!(four, 5018 | 5020 | 5038 | 5893 | 6304 | 6759..=6763)
+                || two / 10 == 4 && digits.len() == 19
+        }
         _ => false,
     }
 }

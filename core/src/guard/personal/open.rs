@@ -41,7 +41,9 @@ fn is_group(word: &str) -> bool {
     !word.is_empty()
         && word.chars().all(|c| {
             length += 1;
-            c.is_numeric() || matches!(c, '+' | '(' | ')' | '-' | '.' | '/') || (c.is_ascii_uppercase() && length <= 4)
+            c.is_numeric()
+                || matches!(c, '+' | '(' | ')' | '-' | '.' | '/')
+                || (c.is_ascii_uppercase() && length <= 4)
         })
         && (length <= 4 || word.chars().any(char::is_numeric))
 }

@@ -30,7 +30,10 @@ fn addresses_of_mail() {
     assert_all(
         Kind::Email,
         &[
-            ("Write to ada.l+news@mail.example.com.", "ada.l+news@mail.example.com"),
+            (
+                "Write to ada.l+news@mail.example.com.",
+                "ada.l+news@mail.example.com",
+            ),
             ("<ada@example.com>", "ada@example.com"),
             ("بريدي:ada@example.com،", "ada@example.com"),
             ("بريدي علي@مثال.موقع الآن", "علي@مثال.موقع"),
@@ -57,7 +60,10 @@ fn telephone_numbers() {
             ("tel:+442079460958", "+442079460958"),
         ],
     );
-    assert_eq!(found_in("0770 123 4567", &["IQ"]), [(Kind::Phone, "0770 123 4567")]);
+    assert_eq!(
+        found_in("0770 123 4567", &["IQ"]),
+        [(Kind::Phone, "0770 123 4567")]
+    );
     for nothing in [
         "0770 123 4567",
         "order 7701234567",
@@ -76,7 +82,10 @@ fn accounts_and_cards() {
     assert_all(
         Kind::Iban,
         &[
-            ("IBAN DE89 3704 0044 0532 0130 00 please", "DE89 3704 0044 0532 0130 00"),
+            (
+                "IBAN DE89 3704 0044 0532 0130 00 please",
+                "DE89 3704 0044 0532 0130 00",
+            ),
             ("GB82WEST12345698765432", "GB82WEST12345698765432"),
             ("de89370400440532013000,", "de89370400440532013000"),
             ("SA03 8000 0000 6080 1016 7519", "SA03 8000 0000 6080 1016 7519"),
@@ -91,7 +100,12 @@ fn accounts_and_cards() {
             ("بطاقتي ٤١١١ ١١١١ ١١١١ ١١١١", "٤١١١ ١١١١ ١١١١ ١١١١"),
         ],
     );
-    for nothing in ["DE89 3704 0044 0532 0130 01", "4111 1111 1111 1112", "9111111111111111", "id_4111111111111111"] {
+    for nothing in [
+        "DE89 3704 0044 0532 0130 01",
+        "4111 1111 1111 1112",
+        "9111111111111111",
+        "id_4111111111111111",
+    ] {
         assert_eq!(found(nothing), [], "{nothing}");
     }
 }
@@ -106,7 +120,16 @@ fn addresses_of_machines() {
             ("at 2001:db8::ff00:42:8329 it", "2001:db8::ff00:42:8329"),
         ],
     );
-    for nothing in ["127.0.0.1", "version 1.2.3.4", "v1.2.3.4", "1.2.3.4.5", "300.1.1.1", "std::io", "12:30:45", "::"] {
+    for nothing in [
+        "127.0.0.1",
+        "version 1.2.3.4",
+        "v1.2.3.4",
+        "1.2.3.4.5",
+        "300.1.1.1",
+        "std::io",
+        "12:30:45",
+        "::",
+    ] {
         assert_eq!(found(nothing), [], "{nothing}");
     }
 }
@@ -133,7 +156,13 @@ fn identity_documents() {
             ("رقم الهوية: 1987654321", "1987654321"),
         ],
     );
-    for nothing in ["000-12-3456", "12345678A", "10000000147", "2341 2341 2347", "ISBN 9780306406157"] {
+    for nothing in [
+        "000-12-3456",
+        "12345678A",
+        "10000000147",
+        "2341 2341 2347",
+        "ISBN 9780306406157",
+    ] {
         assert_eq!(found(nothing), [], "{nothing}");
     }
 }

@@ -20,7 +20,9 @@ pub(super) fn letters(word: &str) -> String {
 /// One letter of [`letters`]; `None` for a diacritic. Other scripts' letters stay.
 pub(in crate::text) fn letter(c: char) -> Option<char> {
     Some(match c {
-        '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' => return None,
+        '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' => {
+            return None;
+        }
         'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
         'ى' | 'ئ' | 'ی' | 'ے' | 'ې' => 'ي',
         'ؤ' => 'و',
