@@ -101,14 +101,14 @@ impl<'a> Builder<'a> {
                         let model = RemoteModel {
                             upstream_model: target.upstream_model.clone(),
                             card: card.clone(),
-                            counter: connection.counter(&target.upstream_model)?,
+                            counter: connection.counter(&target.upstream_model),
                             batch: route.embedding.batch,
                             send_dimensions: route.embedding.send_dimensions,
                         };
                         TargetModel::Embeddings(Arc::new(connection.embedder(model)?))
                     }
                 };
-                (model, timeouts, connection.counter(&target.upstream_model)?)
+                (model, timeouts, connection.counter(&target.upstream_model))
             }
         };
         Ok(route::Target {
