@@ -32,6 +32,8 @@ mod provider_kinds;
 mod quotas;
 mod replace;
 mod reuse;
+mod routes;
+mod routes_reload;
 mod scoped_tokens;
 mod search;
 mod sources;

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use insula_tenancy::{AssistantId, Scope, TenantContext, TenantTx, VectorStoreId};
 
 use crate::page::{Listing, Page, unknown_cursor};
-use crate::{Error, Result, Services, vector_store};
+use crate::route::{Routes, tenant};
+use crate::{Error, Models, Result, Services, vector_store};
 
 /// A preset.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,18 +45,20 @@ pub struct AssistantSettings {
 pub async fn create(
     tx: &mut TenantTx,
     cx: &TenantContext,
-    services: &Services,
+    models: &Models,
+    routes: &Routes,
     name: &str,
     settings: AssistantSettings,
 ) -> Result<Assistant> {
-    if services.routes.find(name).is_some() || services.models.find_embedder(name).is_some() {
+    let is_model = routes.find(name).is_some() || models.find_embedder(name).is_some();
+    if is_model || tenant::has_name(tx, name).await? {
         return Err(Error::invalid(
             "name",
             format!("'{name}' is the name of a model."),
         ));
     }
     check_name(name)?;
-    check(services, &settings)?;
+    check(routes, &settings)?;
     may_read(cx, &settings)?;
     check_stores(tx, &settings.vector_store_ids).await?;
     let id = store::insert(tx, name, &settings).await?;
@@ -115,7 +118,7 @@ pub async fn update(
     id: AssistantId,
     settings: AssistantSettings,
 ) -> Result<Assistant> {
-    check(services, &settings)?;
+    check(&services.routes, &settings)?;
     may_read(cx, &settings)?;
     let mut tx = services.db.tenant(cx).await?;
     check_stores(&mut tx, &settings.vector_store_ids).await?;
@@ -158,8 +161,8 @@ fn check_name(name: &str) -> Result<()> {
     ))
 }
 
-fn check(services: &Services, settings: &AssistantSettings) -> Result<()> {
-    if services.routes.find_chat(&settings.model).is_none() {
+fn check(routes: &Routes, settings: &AssistantSettings) -> Result<()> {
+    if routes.find_chat(&settings.model).is_none() {
         return Err(Error::model_not_found(&settings.model));
     }
     if settings.instructions.chars().count() > 65_536 || settings.instructions.contains('\0') {

@@ -349,3 +349,11 @@ fn embedding_models_stay_as_they_were_at_the_start() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn the_example_is_right() {
+    let routes = Routes::parse(include_str!("../../../../infra/routes.example.toml")).expect("the example");
+    let names: Vec<&str> = routes.routes().iter().map(|route| &*route.model).collect();
+    let expected = ["gpt-5-mini", "smart", "arabic", "local", "long", "bge-m3"];
+    assert_eq!(names[1..], expected);
+}

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use insula_tenancy::TenantContext;
+use insula_tenancy::{TenantContext, TenantTx};
 use serde::{Deserialize, Serialize};
 
 use super::{Route, RouteFacts};
@@ -162,6 +162,14 @@ pub async fn list(services: &Services, cx: &TenantContext) -> Result<Vec<Effecti
         })
     };
     Ok(names.filter_map(effective).collect())
+}
+
+/// Whether the tenant has given a name a meaning of its own.
+///
+/// # Errors
+/// When the database is away.
+pub async fn has_name(tx: &mut TenantTx, model: &str) -> Result<bool> {
+    store::has_name(tx, model).await
 }
 
 /// Changes what a model name means for the tenant, in effect everywhere within a second. `change` gets what was set before, or

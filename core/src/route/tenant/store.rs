@@ -68,3 +68,8 @@ pub(super) async fn unset(tx: &mut TenantTx, model: &str) -> Result<bool> {
         .await?;
     Ok(deleted.rows_affected() > 0)
 }
+
+pub(super) async fn has_name(tx: &mut TenantTx, model: &str) -> Result<bool> {
+    let found = sqlx::query_scalar("select exists (select from route_overrides where model = $1)");
+    Ok(found.bind(model).fetch_one(&mut **tx).await?)
+}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::counts::{Caller, Counts};
-use crate::{Piece, data, error, events, failure, reply};
+use crate::{Piece, data, error, events, failure, passing_failure, reply};
 
 /// The words of every answer.
 pub(crate) const WORDS: [&str; 5] = ["Hello ", "from ", "the ", "provider ", "[1]."];
@@ -61,7 +61,7 @@ async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, bo
         (Some("late"), Some(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
         _ => {}
     }
-    if let Some(failure) = failure(model) {
+    if let Some(failure) = failure(model).or_else(|| passing_failure(model, caller.number())) {
         caller.finish();
         return failure;
     }

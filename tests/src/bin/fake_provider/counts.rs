@@ -29,8 +29,10 @@ impl Counts {
     /// Notes a call.
     pub(crate) fn arrived(&self, model: &str, uri: &Uri, headers: &HeaderMap, body: Value) -> Caller {
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let mut number = 0;
         self.change(model, |count| {
             count.requests += 1;
+            number = count.requests;
             count.body = body;
             count.path = uri.to_string();
             count.authorization = header("authorization");
@@ -39,6 +41,7 @@ impl Counts {
         Caller {
             counts: self.clone(),
             model: model.to_owned(),
+            number,
             finished: false,
         }
     }
@@ -54,10 +57,16 @@ impl Counts {
 pub(crate) struct Caller {
     counts: Counts,
     model: String,
+    number: u64,
     finished: bool,
 }
 
 impl Caller {
+    /// Which call of its model it is, from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The answer is whole.
     pub(crate) fn finish(&mut self) {
         self.finished = true;

@@ -19,6 +19,8 @@
 //! | `html` | answers with a page |
 //! | `hang` | takes the request and never answers |
 //! | `error-500`, `error-503`, `limit-429`, `bad-400` | answers so |
+//! | `mend-N` | answers 500 to the first N calls, then as `ok` |
+//! | `wait-MS` | answers the first call 429 and asks for so many milliseconds, then as `ok` |
 //! | `too-long` | refuses as OpenAI does when the prompt exceeds the context |
 //! | `tools` | calls a function |
 //!
@@ -147,6 +149,22 @@ fn paced(
         };
         Some((sent, (pieces, caller)))
     })
+}
+
+/// The answer to a call of a model that comes right with time.
+fn passing_failure(model: &str, call: u64) -> Option<Response> {
+    let (kind, number) = model.split_once('-')?;
+    let number: u64 = number.parse().ok()?;
+    match kind {
+        "mend" if call <= number => Some(error(StatusCode::INTERNAL_SERVER_ERROR, "not yet")),
+        "wait" if call <= 1 => {
+            let mut response = error(StatusCode::TOO_MANY_REQUESTS, "in a moment");
+            let headers = response.headers_mut();
+            headers.insert("retry-after-ms", HeaderValue::from(number));
+            Some(response)
+        }
+        _ => None,
+    }
 }
 
 /// The answer of a model whose name is a failure.
