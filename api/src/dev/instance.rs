@@ -20,7 +20,7 @@ use super::address::PublishedAddress;
 use super::credentials::{self, FirstTenant};
 use super::database::{self, Database};
 use super::demo::{self, Demo};
-use crate::assembly::{AssemblyOptions, assemble};
+use crate::assembly::{AssemblyOptions, CacheOptions, assemble};
 use crate::config::ServeArgs;
 use crate::serve;
 
@@ -104,6 +104,7 @@ async fn serve_until_stopped(
             tools: options.tools.clone(),
             ..PoolOptions::default()
         },
+        caches: CacheOptions::default(),
     })
     .await?;
     assembly.app.stopping = shutdown.clone();

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 pub use gather::Gather;
 pub use query::QueryEmbeddings;
-pub use response::{CachedAnswer, Responses, Wanted, replay};
+pub use response::{CachedAnswer, Responses, Slot, Wanted, replay};
 
 /// What something is kept under: whose it is, and a digest of everything that decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -115,24 +115,24 @@ impl Responses {
         Self { cache }
     }
 
-    /// The place of a call's answer, if it can have one: a digest of everything that decides the answer. `model` is the
-    /// name that the call asked for, `request` what would be sent.
+    /// The place of a call's answer, if it can have one: a digest of everything that decides the answer. `names` are
+    /// what the call asked for and which route answers, `request` is what would be sent.
     pub fn slot(
         &self,
         cx: &TenantContext,
         wanted: Wanted,
-        model: &str,
+        names: [&str; 2],
         request: &ChatRequest,
         policy: Option<&Policy>,
     ) -> Option<Slot> {
-        self.slot_under(KeyBuilder::new(cx, "answer"), wanted, model, request, policy)
+        self.slot_under(KeyBuilder::new(cx, "answer"), wanted, names, request, policy)
     }
 
     fn slot_under(
         &self,
         builder: KeyBuilder,
         wanted: Wanted,
-        model: &str,
+        names: [&str; 2],
         request: &ChatRequest,
         policy: Option<&Policy>,
     ) -> Option<Slot> {
@@ -141,7 +141,8 @@ impl Responses {
         }
         let options = options(&request.options).to_string();
         let mut builder = builder
-            .part(model)
+            .part(names[0])
+            .part(names[1])
             .part(&request.model)
             .part(options)
             .part([u8::from(request.grounded)]);

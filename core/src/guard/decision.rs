@@ -90,6 +90,14 @@ impl Decisions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether an answer was ended before its time.
+    pub(crate) fn have_ended_the_answer(&self) -> bool {
+        let decisions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        decisions.iter().any(|decision| {
+            decision.place == Place::Output && matches!(decision.action, Action::Block | Action::Cut)
+        })
+    }
+
     /// The same for a usage event; `None` when nothing was decided.
     pub fn to_json(&self) -> Option<Value> {
         let decisions = self.list();

@@ -27,6 +27,7 @@ pub use store::{get, set};
 pub use stream::stream;
 
 use crate::model::{ChatMessage, ChatOptions, Passage};
+use crate::route::{Route, Routes};
 use crate::{Error, Result};
 
 /// The code of a refusal.
@@ -83,6 +84,20 @@ pub fn texts(policy: &Policy, param: &str, texts: &mut [String], decisions: &Dec
         }
     }
     Ok(route_local)
+}
+
+/// Refuses texts that must stay here (`stays_here`) for an embedding model that runs elsewhere. Embedding models have no
+/// other to take their place: vectors of two models cannot be compared.
+///
+/// # Errors
+/// As [`input`].
+pub fn check_embedder(stays_here: bool, routes: &Routes, model: &str) -> Result<()> {
+    let elsewhere = |route: &Route| route.targets.iter().any(|target| !target.local);
+    if stays_here && routes.find(model).is_some_and(|route| elsewhere(&route)) {
+        let what = "personal data to leave this server, which this embedding model does not run on";
+        return Err(blocked(what, Some("input".into())));
+    }
+    Ok(())
 }
 
 /// Applies a policy to retrieved passages: leaves out what gives orders, masks what is to be redacted (each character by

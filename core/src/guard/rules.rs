@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Kind, Place, phone};
+use super::personal::phone;
+use super::{Action, Kind, Place};
 use crate::{Error, Result};
 
 /// Most rules of one sort.

@@ -95,26 +95,33 @@ pub async fn set_logging(tx: &mut TenantTx, logging: Logging) -> Result<()> {
     store::set_logging(tx, logging).await
 }
 
-/// Writes an entry as `logging` wants it.
+impl NewRequestLog {
+    /// The entry as `logging` wants it: without personal data, and no larger than is stored. Takes its time with large
+    /// texts.
+    pub fn shaped(self, logging: Logging) -> Self {
+        let shape = |value| {
+            let value = if logging.redact {
+                redact::strings(value)
+            } else {
+                value
+            };
+            redact::bound(value, LARGEST)
+        };
+        Self {
+            request: shape(self.request),
+            response: shape(self.response),
+            ..self
+        }
+    }
+}
+
+/// Writes an entry, which was [`NewRequestLog::shaped`] before.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn record(tx: &mut TenantTx, logging: Logging, new: NewRequestLog) -> Result<RequestLogId> {
-    let shaped = |value| {
-        let value = if logging.redact {
-            redact::strings(value)
-        } else {
-            value
-        };
-        redact::bound(value, LARGEST)
-    };
-    let new = NewRequestLog {
-        request: shaped(new.request),
-        response: shaped(new.response),
-        ..new
-    };
+pub async fn record(tx: &mut TenantTx, new: &NewRequestLog) -> Result<RequestLogId> {
     housekeeping::ensure(tx).await?;
-    store::insert(tx, &new).await
+    store::insert(tx, new).await
 }
 
 /// The entry of that id.

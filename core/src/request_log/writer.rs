@@ -4,7 +4,7 @@ use insula_tenancy::{Db, TenantContext};
 use tokio::sync::mpsc;
 
 use super::{Logging, NewRequestLog, record};
-use crate::Result;
+use crate::{Error, Result};
 
 /// Entries that may wait. Beyond, the newest are dropped.
 const WAITING: usize = 1024;
@@ -49,8 +49,10 @@ impl RequestLogs {
 }
 
 async fn write(db: &Db, Entry { cx, logging, new }: Entry) -> Result<()> {
+    let shaping = tokio::task::spawn_blocking(move || new.shaped(logging));
+    let new = shaping.await.map_err(Error::internal)?;
     let mut tx = db.tenant_in_passing(&cx).await?;
-    record(&mut tx, logging, new).await?;
+    record(&mut tx, &new).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -48,7 +48,9 @@ fn slot(responses: &Responses, tenant: TenantId, request: &ChatRequest) -> Slot 
         asked: true,
     };
     let builder = KeyBuilder::of(tenant, "answer");
-    responses.slot_under(builder, wanted, "m", request, None).unwrap()
+    responses
+        .slot_under(builder, wanted, ["m", "r"], request, None)
+        .unwrap()
 }
 
 #[test]
