@@ -21,7 +21,7 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, MAX_JOB_STREAMS};
+use crate::app::{App, AppParts, MAX_JOB_STREAMS};
 use crate::route_file::RouteSource;
 
 /// What a server or worker is made of.
@@ -74,11 +74,11 @@ pub struct Assembly {
 }
 
 /// Connects, loads and checks everything that serving needs; any part that is missing or wrong is an error here and not
-/// at the first request.
+/// at the first request. When `stopping` is cancelled, streams that could go on for hours end.
 ///
 /// # Errors
 /// With the part's name and its own words.
-pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
+pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> anyhow::Result<Assembly> {
     // The models load while the database connects.
     let loading: Vec<_> = options
         .models
@@ -131,14 +131,14 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         caller: outbound,
     };
     Ok(Assembly {
-        app: App {
+        app: App::from(AppParts {
             services,
             route_source: Arc::new(source),
             authenticator,
             notifications: notifications.clone(),
             streams: Arc::new(Semaphore::new(MAX_JOB_STREAMS)),
-            stopping: CancellationToken::new(),
-        },
+            stopping,
+        }),
         notifications,
     })
 }

@@ -181,10 +181,12 @@ impl TestApp {
             },
             caches: CacheOptions::default(),
         };
-        let assembly = assemble(options).await.expect("putting the server together");
+        let stop = CancellationToken::new();
+        let assembly = assemble(options, stop.clone())
+            .await
+            .expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
 
-        let stop = CancellationToken::new();
         if setup.worker {
             tokio::spawn(worker::run(
                 services.clone(),

@@ -89,7 +89,7 @@ async fn serve_until_stopped(
     started: Instant,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    let mut assembly = assemble(AssemblyOptions {
+    let parts = AssemblyOptions {
         db: DbConfig::new(app_url.clone()),
         blobs: data.join("files"),
         models: options.models.clone(),
@@ -105,9 +105,8 @@ async fn serve_until_stopped(
             ..PoolOptions::default()
         },
         caches: CacheOptions::default(),
-    })
-    .await?;
-    assembly.app.stopping = shutdown.clone();
+    };
+    let assembly = assemble(parts, shutdown.clone()).await?;
     let first = first_tenant(&assembly.app.services.db, data).await?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!(
