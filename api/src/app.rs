@@ -1,5 +1,6 @@
 //! What handlers share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -13,9 +14,12 @@ use crate::route_file::{Reloaded, RouteSource, RouteSourceError};
 /// Streams of events of jobs that are open at once. Each is a look at the database every few seconds.
 pub const MAX_JOB_STREAMS: usize = 1024;
 
-/// The state of the router. Cheap to clone.
+/// The state of the router. A clone is one reference more: each request makes several.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<AppParts>);
+
+/// What the state is made of.
+pub struct AppParts {
     /// Database, models, blobs, parser.
     pub services: Services,
     /// Where routes come from.
@@ -28,6 +32,20 @@ pub struct App {
     pub streams: Arc<Semaphore>,
     /// Cancelled when the server stops: streams that could go on for hours end.
     pub stopping: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = AppParts;
+
+    fn deref(&self) -> &AppParts {
+        &self.0
+    }
+}
+
+impl From<AppParts> for App {
+    fn from(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
+    }
 }
 
 impl App {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use insula_core::blob::LocalBlobs;
+use insula_core::cache::{QueryEmbeddings, Responses};
+use insula_core::guard::Policies;
 use insula_core::model::Embedder;
+use insula_core::request_log::RequestLogs;
 use insula_core::route::{RoutedEmbedder, Routes};
 use insula_core::{Models, Services};
 use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
@@ -18,7 +21,7 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, MAX_JOB_STREAMS};
+use crate::app::{App, AppParts, MAX_JOB_STREAMS};
 use crate::route_file::RouteSource;
 
 /// What a server or worker is made of.
@@ -40,6 +43,26 @@ pub struct AssemblyOptions {
     pub master_keys: Option<MasterKeys>,
     /// How documents are read.
     pub parser: PoolOptions,
+    /// What is kept in memory of what was computed before.
+    pub caches: CacheOptions,
+}
+
+/// Bounds of the caches, in bytes; 0 keeps nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheOptions {
+    /// Answers of chat models.
+    pub responses: u64,
+    /// Vectors of queries.
+    pub queries: u64,
+}
+
+impl Default for CacheOptions {
+    fn default() -> Self {
+        Self {
+            responses: 64 * 1024 * 1024,
+            queries: 16 * 1024 * 1024,
+        }
+    }
 }
 
 /// The parts, put together.
@@ -51,11 +74,11 @@ pub struct Assembly {
 }
 
 /// Connects, loads and checks everything that serving needs; any part that is missing or wrong is an error here and not
-/// at the first request.
+/// at the first request. When `stopping` is cancelled, streams that could go on for hours end.
 ///
 /// # Errors
 /// With the part's name and its own words.
-pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
+pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> anyhow::Result<Assembly> {
     // The models load while the database connects.
     let loading: Vec<_> = options
         .models
@@ -94,6 +117,10 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         .context("the journal of usage")?;
     let services = Services {
         vault: Vault::new(db.clone(), options.master_keys),
+        policies: Policies::default(),
+        responses: Responses::new(options.caches.responses),
+        query_embeddings: QueryEmbeddings::new(options.caches.queries),
+        request_logs: RequestLogs::start(db.clone()),
         db,
         meter,
         models,
@@ -104,14 +131,14 @@ pub async fn assemble(options: AssemblyOptions) -> anyhow::Result<Assembly> {
         caller: outbound,
     };
     Ok(Assembly {
-        app: App {
+        app: App::from(AppParts {
             services,
             route_source: Arc::new(source),
             authenticator,
             notifications: notifications.clone(),
             streams: Arc::new(Semaphore::new(MAX_JOB_STREAMS)),
-            stopping: CancellationToken::new(),
-        },
+            stopping,
+        }),
         notifications,
     })
 }

@@ -18,7 +18,7 @@ use insula_tenancy::vault::MasterKeys;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::assembly::AssemblyOptions;
+use crate::assembly::{AssemblyOptions, CacheOptions};
 use crate::serve::ServeOptions;
 
 /// Limits of the HTTP server.
@@ -203,6 +203,12 @@ pub struct InstallArgs {
     /// Chat models and their providers (routes.toml). Absent: only insula/extractive
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     pub routes: Option<PathBuf>,
+    /// Memory for answers of chat models that callers let be given again, in bytes; 0 keeps none
+    #[arg(long, env = "INSULA_RESPONSE_CACHE_BYTES", default_value_t = CacheOptions::default().responses)]
+    pub response_cache_bytes: u64,
+    /// Memory for the vectors of queries of late, in bytes; 0 keeps none
+    #[arg(long, env = "INSULA_QUERY_CACHE_BYTES", default_value_t = CacheOptions::default().queries)]
+    pub query_cache_bytes: u64,
     #[command(flatten)]
     pub(crate) master_keys: MasterKeyArgs,
     #[command(flatten)]
@@ -231,6 +237,10 @@ impl InstallArgs {
             outbound_allow: self.outbound.outbound_allow.clone(),
             master_keys: self.master_keys.read()?,
             parser: self.parser(concurrency),
+            caches: CacheOptions {
+                responses: self.response_cache_bytes,
+                queries: self.query_cache_bytes,
+            },
         })
     }
 

@@ -37,6 +37,8 @@ use crate::http::{ApiError, ErrorBody};
         (name = "assistants", description = "Presets that appear as models"),
         (name = "scoped tokens", description = "Short-lived tokens that do less than the key that makes them"),
         (name = "provider keys", description = "Your own keys for the providers behind models; they are never shown again"),
+        (name = "guardrails", description = "What may be sent to models, and what they may answer"),
+        (name = "request logs", description = "Prompts and answers, for tenants that want them stored"),
         (name = "jobs", description = "Background work: how far it is, why it failed; retry and cancel"),
         (name = "operator", description = "The install itself, for whoever runs it; these take the operator's keys"),
         (name = "health", description = "Probes; they need no key"),

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use insula_core::chat::extractive::Extractive;
 use insula_core::model::{ChatModel, Embedder, TokenCounter};
 use insula_core::route;
-use insula_inference::endpoint::ConnectError;
-use insula_inference::routes::{Parts, Routes as RouteFile, RoutesError};
+use insula_inference::routes::{BuildError, Parts, Routes as RouteFile, RoutesError};
 
 /// Why routes cannot be used. The message names the line and the field, and quotes nothing that could be a key.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +16,7 @@ pub enum RouteSourceError {
     File(#[from] RoutesError),
     /// A provider cannot be used.
     #[error(transparent)]
-    Provider(#[from] ConnectError),
+    Provider(#[from] BuildError),
     /// Reading was given up, because the server stops.
     #[error("the server stops")]
     Stopped,
@@ -92,7 +91,7 @@ impl RouteSource {
         }
     }
 
-    fn build(&self, file: &RouteFile) -> Result<Vec<route::Route>, ConnectError> {
+    fn build(&self, file: &RouteFile) -> Result<Vec<route::Route>, BuildError> {
         file.build(&Parts {
             extractive: Arc::clone(&self.extractive),
             extractive_counter: Arc::clone(&self.counter),

@@ -14,9 +14,9 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, chunks, embeddings, file_batches, files, health, jobs, migrations, model_routes,
-    models, operator, operator::tenants, provider_keys, scoped_tokens, search, sources, storage_usage,
-    uploads, vector_store_files, vector_stores, webhooks,
+    assistants, chat, chunks, completions, embeddings, file_batches, files, guardrails, health, jobs,
+    migrations, model_routes, models, operator, operator::tenants, provider_keys, request_logs,
+    scoped_tokens, search, sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -105,6 +105,13 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(webhooks::rotate_webhook_secret))
         .routes(routes!(webhooks::test_webhook))
         .routes(routes!(webhooks::list_webhook_deliveries))
+        .routes(routes!(guardrails::get_guardrails, guardrails::update_guardrails))
+        .routes(routes!(
+            request_logs::get_request_logging,
+            request_logs::update_request_logging
+        ))
+        .routes(routes!(request_logs::list_request_logs))
+        .routes(routes!(request_logs::get_request_log))
         .routes(routes!(migrations::migrate_vector_store))
         .routes(routes!(migrations::list_vector_store_migrations))
         .routes(routes!(migrations::get_vector_store_migration))
@@ -142,6 +149,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
     // Large bodies, and answers that take their time.
     let inference = OpenApiRouter::new()
         .routes(routes!(chat::create_chat_completion))
+        .routes(routes!(completions::create_completion))
         .routes(routes!(embeddings::create_embedding))
         .routes(routes!(file_batches::create_vector_store_file_batch))
         .routes(routes!(chunks::create_vector_store_chunks))

@@ -2,10 +2,12 @@
 
 pub mod assistant;
 pub mod blob;
+pub mod cache;
 pub mod chat;
 pub mod chunk;
 mod error;
 pub mod file;
+pub mod guard;
 mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
@@ -16,6 +18,7 @@ pub mod model;
 pub mod page;
 mod pg;
 pub mod quota;
+pub mod request_log;
 pub mod route;
 pub mod search;
 mod services;

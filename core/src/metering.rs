@@ -5,6 +5,7 @@ use std::time::Duration;
 use insula_tenancy::TenantContext;
 use insula_tenancy::meter::{Amounts, Call, Entered, LimitKind, Metered, Refused};
 use insula_tenancy::usage::{Details, Endpoint, Outcome, Tokens};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::model::TokenUsage;
@@ -80,6 +81,18 @@ pub fn fail(metered: Metered, error: &Error, attempts: usize) {
             ..Details::default()
         };
     });
+}
+
+/// Writes down a call that guardrails do not allow. What it is refused with.
+pub async fn refuse(entered: &mut Entered, error: Error, decisions: Option<Value>) -> Error {
+    match entered.begin(Amounts::default()).await {
+        Ok(mut metered) => {
+            metered.note(|details| details.decisions = decisions);
+            fail(metered, &error, 0);
+            error
+        }
+        Err(refused) => refused.into(),
+    }
 }
 
 /// Settles a call that read so many tokens here.

@@ -8,8 +8,11 @@ use insula_tenancy::meter::Meter;
 use insula_tenancy::vault::Vault;
 
 use crate::blob::BlobStore;
+use crate::cache::{QueryEmbeddings, Responses};
+use crate::guard::Policies;
 use crate::ingest::Parser;
 use crate::model::Embedder;
+use crate::request_log::RequestLogs;
 use crate::route::Routes;
 use crate::source::Fetcher;
 use crate::webhook::Caller;
@@ -37,6 +40,14 @@ pub struct Services {
     pub fetcher: Arc<dyn Fetcher>,
     /// The web, for webhooks.
     pub caller: Arc<dyn Caller>,
+    /// What each tenant wants done to its calls.
+    pub policies: Policies,
+    /// Answers that were given before.
+    pub responses: Responses,
+    /// Vectors of queries of late.
+    pub query_embeddings: QueryEmbeddings,
+    /// Takes what tenants want logged of their calls.
+    pub request_logs: RequestLogs,
 }
 
 /// An embedder with its row in the database.

@@ -126,6 +126,8 @@ ids! {
     OperatorKeyId = "opk_",
     /// An amount of money that may be spent in a period.
     BudgetId = "budget_",
+    /// A call that was logged.
+    RequestLogId = "rlog_",
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
     AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId,
-    OperatorKeyId, PartId, ProviderKeyId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
+    OperatorKeyId, PartId, ProviderKeyId, RequestLogId, SourceId, TenantId, UploadId, VectorStoreId,
+    WebhookId, new_uuid,
 };
 pub use money::Money;
 pub use narrowing::Narrowing;

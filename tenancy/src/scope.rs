@@ -76,6 +76,12 @@ scopes! {
     WebhooksRead = "webhooks.read",
     /// Create, change and delete webhooks.
     WebhooksWrite = "webhooks.write",
+    /// See the guardrails, and how requests are logged.
+    GuardrailsRead = "guardrails.read",
+    /// Change the guardrails, and how requests are logged.
+    GuardrailsWrite = "guardrails.write",
+    /// Read what was logged of requests: prompts and answers.
+    RequestLogsRead = "request_logs.read",
     /// Change what model names mean for the tenant.
     RoutesWrite = "routes.write",
     /// Make scoped tokens, by the API or by signing them.

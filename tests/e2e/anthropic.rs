@@ -142,7 +142,7 @@ async fn tool_calls_both_ways() {
 async fn failures_before_and_within_an_answer() {
     let (provider, app) = start().await;
     let ada = app.tenant("ada").await;
-    for (model, status) in [("overloaded", 502), ("limit-429", 503), ("hang", 502)] {
+    for (model, status) in [("overloaded", 503), ("limit-429", 503), ("hang", 502)] {
         for body in [ask(model), streamed(ask(model))] {
             let error = ada
                 .post("/v1/chat/completions", body)

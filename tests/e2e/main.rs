@@ -19,6 +19,7 @@ mod hostile;
 mod ingest_command;
 mod ingestion;
 mod jobs;
+mod ledger;
 mod library;
 mod migrations;
 mod models;

@@ -367,7 +367,7 @@ async fn failures_of_the_provider_are_told_without_its_secrets() {
     let ada = app.tenant("ada").await;
     for (model, status, kind) in [
         ("error-500", 502, "server_error"),
-        ("error-503", 502, "server_error"),
+        ("error-503", 503, "server_error"),
         ("html", 502, "server_error"),
         ("late-30000", 502, "server_error"),
         ("limit-429", 503, "server_error"),

@@ -5,7 +5,15 @@ use sqlx::PgPool;
 use crate::door::Door;
 
 /// Tables that belong to no tenant, reviewed one by one.
-const GLOBAL: [&str; 4] = ["_sqlx_migrations", "embedding_models", "operator_keys", "tenants"];
+const GLOBAL: [&str; 7] = [
+    "_sqlx_migrations",
+    "embedding_models",
+    "operator_keys",
+    "plan_limits",
+    "plans",
+    "servers",
+    "tenants",
+];
 
 /// Roles that the server can take.
 const SERVING: &str = "('insula_app', 'insula_tenant', 'insula_system', 'insula_operator')";
@@ -94,20 +102,37 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "api_keys operator for * to insula_operator",
         "api_keys system_read for r to insula_system",
         "api_keys system_use for w to insula_system",
+        "budget_alerts system for * to insula_system",
+        "budget_periods operator for r to insula_operator",
+        "budget_periods system for * to insula_system",
+        "budget_slices system for * to insula_system",
+        "budgets operator for * to insula_operator",
+        "budgets system_read for r to insula_system",
         "embedding_models everyone for r to -",
         "embedding_models system for * to insula_system",
         "jobs system_lease for w to insula_system",
         "jobs system_read for r to insula_system",
+        "limit_slices system for * to insula_system",
         "operator_keys operator for * to insula_operator",
         "operator_keys system_read for r to insula_system",
         "operator_keys system_use for w to insula_system",
+        "plan_limits everyone for r to -",
+        "plan_limits operator for * to insula_operator",
+        "plans operator for * to insula_operator",
+        "servers system for * to insula_system",
         "tenant_data_keys operator_read for r to insula_operator",
         "tenant_data_keys operator_rewrap for w to insula_operator",
+        "tenant_limits operator for * to insula_operator",
+        "tenant_plans operator for * to insula_operator",
         "tenant_quotas operator for * to insula_operator",
         "tenant_usage operator for r to insula_operator",
         "tenants operator for * to insula_operator",
         "tenants system for r to insula_system",
         "tenants tenant for r to insula_tenant",
+        "usage_events system_read for r to insula_system",
+        "usage_events system_record for a to insula_system",
+        "usage_hours operator for r to insula_operator",
+        "usage_hours system for * to insula_system",
     ];
     assert_eq!(others, reviewed);
 }
@@ -141,7 +166,7 @@ async fn keys_begin_with_the_tenant() {
          left join pg_attribute o on o.attrelid = f.confrelid and o.attname = 'tenant_id'
          where f.contype = 'f' and f.connamespace = 'public'::regnamespace
            and case when o.attnum is null
-                    then f.confrelid not in ('tenants'::regclass, 'embedding_models'::regclass)
+                    then f.confrelid not in ('tenants'::regclass, 'embedding_models'::regclass, 'plans'::regclass)
                       or f.confrelid = 'tenants'::regclass and f.conkey <> array[t.attnum]
                     else f.conkey[1] <> t.attnum or f.confkey[1] <> o.attnum end",
     )

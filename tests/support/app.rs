@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
 
-use insula::assembly::{AssemblyOptions, assemble};
+use insula::assembly::{AssemblyOptions, CacheOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::worker::{self, WorkerSettings};
@@ -179,11 +179,14 @@ impl TestApp {
                 tools: tools(),
                 ..setup.parser
             },
+            caches: CacheOptions::default(),
         };
-        let assembly = assemble(options).await.expect("putting the server together");
+        let stop = CancellationToken::new();
+        let assembly = assemble(options, stop.clone())
+            .await
+            .expect("putting the server together");
         let (services, authenticator) = (assembly.app.services.clone(), assembly.app.authenticator.clone());
 
-        let stop = CancellationToken::new();
         if setup.worker {
             tokio::spawn(worker::run(
                 services.clone(),

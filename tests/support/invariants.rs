@@ -69,6 +69,27 @@ const PROMISES: &[(&str, &str)] = &[
                                then 'migrate_store' else 'remove_vectors' end)",
     ),
     (
+        "the hourly sums are those of the events",
+        "with events as (
+           select tenant_id, date_trunc('hour', started_at, 'UTC') as hour, endpoint, model,
+                  coalesce(key_id, '00000000-0000-0000-0000-000000000000') as key_id, count(*) as requests,
+                  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost
+           from usage_events group by 1, 2, 3, 4, 5)
+         select coalesce(e.model, h.model) from events e
+         full join usage_hours h using (tenant_id, hour, endpoint, model, key_id)
+         where (e.requests, e.input_tokens, e.output_tokens, e.cost)
+           is distinct from (h.requests, h.input_tokens, h.output_tokens, h.cost)",
+    ),
+    (
+        "what is spent and what is set apart of a hard budget is within it",
+        "select b.id::text from budgets b
+         join budget_periods p on p.tenant_id = b.tenant_id and p.budget_id = b.id
+         left join budget_slices s on s.tenant_id = p.tenant_id and s.budget_id = p.budget_id
+           and s.subject = p.subject and s.starts_at = p.starts_at
+         where b.hard group by b.tenant_id, b.id, b.amount, p.subject, p.starts_at, p.spent
+         having p.spent + coalesce(sum(s.amount), 0) > b.amount",
+    ),
+    (
         "a store's statistics are those of its chunks",
         "select s.id::text from vector_stores s
          left join chunks c on c.tenant_id = s.tenant_id and c.vector_store_id = s.id

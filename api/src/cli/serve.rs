@@ -16,8 +16,8 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Serves until told to stop, then finishes what is in flight.
 pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
-    let mut assembly = assemble(command.install.assembly(command.jobs.worker_concurrency)?).await?;
-    assembly.app.stopping = shutdown.clone();
+    let options = command.install.assembly(command.jobs.worker_concurrency)?;
+    let assembly = assemble(options, shutdown.clone()).await?;
     signals::reload_routes_on_hangup(assembly.app.clone());
     let listener = TcpListener::bind(command.listen).await.with_context(|| {
         format!(
@@ -56,7 +56,7 @@ pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
 /// Works until told to stop, then finishes or hands back what is running.
 pub(super) async fn work(install: &InstallArgs, jobs: &WorkerArgs) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
-    let assembly = assemble(install.assembly(jobs.worker_concurrency)?).await?;
+    let assembly = assemble(install.assembly(jobs.worker_concurrency)?, shutdown.clone()).await?;
     signals::reload_routes_on_hangup(assembly.app.clone());
     let services = assembly.app.services;
     tracing::info!(concurrency = jobs.worker_concurrency, "working");

@@ -20,7 +20,7 @@ use super::address::PublishedAddress;
 use super::credentials::{self, FirstTenant};
 use super::database::{self, Database};
 use super::demo::{self, Demo};
-use crate::assembly::{AssemblyOptions, assemble};
+use crate::assembly::{AssemblyOptions, CacheOptions, assemble};
 use crate::config::ServeArgs;
 use crate::serve;
 
@@ -89,7 +89,7 @@ async fn serve_until_stopped(
     started: Instant,
     shutdown: CancellationToken,
 ) -> Result<()> {
-    let mut assembly = assemble(AssemblyOptions {
+    let parts = AssemblyOptions {
         db: DbConfig::new(app_url.clone()),
         blobs: data.join("files"),
         models: options.models.clone(),
@@ -104,9 +104,9 @@ async fn serve_until_stopped(
             tools: options.tools.clone(),
             ..PoolOptions::default()
         },
-    })
-    .await?;
-    assembly.app.stopping = shutdown.clone();
+        caches: CacheOptions::default(),
+    };
+    let assembly = assemble(parts, shutdown.clone()).await?;
     let first = first_tenant(&assembly.app.services.db, data).await?;
     let listener = TcpListener::bind(options.listen).await.with_context(|| {
         format!(

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::caching::CACHE;
 use super::gate::{self, Gate};
 use super::request_id::REQUEST_ID;
 use super::{ApiError, limits, track};
@@ -134,10 +135,11 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
     ]
     .into_iter()
     .chain(limits::names())
+    .chain([CACHE])
     .collect();
     let layer = CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(exposed)
         .max_age(Duration::from_secs(600));

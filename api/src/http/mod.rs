@@ -2,6 +2,7 @@
 //! layers around the router.
 
 mod body;
+pub mod caching;
 mod caller;
 mod error;
 mod gate;

@@ -2,8 +2,8 @@
 
 use insula_core::Error;
 use insula_tenancy::{
-    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId, SourceId,
-    TenantId, UploadId, VectorStoreId, WebhookId,
+    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId, RequestLogId,
+    SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -62,6 +62,10 @@ impl PathId for TenantId {
 
 impl PathId for ProviderKeyId {
     const WHAT: &'static str = "provider key";
+}
+
+impl PathId for RequestLogId {
+    const WHAT: &'static str = "request log";
 }
 
 /// An id in a body. One that is not well formed is answered like one that does not exist.

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use crate::anthropic::{self, Anthropic, AnthropicOptions};
 use crate::http::{self, ClientError, ClientOptions};
 use crate::openai::{Address, OpenAiCompatible, Quirks, RemoteEmbedder, RemoteModel};
-use crate::tokens::{Tokenizer, TokenizerError};
+use crate::tokens::{self, Tokenizer, TokenizerError};
 use crate::upstream::{HeaderError, KeyHeader, Timeouts, Upstream};
 
 /// What is spoken.
@@ -141,10 +141,11 @@ impl Endpoint {
                 options: Arc::new(options.clone()),
             },
         };
+        let counter = self.tokenizer.as_ref().map(Tokenizer::counter).transpose()?;
         Ok(Connection {
             upstream,
             wire,
-            tokenizer: self.tokenizer.clone(),
+            counter,
         })
     }
 }
@@ -156,11 +157,19 @@ fn has(headers: &[(String, SecretString)], name: &str) -> bool {
 }
 
 /// A provider ready to be called. Cheap to clone; clones share connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Connection {
     upstream: Upstream,
     wire: ConnectedWire,
-    tokenizer: Option<Tokenizer>,
+    counter: Option<Arc<dyn TokenCounter>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("upstream", &self.upstream)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone)]
@@ -174,15 +183,6 @@ enum ConnectedWire {
         messages: Address,
         options: Arc<AnthropicOptions>,
     },
-}
-
-impl fmt::Debug for ConnectedWire {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::OpenAi { .. } => "OpenAi",
-            Self::Anthropic { .. } => "Anthropic",
-        })
-    }
 }
 
 impl Connection {
@@ -230,11 +230,12 @@ impl Connection {
         }
     }
 
-    /// What counts the tokens of one of its models.
-    pub fn counter(&self, upstream_model: &str) -> Result<Arc<dyn TokenCounter>, TokenizerError> {
-        match &self.tokenizer {
-            Some(tokenizer) => tokenizer.counter(),
-            None => Tokenizer::of_model(upstream_model).counter(),
+    /// What counts the tokens of one of its models: the tokenizer that was configured, or the one that suits the
+    /// name.
+    pub fn counter(&self, upstream_model: &str) -> Arc<dyn TokenCounter> {
+        match &self.counter {
+            Some(counter) => Arc::clone(counter),
+            None => tokens::of_model(upstream_model),
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::Stream;
+use insula_tenancy::Money;
 use insula_tenancy::meter::{Amounts, Metered};
 use insula_tenancy::usage::{Outcome, Tokens};
 
+use crate::guard::Decisions;
 use crate::model::{ChatEvent, ChatMessage, ChatRequest, ChatStream, Completion, TokenCounter, TokenUsage};
 use crate::route::{Failed, Price, Route, Taken};
 use crate::{Error, Result, metering};
@@ -110,6 +112,7 @@ pub(super) struct Bill {
     price: Price,
     counter: Arc<dyn TokenCounter>,
     prompt: Prompt,
+    decisions: Decisions,
     /// What was produced, as long as nobody has said how many tokens that is.
     produced: String,
     usage: Option<TokenUsage>,
@@ -118,7 +121,7 @@ pub(super) struct Bill {
 
 impl Bill {
     /// Opens the bill of a call that is being answered.
-    pub(super) fn open(mut metered: Metered, taken: &Taken, prompt: Prompt) -> Self {
+    pub(super) fn open(mut metered: Metered, taken: &Taken, prompt: Prompt, decisions: Decisions) -> Self {
         let attempts = u16::try_from(taken.attempts.len()).unwrap_or(u16::MAX);
         metered.note(|details| {
             details.provider = Some(taken.provider.to_string());
@@ -130,6 +133,7 @@ impl Bill {
             price: taken.price,
             counter: Arc::clone(&taken.counter),
             prompt,
+            decisions,
             produced: String::new(),
             usage: None,
             finished: false,
@@ -149,7 +153,9 @@ impl Bill {
     fn end(self, outcome: Outcome, error: Option<String>) {
         let usage = self.usage();
         let (price, counted) = (self.price, self.usage.is_none());
+        let decisions = self.decisions.to_json();
         self.metered.end(|details| {
+            details.decisions = decisions;
             details.outcome = outcome;
             details.error = error;
             details.tokens = usage.into();
@@ -158,8 +164,13 @@ impl Bill {
         });
     }
 
-    /// Settles an answer in one piece, and completes what it says about itself.
-    pub(super) fn complete(mut self, completion: &mut Completion) {
+    /// Settles an answer in one piece, and completes what it says about itself. What was produced is charged, whatever
+    /// `guard` then lets through.
+    pub(super) fn complete(
+        mut self,
+        mut completion: Completion,
+        guard: impl FnOnce(Completion) -> Completion,
+    ) -> Completion {
         self.usage = completion.usage;
         if self.usage.is_none() {
             self.produced = completion.content.clone().unwrap_or_default();
@@ -169,7 +180,9 @@ impl Bill {
             }
         }
         completion.usage = Some(self.usage());
+        let guarded = guard(completion);
         self.end(Outcome::Completed, None);
+        guarded
     }
 
     fn note(&mut self, event: &ChatEvent) {
@@ -212,7 +225,9 @@ impl Bill {
 /// A stream whose bill is settled when it ends, fails, or is dropped.
 pub(super) struct Billed {
     events: ChatStream,
+    /// Taken when it is settled.
     bill: Option<Bill>,
+    over: bool,
 }
 
 impl Billed {
@@ -220,6 +235,7 @@ impl Billed {
         Self {
             events,
             bill: Some(bill),
+            over: false,
         }
     }
 }
@@ -228,7 +244,11 @@ impl Stream for Billed {
     type Item = Result<ChatEvent>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = std::task::ready!(self.events.as_mut().poll_next(context));
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.events.as_mut().poll_next(context));
+        self.over = next.is_none();
         match &next {
             Some(Ok(event)) => {
                 if let Some(bill) = &mut self.bill {
@@ -256,10 +276,11 @@ impl Stream for Billed {
 }
 
 impl Drop for Billed {
-    /// The caller left: what was produced until then is charged.
+    /// The caller left, or guardrails had enough: what was produced until then is charged.
     fn drop(&mut self) {
         if let Some(bill) = self.bill.take() {
-            let whole = bill.finished;
+            // An answer that guardrails have ended is as whole as it will be.
+            let whole = bill.finished || bill.decisions.have_ended_the_answer();
             bill.end(
                 if whole {
                     Outcome::Completed
@@ -276,4 +297,17 @@ impl Drop for Billed {
 pub(super) fn fail(metered: Metered, failed: Failed) -> Error {
     metering::fail(metered, &failed.error, failed.attempts.len());
     failed.error
+}
+
+/// Settles a call that was answered from the cache: nothing was read or written for it.
+pub(super) fn settle_hit(metered: Metered, decisions: &Decisions) {
+    let decisions = decisions.to_json();
+    metered.end(|details| {
+        details.outcome = Outcome::Completed;
+        details.cache_hit = true;
+        details.estimated = false;
+        details.tokens = Tokens::default();
+        details.cost = Money::ZERO;
+        details.decisions = decisions;
+    });
 }

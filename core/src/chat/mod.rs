@@ -5,24 +5,30 @@
 //! passages that match the question are put before the model, numbered, delimited and marked as material, and the
 //! markers `[n]` in its answer become citations.
 
+mod around;
 mod asked;
 mod bill;
 mod cite;
 pub mod extractive;
 mod ground;
 
+use std::time::Duration;
+
 use futures::join;
-use insula_tenancy::meter::{Entered, Metered, Refused, Standings};
+use insula_tenancy::meter::{Amounts, Entered, Metered, Refused, Standings};
 use insula_tenancy::{TenantContext, VectorStoreId};
 
+pub use around::CacheStatus;
 pub use cite::find_citations;
 
+use crate::cache::{self, CachedAnswer, Wanted};
 use crate::model::{ChatMessage, ChatOptions, ChatRequest, ChatStream, Completion, Passage, Role};
 use crate::route::tenant::{self, Choice};
 use crate::route::{self, Answered, OwnKeys, RouteCall};
 use crate::search::Filter;
 use crate::{Error, Result, Services, assistant, metering};
 
+use self::around::Around;
 use self::bill::{Bill, Billed, Prompt, Reservation};
 
 /// Vector stores that an answer is to come from.
@@ -49,6 +55,8 @@ pub struct ChatCall {
     pub options: ChatOptions,
     /// Stores that the call itself names.
     pub grounding: Option<Grounding>,
+    /// How old an answer may be that was given to the same call before, if the call says so; zero: it must be new.
+    pub cache_ttl: Option<Duration>,
 }
 
 /// A call that is ready to be sent to its model.
@@ -57,6 +65,7 @@ pub struct PreparedChat {
     request: ChatRequest,
     entered: Entered,
     own_keys: OwnKeys,
+    around: Around,
 }
 
 /// An answer, and what belongs to it.
@@ -67,6 +76,8 @@ pub struct Answer<T> {
     pub passages: Vec<Passage>,
     /// How the tenant's limits stand.
     pub standings: Standings,
+    /// Whether it came from the cache, if it may.
+    pub cache: Option<CacheStatus>,
 }
 
 impl PreparedChat {
@@ -85,26 +96,35 @@ impl PreparedChat {
     /// # Errors
     /// [`Error::LimitReached`], [`Error::BudgetExceeded`]; what the model fails with.
     pub async fn complete(self) -> Result<Answer<Completion>> {
+        if let Some(hit) = self.around.hit() {
+            return self.serve(&hit).await;
+        }
         let Begun {
             choice,
             request,
             call,
             metered,
             prompt,
+            around,
         } = self.begin().await?;
         let passages = request.passages.clone();
         let standings = metered.standings();
         let (answered, durable) = join!(route::complete(&choice.route, request, &call), metered.durable());
-        let Answered { mut answer, taken } = match answered {
+        let Answered { answer, taken } = match answered {
             Ok(answered) => answered,
             Err(failed) => return Err(bill::fail(metered, failed)),
         };
         durable?;
-        Bill::open(metered, &taken, prompt).complete(&mut answer);
+        let bill = Bill::open(metered, &taken, prompt, around.decisions.clone());
+        let answer = bill.complete(answer, |answer| around.guard(answer));
+        let answer = cite::cite(answer, &passages);
+        let cache = around.miss();
+        around.finish(&answer, &passages);
         Ok(Answer {
-            answer: cite::cite(answer, &passages),
+            answer,
             passages,
             standings,
+            cache,
         })
     }
 
@@ -113,12 +133,27 @@ impl PreparedChat {
     /// # Errors
     /// [`Error::LimitReached`], [`Error::BudgetExceeded`]; what the model fails with before the first piece.
     pub async fn stream(self) -> Result<Answer<ChatStream>> {
+        if let Some(hit) = self.around.hit() {
+            let Answer {
+                passages,
+                standings,
+                cache,
+                ..
+            } = self.serve(&hit).await?;
+            return Ok(Answer {
+                answer: cache::replay(&hit),
+                passages,
+                standings,
+                cache,
+            });
+        }
         let Begun {
             choice,
             request,
             call,
             metered,
             prompt,
+            around,
         } = self.begin().await?;
         let passages = request.passages.clone();
         let standings = metered.standings();
@@ -128,16 +163,34 @@ impl PreparedChat {
             Err(failed) => return Err(bill::fail(metered, failed)),
         };
         durable?;
-        let billed: ChatStream = Box::pin(Billed::new(answer, Bill::open(metered, &taken, prompt)));
-        let answer = if passages.is_empty() {
-            billed
+        let bill = Bill::open(metered, &taken, prompt, around.decisions.clone());
+        let guarded = around.guard_stream(Box::pin(Billed::new(answer, bill)));
+        let cited = if passages.is_empty() {
+            guarded
         } else {
-            cite::cite_stream(billed, passages.clone())
+            cite::cite_stream(guarded, passages.clone())
         };
+        let cache = around.miss();
         Ok(Answer {
-            answer,
+            answer: around.follow(cited, &passages),
             passages,
             standings,
+            cache,
+        })
+    }
+
+    /// Gives an answer that was given before, at no cost.
+    async fn serve(mut self, hit: &CachedAnswer) -> Result<Answer<Completion>> {
+        let metered = self.entered.begin(Amounts::default()).await?;
+        let standings = metered.standings();
+        metered.durable().await?;
+        bill::settle_hit(metered, &self.around.decisions);
+        self.around.log(&hit.completion);
+        Ok(Answer {
+            answer: hit.completion.clone(),
+            passages: hit.passages.clone(),
+            standings,
+            cache: Some(CacheStatus::Hit),
         })
     }
 
@@ -148,6 +201,7 @@ impl PreparedChat {
             mut request,
             mut entered,
             own_keys,
+            around,
         } = self;
         let route = &choice.route;
         let asked = request.options.max_tokens;
@@ -183,6 +237,7 @@ impl PreparedChat {
             call,
             metered,
             prompt,
+            around,
         })
     }
 }
@@ -194,6 +249,7 @@ struct Begun {
     call: RouteCall,
     metered: Metered,
     prompt: Prompt,
+    around: Around,
 }
 
 /// Finds the model and the passages of a call.
@@ -211,11 +267,14 @@ pub async fn prepare(
         mut messages,
         mut options,
         mut grounding,
+        cache_ttl,
     } = call;
     if let Some(end_user) = cx.end_user() {
         options.user = Some(end_user.to_owned());
     }
-    let entered = metering::enter(services, cx, &metered_as, &model).await?;
+    let mut entered = metering::enter(services, cx, &metered_as, &model).await?;
+    let mut around = Around::of(services, cx).await?;
+    let mut instructions = None;
     let chat = |choice: &Choice| choice.route.is_chat();
     let mut choice = tenant::find(services, cx, &model).await?.filter(chat);
     if choice.is_none() {
@@ -234,9 +293,7 @@ pub async fn prepare(
         };
         let settings = assistant.settings;
         choice = tenant::find(services, cx, &settings.model).await?.filter(chat);
-        if !settings.instructions.trim().is_empty() {
-            messages.insert(0, ChatMessage::text(Role::System, settings.instructions));
-        }
+        instructions = Some(settings.instructions).filter(|text| !text.trim().is_empty());
         if grounding.is_none() && !settings.vector_store_ids.is_empty() {
             grounding = Some(Grounding {
                 vector_store_ids: settings.vector_store_ids,
@@ -246,13 +303,27 @@ pub async fn prepare(
             });
         }
     }
-    let choice = choice.ok_or_else(|| Error::model_not_found(&model))?;
+    let mut choice = choice.ok_or_else(|| Error::model_not_found(&model))?;
     let own_keys = OwnKeys::of(services, cx, &choice.route).await?;
+    // What the caller says is guarded; an assistant's instructions are the tenant's own.
+    let mut stays_here = match around.input(&mut messages, &mut options) {
+        Ok(stays_here) => stays_here,
+        Err(error) => return Err(metering::refuse(&mut entered, error, around.decisions.to_json()).await),
+    };
+    stays_here |= choice.route.needs_personal_data() && around::speak_of_persons(&messages);
+    if let Some(instructions) = instructions {
+        messages.insert(0, ChatMessage::text(Role::System, instructions));
+    }
     let grounded = grounding.is_some();
-    let passages = match grounding {
+    let mut passages = match grounding {
         Some(grounding) => ground::retrieve(services, cx, &messages, grounding).await?,
         None => Vec::new(),
     };
+    match around.passages(&mut passages) {
+        Ok(too) => stays_here |= too,
+        Err(error) => return Err(metering::refuse(&mut entered, error, around.decisions.to_json()).await),
+    }
+    choice.facts.personal_data |= stays_here;
     if grounded {
         ground::instruct(&mut messages, &passages);
     }
@@ -263,10 +334,14 @@ pub async fn prepare(
         passages,
         grounded,
     };
+    let wanted = Wanted::choose(cache_ttl, choice.cache_ttl);
+    let names = [model.as_str(), &choice.route.name];
+    around.ready(services, cx, &metered_as, names, wanted, &request);
     Ok(PreparedChat {
         choice,
         request,
         entered,
         own_keys,
+        around,
     })
 }

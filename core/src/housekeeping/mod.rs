@@ -12,6 +12,7 @@ use insula_tenancy::job::Lease;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::ABANDONED_AFTER;
+use crate::request_log::OLD_REQUEST_LOGS;
 use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services, job};
 
@@ -50,6 +51,7 @@ impl Job for Housekeeping {
             store::OLD_IDEMPOTENCY_KEYS,
             store::ENDED_UPLOADS,
             store::STAGED_EMBEDDINGS,
+            OLD_REQUEST_LOGS,
         ] {
             in_batches(services, lease, delete).await?;
         }

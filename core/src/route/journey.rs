@@ -329,9 +329,12 @@ impl<'a> Journey<'a> {
 
     /// On to the routes for longer prompts, once.
     fn go_larger(&mut self) -> bool {
+        if self.larger.is_empty() {
+            return false;
+        }
         self.rest = std::mem::take(&mut self.larger);
         self.refuge = None;
-        !self.rest.is_empty() && self.next_stage()
+        self.next_stage()
     }
 
     /// On to the next route that can answer and has a target that may.

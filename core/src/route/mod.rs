@@ -191,6 +191,13 @@ impl Route {
             && self.ways.all().all(|route| route.is_free())
     }
 
+    /// Whether a rule asks for personal data in the call.
+    pub(crate) fn needs_personal_data(&self) -> bool {
+        let needs = |condition: &Condition| condition.personal_data.is_some();
+        self.detours.iter().any(|detour| needs(&detour.condition))
+            || self.targets.iter().any(|target| needs(&target.condition))
+    }
+
     /// Whether a rule asks for the language of the question.
     pub(crate) fn needs_language(&self) -> bool {
         let needs = |condition: &Condition| !condition.languages.is_empty();

@@ -206,13 +206,16 @@ impl Stream for Watched {
     type Item = Result<ChatEvent>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
         let polled = self.events.as_mut().poll_next(cx);
         match &polled {
-            Poll::Ready(None) if !self.over => {
+            Poll::Ready(None) => {
                 self.over = true;
                 self.health.succeed();
             }
-            Poll::Ready(Some(Err(_))) if !self.over => {
+            Poll::Ready(Some(Err(_))) => {
                 self.over = true;
                 self.health.fail(now(), self.cooldown, false, None);
             }

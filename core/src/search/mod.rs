@@ -194,7 +194,7 @@ pub async fn search(
         .map(|query| language::vector_weight(query, &card.languages))
         .collect();
     let started = Instant::now();
-    let vectors = embed_queries(embedder.as_ref(), &request.queries, &weights).await?;
+    let vectors = embed_queries(services, cx, embedder.as_ref(), &request.queries, &weights).await?;
     timings.embed = started.elapsed();
 
     let vectors: Vec<Option<Halfvec>> = vectors
@@ -271,40 +271,48 @@ async fn rank(
     Ok(ranked)
 }
 
-/// Vectors of the queries whose language the model can read; nothing is computed for the others.
+/// Vectors of the queries whose language the model can read; nothing is computed for the others, nor for what was asked
+/// before.
 async fn embed_queries(
+    services: &Services,
+    cx: &TenantContext,
     embedder: &dyn crate::model::Embedder,
     queries: &[String],
     weights: &[f64],
 ) -> Result<Vec<Option<Vec<f32>>>> {
+    let (cache, model) = (&services.query_embeddings, &embedder.card().id);
     let readable = |weight: &f64| *weight > 0.0;
-    let texts: Vec<String> = queries
+    let mut vectors: Vec<Option<Vec<f32>>> = queries
         .iter()
         .zip(weights)
-        .filter(|(_, weight)| readable(weight))
-        .map(|(query, _)| query.clone())
+        .map(|(query, weight)| {
+            let known = readable(weight).then(|| cache.find(cx, model, query));
+            known.flatten().map(|vector| vector.to_vec())
+        })
         .collect();
-    let mut vectors = if texts.is_empty() {
-        Vec::new().into_iter()
-    } else {
-        embedder
-            .embed(texts, EmbedPurpose::Interactive)
-            .await
-            .map_err(|error| match error {
-                Error::Invalid { message, code, .. } => Error::Invalid {
-                    message,
-                    code,
-                    param: Some("query".into()),
-                },
-                other => other,
-            })?
-            .vectors
-            .into_iter()
-    };
-    Ok(weights
-        .iter()
-        .map(|weight| if readable(weight) { vectors.next() } else { None })
-        .collect())
+    let lacking: Vec<usize> = (0..queries.len())
+        .filter(|n| vectors[*n].is_none() && readable(&weights[*n]))
+        .collect();
+    if lacking.is_empty() {
+        return Ok(vectors);
+    }
+    let texts = lacking.iter().map(|n| queries[*n].clone()).collect();
+    let embedded = embedder
+        .embed(texts, EmbedPurpose::Interactive)
+        .await
+        .map_err(|error| match error {
+            Error::Invalid { message, code, .. } => Error::Invalid {
+                message,
+                code,
+                param: Some("query".into()),
+            },
+            other => other,
+        })?;
+    for (n, vector) in lacking.into_iter().zip(embedded.vectors) {
+        cache.keep(cx, model, &queries[n], &vector);
+        vectors[n] = Some(vector);
+    }
+    Ok(vectors)
 }
 
 /// The query side of BM25: each of its terms that the store has, with its IDF there.

@@ -47,6 +47,7 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
 pub(crate) const KINDS: &[&str] = &[
+    "alias",
     "assistant_id",
     "batch_id",
     "chunk_id",
@@ -362,6 +363,12 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         "vector_store_ids": [store],
     });
     let assistant = client.post("/v1/insula/assistants", assistant).await.ok();
+    let alias = json!({"target_model": "insula/extractive"});
+    let path = format!("/v1/insula/routes/{canary}-alias");
+    client
+        .send(client.request(Method::PUT, &path).json(&alias))
+        .await
+        .ok();
     let upload_id = upload(client, canary).await;
     let part = client.upload_part(&upload_id, b"x").await.ok();
     let provider_key = json!({"provider": canary, "key": format!("sk-{canary}-0123456789")});
@@ -387,6 +394,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("file_id", file),
         ("job_id", dead_job(client, canary).await),
         ("migration_id", migration),
+        ("alias", format!("{canary}-alias")),
         ("model", format!("{canary}-assistant")),
         ("part_id", part["id"].as_str().unwrap().to_owned()),
         ("provider_key_id", provider_key["id"].as_str().unwrap().to_owned()),
@@ -443,6 +451,7 @@ pub(crate) fn nobodys() -> Ids {
             "migration_id",
             insula_tenancy::MigrationId::generate().to_string(),
         ),
+        ("alias", "nobodys-alias".to_owned()),
         ("model", "nobodys-assistant".to_owned()),
         ("part_id", insula_tenancy::PartId::generate().to_string()),
         (

@@ -3,29 +3,34 @@
 mod message;
 mod request;
 mod response;
+pub(super) mod sse;
 mod stream;
 mod tools;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use insula_core::chat::Answer;
 use insula_core::{Error, chat, metering};
 use insula_tenancy::scope_types::ChatWrite;
 use insula_tenancy::usage::Endpoint;
 use insula_tenancy::{Scope, new_uuid};
 
-pub use self::request::CreateChatCompletion;
+pub use self::request::{CreateChatCompletion, StreamOptions};
+pub(super) use self::request::{check_stop, end_user};
 use self::response::Head;
-pub use self::response::{ChatCompletion, ChatCompletionChunk};
+pub(super) use self::response::finish_reason;
+pub use self::response::{ChatCompletion, ChatCompletionChunk, Usage};
 use super::wire::now;
 use crate::app::App;
+use crate::http::caching::{self, CacheHeader, Cached};
 use crate::http::limits::Limited;
 use crate::http::{AnyCaller, ApiResult, Json, RequestId};
 
 /// Answers a conversation, in one piece or as a stream, grounded in documents where stores are named.
 #[utoipa::path(
     post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "chat",
-    request_body = CreateChatCompletion,
+    params(CacheHeader), request_body = CreateChatCompletion,
     responses((status = OK, content(
         (ChatCompletion = "application/json"),
         (ChatCompletionChunk = "text/event-stream"),
@@ -34,10 +39,13 @@ use crate::http::{AnyCaller, ApiResult, Json, RequestId};
 pub async fn create_chat_completion(
     caller: AnyCaller<ChatWrite>,
     request_id: RequestId,
+    headers: HeaderMap,
     State(app): State<App>,
     Json(request): Json<CreateChatCompletion>,
 ) -> ApiResult<Response> {
-    let checked = request.check()?;
+    let cache_ttl = caching::wanted(&headers, request.insula_cache)?;
+    let mut checked = request.check()?;
+    checked.call.cache_ttl = cache_ttl;
     let names_stores = checked.call.grounding.is_some();
     if names_stores {
         // Otherwise a key that may only chat could read any store through the answers.
@@ -68,17 +76,19 @@ pub async fn create_chat_completion(
             answer,
             passages,
             standings,
+            cache,
         } = prepared.stream().await?;
         let stream = stream::respond(head, answer, passages, checked.include_usage);
-        return Ok(Limited(standings, stream).into_response());
+        return Ok(Limited(standings, Cached(cache, stream)).into_response());
     }
     let Answer {
         answer,
         passages,
         standings,
+        cache,
     } = prepared.complete().await?;
     let completion = ChatCompletion::new(head, answer, &passages);
-    Ok(Limited(standings, Json(completion)).into_response())
+    Ok(Limited(standings, Cached(cache, Json(completion))).into_response())
 }
 
 /// The path of a field of the grounding, seen from the body.

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::message::{self, MessageParam};
 use super::tools;
+use crate::http::caching::CacheParam;
 use crate::http::validate::{count, name, optional_range, text, unsupported};
 use crate::routes::grounding::DataSource;
 use crate::routes::wire::OneOrMany;
@@ -73,6 +74,8 @@ pub struct CreateChatCompletion {
     pub user: Option<String>,
     /// The tenant's end user, under its newer name.
     pub safety_identifier: Option<String>,
+    /// Whether an answer may be one that was given before.
+    pub insula_cache: Option<CacheParam>,
 
     // Fields that change the answer, so that ignoring them would be a lie.
     #[schema(ignore)]
@@ -150,6 +153,7 @@ impl CreateChatCompletion {
                 messages,
                 options,
                 grounding,
+                cache_ttl: None,
             },
             stream: self.stream.unwrap_or(false),
             include_usage,
@@ -199,7 +203,7 @@ impl CreateChatCompletion {
     }
 }
 
-fn check_stop(stop: Option<OneOrMany>) -> Result<Vec<String>, Error> {
+pub(in crate::routes) fn check_stop(stop: Option<OneOrMany>) -> Result<Vec<String>, Error> {
     let stop = stop.map(OneOrMany::into_vec).unwrap_or_default();
     count("stop", stop.len(), 0..=4)?;
     if stop.iter().any(String::is_empty) {
@@ -211,7 +215,10 @@ fn check_stop(stop: Option<OneOrMany>) -> Result<Vec<String>, Error> {
     Ok(stop)
 }
 
-fn end_user(safety_identifier: Option<String>, user: Option<String>) -> Result<Option<String>, Error> {
+pub(in crate::routes) fn end_user(
+    safety_identifier: Option<String>,
+    user: Option<String>,
+) -> Result<Option<String>, Error> {
     for (param, value) in [("safety_identifier", &safety_identifier), ("user", &user)] {
         if let Some(value) = value {
             text(param, value, 512)?;

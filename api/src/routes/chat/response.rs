@@ -244,7 +244,7 @@ pub struct DeltaFunction {
 }
 
 /// OpenAI's word for why an answer ended. Strict clients accept no other.
-pub(super) fn finish_reason(reason: FinishReason) -> &'static str {
+pub(in crate::routes) fn finish_reason(reason: FinishReason) -> &'static str {
     match reason {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
@@ -266,6 +266,17 @@ impl From<TokenUsage> for Usage {
                 reasoning_tokens: usage.reasoning_tokens,
             },
         }
+    }
+}
+
+impl Usage {
+    /// Adds what another answer took.
+    pub(in crate::routes) fn add(&mut self, other: &Self) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.completion_tokens += other.completion_tokens;
+        self.total_tokens += other.total_tokens;
+        self.prompt_tokens_details.cached_tokens += other.prompt_tokens_details.cached_tokens;
+        self.completion_tokens_details.reasoning_tokens += other.completion_tokens_details.reasoning_tokens;
     }
 }
 

@@ -1,22 +1,13 @@
 //! An answer as server-sent events.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use axum::response::sse::Event;
 use futures::{Stream, StreamExt, stream};
-use http::{HeaderName, HeaderValue};
-use insula_core::Error;
 use insula_core::model::{ChatEvent, ChatStream, FinishReason, Passage};
-use serde::Serialize;
 use tracing::Span;
 
 use super::response::{ChatCompletionChunk, ChunkChoice, Delta, Head, annotations, finish_reason};
-use crate::http::ApiError;
-
-/// A comment goes out after this long without an event, so that proxies keep the connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+use super::sse;
 
 /// The response that streams `events`. Dropping it, as when the client leaves, drops them too.
 pub(super) fn respond(
@@ -31,16 +22,7 @@ pub(super) fn respond(
         include_usage,
         finished: false,
     };
-    let body = write(writer, events, Span::current()).map(Ok::<_, Infallible>);
-    let mut response = Sse::new(body)
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response();
-    // nginx would collect the events otherwise.
-    response.headers_mut().insert(
-        HeaderName::from_static("x-accel-buffering"),
-        HeaderValue::from_static("no"),
-    );
-    response
+    sse::response(write(writer, events, Span::current()))
 }
 
 /// Turns events into chunks.
@@ -132,7 +114,7 @@ impl Writer {
 /// The stream of events as it goes over the wire: chunks, then `[DONE]`; or chunks, then an error and the end. A clean
 /// end after half an answer would be read as success.
 fn write(writer: Writer, events: ChatStream, span: Span) -> impl Stream<Item = Event> {
-    let first = json(&writer.start());
+    let first = sse::event(&writer.start());
     let rest = stream::unfold(Some((writer, events)), move |state| {
         let span = span.clone();
         async move {
@@ -141,20 +123,12 @@ fn write(writer: Writer, events: ChatStream, span: Span) -> impl Stream<Item = E
                 match events.next().await {
                     Some(Ok(event)) => {
                         if let Some(chunk) = writer.event(event) {
-                            return Some((json(&chunk), Some((writer, events))));
+                            return Some((sse::event(&chunk), Some((writer, events))));
                         }
                     }
-                    None if writer.finished => return Some((Event::default().data("[DONE]"), None)),
-                    None => {
-                        let message = "The model's answer broke off.".into();
-                        let error = Error::Upstream {
-                            message,
-                            status: None,
-                            retry_after: None,
-                        };
-                        return Some((failure(error, &span), None));
-                    }
-                    Some(Err(error)) => return Some((failure(error, &span), None)),
+                    None if writer.finished => return Some((sse::done(), None)),
+                    None => return Some((sse::failure(sse::broken_off(), &span), None)),
+                    Some(Err(error)) => return Some((sse::failure(error, &span), None)),
                 }
             }
         }
@@ -162,26 +136,12 @@ fn write(writer: Writer, events: ChatStream, span: Span) -> impl Stream<Item = E
     stream::once(async { first }).chain(rest)
 }
 
-/// The error event. Logged in the request's span, which is no longer entered while the body is sent.
-fn failure(error: Error, span: &Span) -> Event {
-    json(&span.in_scope(|| ApiError::from(error).into_body()))
-}
-
-fn json(value: &impl Serialize) -> Event {
-    match serde_json::to_string(value) {
-        Ok(json) => Event::default().data(json),
-        Err(error) => {
-            tracing::error!(%error, "a chunk could not be written");
-            Event::default().comment("unwritable chunk")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::response::tests::{head, passage};
     use super::*;
     use axum::body::to_bytes;
+    use insula_core::Error;
     use insula_core::model::{Citation, TokenUsage, ToolCallDelta};
     use serde_json::{Value, json};
 

@@ -5,6 +5,7 @@ mod input;
 use axum::extract::State;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use insula_core::guard::{self, Decisions};
 use insula_core::model::EmbedPurpose;
 use insula_core::{Error, metering};
 use insula_inference::cl100k;
@@ -116,7 +117,7 @@ pub async fn create_embedding(
     };
     let native = model.embedder.card().dimensions;
     let dimensions = check_dimensions(request.dimensions, native)?;
-    let texts = match request.input {
+    let mut texts = match request.input {
         Input::Text(text) => vec![text],
         Input::Texts(texts) => texts,
         Input::Tokens(tokens) => cl100k::decode_all(vec![tokens]).await?,
@@ -135,8 +136,19 @@ pub async fn create_embedding(
     };
     let services = &app.services;
     let mut entered = metering::enter(services, &caller, &call, &request.model).await?;
+    let settings = services.policies.of(&services.db, &caller).await?;
+    let decisions = Decisions::default();
+    if let Some(policy) = &settings.policy {
+        let guarded = guard::texts(policy, "input", &mut texts, &decisions)
+            .and_then(|stays_here| guard::check_embedder(stays_here, &services.routes, &request.model));
+        if let Err(error) = guarded {
+            return Err(metering::refuse(&mut entered, error, decisions.to_json())
+                .await
+                .into());
+        }
+    }
     let bytes = texts.iter().map(String::len).sum();
-    let metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
+    let mut metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
     let standings = metered.standings();
     let embeddings = match model.embedder.embed(texts, purpose).await {
         Ok(embeddings) => embeddings,
@@ -159,6 +171,7 @@ pub async fn create_embedding(
             }
         });
     let tokens: usize = embeddings.tokens.iter().sum();
+    metered.note(|details| details.decisions = decisions.to_json());
     metering::settle_reading(metered, tokens as u64);
     let list = EmbeddingList {
         object: "list",

@@ -48,7 +48,7 @@ pub async fn get_job_events(
             retry_after: Duration::from_secs(5),
         })?;
     let jobs = job::watch(&app.services, caller.into_context(), &app.notifications, id).await?;
-    let events = events(jobs, app.stopping, Span::current()).map(move |event| {
+    let events = events(jobs, app.stopping.clone(), Span::current()).map(move |event| {
         let _held_until_the_end = &permit;
         Ok::<_, Infallible>(event)
     });

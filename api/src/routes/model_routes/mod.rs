@@ -3,7 +3,7 @@
 mod wire;
 
 use axum::extract::{RawPathParams, State};
-use insula_core::route::tenant::{self, Override, OverrideSettings};
+use insula_core::route::tenant;
 use insula_tenancy::scope_types::{ModelsRead, RoutesWrite};
 
 pub use self::wire::{OverrideObject, RouteList, RouteObject, SetOverride, TargetObject, TargetPrice};
@@ -31,8 +31,8 @@ pub async fn list_routes(caller: Caller<ModelsRead>, State(app): State<App>) -> 
 /// Changes what a model name means for this tenant: another route, only local targets, only some providers. In effect within a
 /// second.
 #[utoipa::path(
-    put, path = "/v1/insula/routes/{*model}", operation_id = "set_route_override", tag = "models",
-    params(("model" = String, Path, description = "The name that clients send, or `*` for all models; a slash in it may be encoded or not")),
+    put, path = "/v1/insula/routes/{*alias}", operation_id = "set_route_override", tag = "models",
+    params(("alias" = String, Path, description = "The name that clients send, or `*` for all models; a slash in it may be encoded or not")),
     request_body = SetOverride, responses((status = OK, body = OverrideObject))
 )]
 pub async fn set_route_override(
@@ -42,23 +42,14 @@ pub async fn set_route_override(
     Json(request): Json<SetOverride>,
 ) -> ApiResult<Json<OverrideObject>> {
     let model = name(&path);
-    let change = Override {
-        target_model: request.target_model,
-        settings: OverrideSettings {
-            disabled: request.disabled.unwrap_or(false),
-            local_only: request.local_only.unwrap_or(false),
-            providers: request.providers,
-            cache_ttl: request.cache_ttl,
-        },
-    };
-    let set = tenant::set(&app.services, &caller, &model, change).await?;
+    let set = tenant::set(&app.services, &caller, &model, |change| request.apply(change)).await?;
     Ok(Json(OverrideObject::new(model, set)))
 }
 
 /// Takes back what was changed about a model name. In effect within a second.
 #[utoipa::path(
-    delete, path = "/v1/insula/routes/{*model}", operation_id = "delete_route_override", tag = "models",
-    params(("model" = String, Path, description = "The name that clients send, or `*` for all models; a slash in it may be encoded or not")),
+    delete, path = "/v1/insula/routes/{*alias}", operation_id = "delete_route_override", tag = "models",
+    params(("alias" = String, Path, description = "The name that clients send, or `*` for all models; a slash in it may be encoded or not")),
     responses((status = OK, body = Deleted))
 )]
 pub async fn delete_route_override(

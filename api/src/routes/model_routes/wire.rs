@@ -6,6 +6,8 @@ use insula_core::route::{self, HealthState, Strategy};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::routes::wire::Patch;
+
 /// All models of the tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ListRoutesResponse)]
@@ -82,21 +84,48 @@ pub struct TargetPrice {
     pub output: String,
 }
 
-/// What a model name shall mean. It replaces what was set before.
+/// What a model name shall mean. Absent fields stay as they are, `null` returns to the default.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = SetRouteOverrideRequest)]
 pub struct SetOverride {
-    /// The route that answers; absent: the one of that name.
-    #[schema(example = "insula/extractive")]
-    pub target_model: Option<String>,
+    /// The route that answers; by default the one of that name.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "insula/extractive")]
+    pub target_model: Patch<String>,
     /// Whether the model does not exist for this tenant.
-    pub disabled: Option<bool>,
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    pub disabled: Patch<bool>,
     /// Whether only targets on this machine may be called.
-    pub local_only: Option<bool>,
-    /// The only providers that may be called.
-    pub providers: Option<Vec<String>>,
-    /// How long answers may be served from the response cache, in seconds; 0: not at all.
-    pub cache_ttl: Option<u64>,
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    pub local_only: Patch<bool>,
+    /// The only providers that may be called; by default all.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub providers: Patch<Vec<String>>,
+    /// How long answers may be served from the response cache, in seconds; 0: not at all. By default as the operator says.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>)]
+    pub cache_ttl: Patch<u64>,
+}
+
+impl SetOverride {
+    /// The override after the change.
+    pub(super) fn apply(self, change: &mut Override) {
+        let settings = &mut change.settings;
+        if let Some(target) = self.target_model.into() {
+            change.target_model = target;
+        }
+        self.disabled.apply(&mut settings.disabled, false);
+        self.local_only.apply(&mut settings.local_only, false);
+        if let Some(providers) = self.providers.into() {
+            settings.providers = providers;
+        }
+        if let Some(ttl) = self.cache_ttl.into() {
+            settings.cache_ttl = ttl;
+        }
+    }
 }
 
 /// What the tenant has changed about a model name.

@@ -24,6 +24,9 @@ const BULK: usize = 4;
 /// Requests that one call has under way at once.
 const PARALLEL: usize = 4;
 
+/// Most tokens that a request can have had, whatever a server says.
+const MOST_TOKENS: u64 = u32::MAX as u64;
+
 /// Most bytes that a number takes in JSON, its comma included.
 const NUMBER_BYTES: usize = 32;
 
@@ -149,8 +152,9 @@ impl RemoteEmbedder {
     }
 }
 
-/// Shares a total among texts by their counted lengths. The shares add up to the total.
+/// Shares a total among texts by their counted lengths. The shares add up to the total, as far as it can be true.
 fn share(total: u64, counted: &[usize]) -> Vec<usize> {
+    let total = total.min(MOST_TOKENS);
     let all: u128 = counted.iter().map(|&count| count as u128 + 1).sum();
     let (mut sum, mut given) = (0_u128, 0_u128);
     counted

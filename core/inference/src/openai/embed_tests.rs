@@ -7,7 +7,7 @@ fn shares_add_up_to_the_total() {
         (0, vec![5, 5]),
         (7, vec![0, 0, 0]),
         (1, vec![100, 1]),
-        (u64::MAX, vec![usize::MAX, 1]),
+        (MOST_TOKENS, vec![usize::MAX, 1]),
     ] {
         let shares = share(total, &counted);
         let sum: u128 = shares.iter().map(|&share| share as u128).sum();
@@ -18,4 +18,5 @@ fn shares_add_up_to_the_total() {
         );
     }
     assert_eq!(share(12, &[4, 4]), [6, 6]);
+    assert_eq!(share(u64::MAX, &[1]), [MOST_TOKENS as usize]);
 }

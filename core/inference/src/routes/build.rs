@@ -11,9 +11,6 @@ use super::{ProviderKind, Routes};
 use crate::endpoint::{ConnectError, Connection, Endpoint};
 use crate::openai::RemoteModel;
 
-/// Texts that are sent to an embedding server at once: what the smallest known default allows.
-const TEXTS_PER_REQUEST: usize = 32;
-
 /// What routes are made of besides the file.
 pub struct Parts<'a> {
     /// The model that answers from the documents alone.
@@ -24,18 +21,35 @@ pub struct Parts<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// A route that cannot be made, though the file can be read.
+#[derive(Debug, thiserror::Error)]
+#[error("routes.toml, line {line}: route '{model}': {cause}")]
+pub struct BuildError {
+    line: usize,
+    model: String,
+    cause: ConnectError,
+}
+
 impl Routes {
     /// The routes, ready to be called. Nothing is connected to yet.
     ///
     /// # Errors
-    /// When the key of a provider that some route uses is not set, or cannot be sent.
-    pub fn build(&self, parts: &Parts<'_>) -> Result<Vec<route::Route>, ConnectError> {
+    /// When the key of a provider that some route uses is not set or cannot be sent, or a tokenizer cannot be read.
+    pub fn build(&self, parts: &Parts<'_>) -> Result<Vec<route::Route>, BuildError> {
         let mut builder = Builder {
             routes: self,
             parts,
             connections: HashMap::new(),
         };
-        self.routes.iter().map(|route| builder.route(route)).collect()
+        let mut built = Vec::with_capacity(self.routes.len());
+        for route in &self.routes {
+            built.push(builder.route(route).map_err(|cause| BuildError {
+                line: route.line,
+                model: route.model.clone(),
+                cause,
+            })?);
+        }
+        Ok(built)
     }
 }
 
@@ -48,10 +62,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn route(&mut self, route: &super::Route) -> Result<route::Route, ConnectError> {
-        let targets = route
-            .targets
-            .iter()
-            .map(|target| self.target(target, &route.kind));
+        let targets = route.targets.iter().map(|target| self.target(route, target));
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
         let mut built = route::Route::new(route.model.as_str(), route.kind.clone(), targets);
         built.strategy = route.strategy;
@@ -68,7 +79,11 @@ impl<'a> Builder<'a> {
         Ok(built)
     }
 
-    fn target(&mut self, target: &super::Target, kind: &RouteKind) -> Result<route::Target, ConnectError> {
+    fn target(
+        &mut self,
+        route: &super::Route,
+        target: &super::Target,
+    ) -> Result<route::Target, ConnectError> {
         let provider = self.routes.provider(&target.provider);
         let provider = provider.ok_or_else(|| ConnectError::NoProvider(target.provider.clone()))?;
         let (model, timeouts, counter) = match &provider.kind {
@@ -80,20 +95,20 @@ impl<'a> Builder<'a> {
             ProviderKind::Http(endpoint) => {
                 let timeouts = target.timeouts.over(endpoint.timeouts);
                 let connection = self.connection(&provider.name, endpoint, timeouts)?;
-                let model = match kind {
+                let model = match &route.kind {
                     RouteKind::Chat => TargetModel::Chat(connection.chat()),
                     RouteKind::Embeddings(card) => {
                         let model = RemoteModel {
                             upstream_model: target.upstream_model.clone(),
                             card: card.clone(),
-                            counter: connection.counter(&target.upstream_model)?,
-                            batch: TEXTS_PER_REQUEST,
-                            send_dimensions: false,
+                            counter: connection.counter(&target.upstream_model),
+                            batch: route.embedding.batch,
+                            send_dimensions: route.embedding.send_dimensions,
                         };
                         TargetModel::Embeddings(Arc::new(connection.embedder(model)?))
                     }
                 };
-                (model, timeouts, connection.counter(&target.upstream_model)?)
+                (model, timeouts, connection.counter(&target.upstream_model))
             }
         };
         Ok(route::Target {
@@ -112,7 +127,7 @@ impl<'a> Builder<'a> {
             // Secrets do not appear in it: they are hidden from Debug.
             origin: format!(
                 "{:?} {} {provider:?}",
-                std::mem::discriminant(kind),
+                std::mem::discriminant(&route.kind),
                 target.upstream_model
             )
             .into(),

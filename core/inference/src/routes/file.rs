@@ -73,18 +73,7 @@ impl Reader<'_> {
     /// An error of the TOML reader, which knows where but not which field.
     fn syntax(&self, error: &toml::de::Error) -> RoutesError {
         let at = error.span().unwrap_or_default();
-        let line = self.0.lines().nth(self.line(at.start) - 1).unwrap_or_default();
-        let key = line
-            .split_once('=')
-            .map_or(line, |(key, _)| key)
-            .trim()
-            .trim_matches(['[', ']']);
-        let name_like = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let field = if !key.is_empty() && key.chars().all(name_like) {
-            key
-        } else {
-            "file"
-        };
+        let field = self.field(at.start).unwrap_or("file");
         // Only the first line, and no value: some messages quote what they found.
         let message = error.message().lines().next().unwrap_or("not valid");
         let message = match message
@@ -95,6 +84,23 @@ impl Reader<'_> {
             None => message.to_owned(),
         };
         self.wrong(at, field, message)
+    }
+
+    /// The field that a position belongs to: the key that begins there, or the one whose value it is, or the line's.
+    fn field(&self, at: usize) -> Option<&str> {
+        let name_like = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let (before, after) = self.0.split_at_checked(at)?;
+        let begins = after.find(|c| !name_like(c)).unwrap_or(after.len());
+        if begins > 0 && after[begins..].trim_start().starts_with('=') {
+            return Some(&after[..begins]);
+        }
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let last_key = before[start..].rsplit_once('=').map(|(key, _)| key.trim_end());
+        let line = self.0[start..].lines().next().unwrap_or_default();
+        let key = last_key.unwrap_or_else(|| line.split_once('=').map_or(line, |(key, _)| key).trim());
+        let key = key.trim_matches(['[', ']']);
+        let name = key.rfind(|c| !name_like(c)).map_or(key, |end| &key[end + 1..]);
+        Some(name).filter(|name| !name.is_empty())
     }
 
     /// Text that is not blank.

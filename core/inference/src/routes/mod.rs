@@ -32,7 +32,7 @@ use insula_core::route::{
 use crate::endpoint::Endpoint;
 use crate::upstream::Timeouts;
 
-pub use self::build::Parts;
+pub use self::build::{BuildError, Parts};
 pub use self::error::RoutesError;
 
 /// The model that answers from the documents alone; always there, whatever the file says.
@@ -99,8 +99,29 @@ pub struct Route {
     pub owned_by: String,
     /// How long answers may be served from the response cache.
     pub cache_ttl: Option<Duration>,
+    /// How servers of an embedding model are asked.
+    pub embedding: EmbeddingOptions,
     /// Where in the file it is, counted from 1; 0 for what is built in.
     pub line: usize,
+}
+
+/// How servers of an embedding model are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmbeddingOptions {
+    /// Most texts per request.
+    pub batch: usize,
+    /// Whether the length of vectors is asked for, of models that can cut them.
+    pub send_dimensions: bool,
+}
+
+impl Default for EmbeddingOptions {
+    fn default() -> Self {
+        Self {
+            // What the smallest of the usual servers take.
+            batch: 32,
+            send_dimensions: false,
+        }
+    }
 }
 
 /// A model at a provider, as in the file.
@@ -171,6 +192,7 @@ impl Routes {
             context_window_fallbacks: Vec::new(),
             owned_by: "insula".into(),
             cache_ttl: None,
+            embedding: EmbeddingOptions::default(),
             line: 0,
         };
         let provider = Provider {

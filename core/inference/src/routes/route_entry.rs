@@ -15,7 +15,8 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::file::{FileTimeouts, Reader};
-use super::{ProviderKind, Route, Routes, RoutesError, Target, TimeoutOverrides};
+use super::{EmbeddingOptions, ProviderKind, Route, Routes, RoutesError, Target, TimeoutOverrides};
+use crate::endpoint::Wire;
 
 /// Candidates of the 1-bit scan of an embedding model that nobody measured: enough for every model that was.
 const DEFAULT_OVERSAMPLE: i64 = 400;
@@ -52,6 +53,8 @@ pub(super) struct FileRoute {
     max_tokens: Option<Spanned<usize>>,
     languages: Option<Vec<Spanned<String>>>,
     oversample: Option<Spanned<i64>>,
+    batch: Option<Spanned<usize>>,
+    send_dimensions: Option<bool>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +180,11 @@ impl Reader<'_> {
         let cache_ttl = cache_ttl
             .map(|_| self.seconds(&route.cache_ttl, "route.cache_ttl", Duration::ZERO))
             .transpose()?;
+        let default = EmbeddingOptions::default();
+        let embedding = EmbeddingOptions {
+            batch: self.number(&route.batch, 1..=2048, "route.batch", default.batch)?,
+            send_dimensions: route.send_dimensions.unwrap_or(default.send_dimensions),
+        };
         let detours = route.detours.iter().map(|detour| {
             Ok(Detour {
                 condition: Condition {
@@ -208,6 +216,7 @@ impl Reader<'_> {
                 "route.context_window_fallbacks",
             )?,
             cache_ttl,
+            embedding,
             model,
             targets,
             line,
@@ -234,10 +243,14 @@ impl Reader<'_> {
     fn kind(&self, route: &FileRoute, model: &str, provider: &str) -> Result<RouteKind, RoutesError> {
         let at = route.model.span();
         if route.kind == FileKind::Chat {
-            let embeds =
-                route.dimensions.is_some() || route.max_tokens.is_some() || route.oversample.is_some();
-            if embeds || route.languages.is_some() {
-                let message = "dimensions, max_tokens, languages and oversample need kind = \"embeddings\"";
+            let embeds = route.dimensions.is_some()
+                || route.max_tokens.is_some()
+                || route.oversample.is_some()
+                || route.batch.is_some()
+                || route.send_dimensions.is_some()
+                || route.languages.is_some();
+            if embeds {
+                let message = "has settings of an embedding model, which need kind = \"embeddings\"";
                 return Err(self.wrong(at, "route.kind", message));
             }
             return Ok(RouteKind::Chat);
@@ -366,7 +379,11 @@ impl Reader<'_> {
             let message = format!("there is no [[provider]] named '{text}'");
             return Err(self.wrong(name.span(), field, message));
         };
-        if kind == FileKind::Embeddings && matches!(provider.kind, ProviderKind::Extractive) {
+        let embeds = match &provider.kind {
+            ProviderKind::Extractive => false,
+            ProviderKind::Http(endpoint) => matches!(endpoint.wire, Wire::OpenAi(_)),
+        };
+        if kind == FileKind::Embeddings && !embeds {
             let message = format!("the provider '{text}' has no embedding models");
             return Err(self.wrong(name.span(), field, message));
         }

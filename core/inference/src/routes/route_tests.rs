@@ -194,7 +194,7 @@ fn mistakes_are_named_with_line_and_field() {
         (
             with("seconds = 12", "minutes = 12"),
             18,
-            "cooldown",
+            "minutes",
             "unknown field",
         ),
         (
@@ -242,7 +242,7 @@ fn mistakes_are_named_with_line_and_field() {
         ),
         (with("\"0.15\"", "\"0.15 $\""), 27, "route.price.input", "dollars"),
         (with("\"0.60\"", "\"-1\""), 27, "route.price.output", "dollars"),
-        (with("\"0.15\"", "0.15"), 27, "{ from", "wrong type"),
+        (with("\"0.15\"", "0.15"), 27, "input", "wrong type"),
         (
             with("connect = 1", "connect = -1"),
             35,

@@ -364,3 +364,14 @@ fn mistakes_in_a_provider_are_named() {
     let (line, _, message) = wrong("[[provider]]\nname = \"p\"\nkind = \"openai_compatible\"");
     assert_eq!((line, message.as_str()), (2, "missing field `base_url`"));
 }
+
+#[test]
+fn the_readmes_example_is_valid() {
+    let readme = include_str!("../../README.md");
+    let (_, example) = readme
+        .split_once("## Providers\n\n```toml\n")
+        .expect("the example");
+    let (example, _) = example.split_once("```").expect("its end");
+    let routes = Routes::parse(example).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(routes.providers().len(), 5);
+}

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use insula_tenancy::{TenantContext, TenantTx};
+use insula_tenancy::TenantContext;
 use serde::{Deserialize, Serialize};
 
 use super::{Route, RouteFacts};
@@ -164,37 +164,34 @@ pub async fn list(services: &Services, cx: &TenantContext) -> Result<Vec<Effecti
     Ok(names.filter_map(effective).collect())
 }
 
-/// What the tenant has changed about a model name.
-///
-/// # Errors
-/// [`Error::NotFound`] when it has changed nothing.
-pub async fn get(tx: &mut TenantTx, model: &str) -> Result<Override> {
-    store::find(tx, model)
-        .await?
-        .ok_or_else(|| Error::not_found("override of a model", shown(model)))
-}
-
-/// Changes what a model name means for the tenant, in effect everywhere within a second.
+/// Changes what a model name means for the tenant, in effect everywhere within a second. `change` gets what was set before, or
+/// the defaults.
 ///
 /// # Errors
 /// [`Error::NotFound`] for a target that is no route; [`Error::Invalid`] for values out of range, or for a name that an assistant
-/// has.
-pub async fn set(services: &Services, cx: &TenantContext, model: &str, change: Override) -> Result<Override> {
-    check(services, model, &change)?;
+/// has; whatever `change` refuses.
+pub async fn set(
+    services: &Services,
+    cx: &TenantContext,
+    model: &str,
+    change: impl FnOnce(&mut Override) + Send,
+) -> Result<Override> {
+    check_name(model)?;
     let mut tx = services.db.tenant(cx).await?;
+    let mut changed = store::lock(&mut tx, model).await?.unwrap_or_default();
+    change(&mut changed);
+    check(services, model, &changed)?;
     if assistant::find_by_name(&mut tx, model).await?.is_some() {
-        return Err(Error::invalid(
-            "model",
-            format!("'{}' is the name of an assistant.", shown(model)),
-        ));
+        let message = format!("'{}' is the name of an assistant.", shown(model));
+        return Err(Error::invalid("model", message));
     }
-    store::set(&mut tx, model, &change).await?;
+    store::set(&mut tx, model, &changed).await?;
     if store::count(&mut tx).await? > MOST {
         return Err(Error::Conflict(format!("There can be at most {MOST} overrides.")));
     }
     tx.commit().await?;
     services.routes.overrides.invalidate(&cx.tenant_id()).await;
-    Ok(change)
+    Ok(changed)
 }
 
 /// Takes a change back. In effect everywhere within a second.
@@ -211,15 +208,19 @@ pub async fn unset(services: &Services, cx: &TenantContext, model: &str) -> Resu
     Ok(())
 }
 
+fn check_name(model: &str) -> Result<()> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
+    if model == ALL_MODELS || (1..=128).contains(&model.len()) && model.chars().all(fine) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "model",
+        "A model's name has 1 to 128 ASCII letters, digits, '.', '_', ':', '/' and '-'.",
+    ))
+}
+
 fn check(services: &Services, model: &str, change: &Override) -> Result<()> {
     let known = |name: &str| services.routes.find_chat(name).is_some();
-    let fine = |c: char| c.is_ascii_alphanumeric() || "._:/-".contains(c);
-    if model != ALL_MODELS && !((1..=128).contains(&model.len()) && model.chars().all(fine)) {
-        return Err(Error::invalid(
-            "model",
-            "A model's name has 1 to 128 ASCII letters, digits, '.', '_', ':', '/' and '-'.",
-        ));
-    }
     match &change.target_model {
         Some(_) if model == ALL_MODELS => {
             return Err(Error::invalid(

@@ -30,12 +30,14 @@ pub(super) async fn all(tx: &mut TenantTx) -> Result<Vec<(String, Override)>> {
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-pub(super) async fn find(tx: &mut TenantTx, model: &str) -> Result<Option<Override>> {
-    let row: Option<Row> =
-        sqlx::query_as("select model, target_model, settings from route_overrides where model = $1")
-            .bind(model)
-            .fetch_optional(&mut **tx)
-            .await?;
+/// What was set, kept from other changes until the transaction ends.
+pub(super) async fn lock(tx: &mut TenantTx, model: &str) -> Result<Option<Override>> {
+    let row: Option<Row> = sqlx::query_as(
+        "select model, target_model, settings from route_overrides where model = $1 for update",
+    )
+    .bind(model)
+    .fetch_optional(&mut **tx)
+    .await?;
     Ok(row.map(|row| <(String, Override)>::from(row).1))
 }
 
@@ -60,7 +62,7 @@ pub(super) async fn count(tx: &mut TenantTx) -> Result<i64> {
 }
 
 pub(super) async fn unset(tx: &mut TenantTx, model: &str) -> Result<bool> {
-    let deleted = sqlx::query("delete from route_overrides where model = $1")
+    let deleted = sqlx::query("delete from route_overrides where model = $1 for update")
         .bind(model)
         .execute(&mut **tx)
         .await?;

@@ -14,20 +14,22 @@ const SUFFIXES: [&str; 9] = ["ها", "ان", "ات", "ون", "ين", "يه", "ه
 /// Unifies spellings: diacritics off, alef, ya, ta marbuta and hamza carriers to one form, Persian and Urdu
 /// letters to Arabic ones.
 pub(super) fn letters(word: &str) -> String {
-    word.chars()
-        .filter(|c| {
-            !matches!(c, '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}'
-            | '\u{6d6}'..='\u{6ed}')
-        })
-        .map(|c| match c {
-            'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
-            'ى' | 'ئ' | 'ی' | 'ے' | 'ې' => 'ي',
-            'ؤ' => 'و',
-            'ة' | 'ۀ' | 'ہ' | 'ۃ' | 'ە' | 'ھ' => 'ه',
-            'ک' | 'ڪ' => 'ك',
-            other => other,
-        })
-        .collect()
+    word.chars().filter_map(letter).collect()
+}
+
+/// One letter of [`letters`]; `None` for a diacritic. Other scripts' letters stay.
+pub(in crate::text) fn letter(c: char) -> Option<char> {
+    Some(match c {
+        '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' => {
+            return None;
+        }
+        'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
+        'ى' | 'ئ' | 'ی' | 'ے' | 'ې' => 'ي',
+        'ؤ' => 'و',
+        'ة' | 'ۀ' | 'ہ' | 'ۃ' | 'ە' | 'ھ' => 'ه',
+        'ک' | 'ڪ' => 'ك',
+        other => other,
+    })
 }
 
 /// [`letters`], then proclitics and endings off as long as a stem remains.

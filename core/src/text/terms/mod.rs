@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+pub(super) use arabic::letter;
+pub(super) use words::{digit, is_ignorable};
+
 use super::language;
 use stem::Stemming;
 

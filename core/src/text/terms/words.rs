@@ -53,7 +53,7 @@ fn is_apostrophe(c: char) -> bool {
 
 /// Invisible characters inside words: soft hyphen, zero-width and directional controls, tatweel. The zero-width
 /// non-joiner is among them: Persian writers put it or leave it out at will.
-fn is_ignorable(c: char) -> bool {
+pub(in crate::text) fn is_ignorable(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{640}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
@@ -80,7 +80,7 @@ fn english_suffix(rest: &[char]) -> usize {
 }
 
 /// Decimal digits of other scripts as ASCII.
-fn digit(c: char) -> char {
+pub(in crate::text) fn digit(c: char) -> char {
     const ZEROS: [u32; 10] = [
         0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xe50,
     ];
