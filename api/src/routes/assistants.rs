@@ -153,7 +153,8 @@ pub async fn create_assistant(
     if let Some(earlier) = once.earlier(&mut tx).await? {
         return Ok(earlier);
     }
-    let assistant = assistant::create(&mut tx, &caller, &app.services, &request.name, settings).await?;
+    let (models, routes) = (&app.services.models, &app.services.routes);
+    let assistant = assistant::create(&mut tx, &caller, models, routes, &request.name, settings).await?;
     once.answer(tx, &AssistantObject::from(assistant)).await
 }
 
