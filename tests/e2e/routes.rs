@@ -53,7 +53,10 @@ async fn put(client: &Client, path: &str, body: Value) -> Answer {
 #[tokio::test]
 async fn whatever_fails_before_the_first_byte_the_next_target_answers() {
     let faults = ["error-500", "error-503", "limit-429", "hang", "html", "gone/ok"];
-    let text: String = faults.iter().map(|fault| route(fault, &[fault, "ok"], "")).collect();
+    let text: String = faults
+        .iter()
+        .map(|fault| route(fault, &[fault, "ok"], ""))
+        .collect();
     let (provider, app) = serving(&text).await;
     let ada = app.tenant("ada").await;
     for fault in faults {
@@ -63,11 +66,18 @@ async fn whatever_fails_before_the_first_byte_the_next_target_answers() {
             if streamed {
                 body["stream"] = json!(true);
                 let events = ada.stream("/v1/chat/completions", body).await.rest().await;
-                assert_eq!(events.last().map(String::as_str), Some("[DONE]"), "{fault}: {events:?}");
+                assert_eq!(
+                    events.last().map(String::as_str),
+                    Some("[DONE]"),
+                    "{fault}: {events:?}"
+                );
             } else {
                 let completion = answer(&ada, body).await.ok();
                 assert_eq!(completion["model"], fault, "the route's name, whoever answered");
-                assert_eq!(completion["choices"][0]["message"]["content"], "Hello from the provider [1].");
+                assert_eq!(
+                    completion["choices"][0]["message"]["content"],
+                    "Hello from the provider [1]."
+                );
             }
             assert_eq!(provider.count("ok").await.requests, before + 1, "{fault}");
         }
@@ -79,7 +89,10 @@ async fn what_the_caller_did_wrong_is_not_tried_elsewhere() {
     let (provider, app) = serving(&route("m", &["bad-400", "ok"], "retries = 3")).await;
     let ada = app.tenant("ada").await;
     answer(&ada, ask("m")).await.refused(400);
-    let counts = (provider.count("bad-400").await.requests, provider.count("ok").await.requests);
+    let counts = (
+        provider.count("bad-400").await.requests,
+        provider.count("ok").await.requests,
+    );
     assert_eq!(counts, (1, 0));
 }
 
@@ -119,14 +132,25 @@ async fn a_target_that_fails_rests_and_is_tried_by_one_call() {
     for _ in 0..6 {
         answer(&ada, ask("m")).await.ok();
     }
-    assert_eq!(provider.count("mend-2").await.requests, 2, "after two failures it rests");
+    assert_eq!(
+        provider.count("mend-2").await.requests,
+        2,
+        "after two failures it rests"
+    );
     let state = || async {
         let routes = ada.get("/v1/insula/routes").await.ok();
-        let found = routes["data"].as_array().unwrap().iter().find(|route| route["model"] == "m");
+        let found = routes["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|route| route["model"] == "m");
         found.unwrap()["targets"][0]["state"].clone()
     };
     assert_eq!(state().await, "resting");
-    insula_tests::eventually("it has rested", async || (state().await == "probing").then_some(())).await;
+    insula_tests::eventually("it has rested", async || {
+        (state().await == "probing").then_some(())
+    })
+    .await;
     answer(&ada, ask("m")).await.ok();
     assert_eq!(provider.count("mend-2").await.requests, 3);
     assert_eq!(state().await, "healthy");
@@ -155,7 +179,10 @@ async fn weights_share_calls_out() {
     for _ in 0..200 {
         answer(&ada, ask("m")).await.ok();
     }
-    let (a, b) = (provider.count("ok-a").await.requests, provider.count("ok-b").await.requests);
+    let (a, b) = (
+        provider.count("ok-a").await.requests,
+        provider.count("ok-b").await.requests,
+    );
     // Six standard deviations from 150: once in half a billion runs.
     assert!(a + b == 200 && (113..187).contains(&a), "{a} and {b}");
     assert_eq!(provider.count("ok-c").await.requests, 0);
@@ -168,14 +195,23 @@ async fn the_fastest_is_called_most() {
     for _ in 0..40 {
         answer(&ada, ask("m")).await.ok();
     }
-    let (slow, fast) = (provider.count("late-60").await.requests, provider.count("ok").await.requests);
-    assert!(slow >= 1 && slow + fast == 40 && fast > 25, "{slow} slow, {fast} fast");
+    let (slow, fast) = (
+        provider.count("late-60").await.requests,
+        provider.count("ok").await.requests,
+    );
+    assert!(
+        slow >= 1 && slow + fast == 40 && fast > 25,
+        "{slow} slow, {fast} fast"
+    );
 }
 
 #[tokio::test]
 async fn a_prompt_that_is_too_long_goes_to_a_larger_window() {
-    let text = route("small", &["too-long"], "context_window_fallbacks = [\"large\"]\nfallbacks = [\"other\"]")
-        + &route("large", &["ok-large"], "")
+    let text = route(
+        "small",
+        &["too-long"],
+        "context_window_fallbacks = [\"large\"]\nfallbacks = [\"other\"]",
+    ) + &route("large", &["ok-large"], "")
         + &route("other", &["ok"], "")
         + &route("alone", &["too-long"], "fallbacks = [\"other\"]");
     let (provider, app) = serving(&text).await;
@@ -183,13 +219,24 @@ async fn a_prompt_that_is_too_long_goes_to_a_larger_window() {
     assert_eq!(answer(&ada, ask("small")).await.ok()["model"], "small");
     assert_eq!(provider.count("ok-large").await.requests, 1);
     let error = answer(&ada, ask("alone")).await.refused(400);
-    assert_eq!((&error["code"], &error["param"]), (&json!("context_length_exceeded"), &json!("messages")));
-    assert_eq!(provider.count("ok").await.requests, 0, "another model of the same size would not help");
+    assert_eq!(
+        (&error["code"], &error["param"]),
+        (&json!("context_length_exceeded"), &json!("messages"))
+    );
+    assert_eq!(
+        provider.count("ok").await.requests,
+        0,
+        "another model of the same size would not help"
+    );
 }
 
 #[tokio::test]
 async fn when_all_targets_fail_the_fallback_answers() {
-    let text = route("m", &["error-500", "gone/ok"], "fallbacks = [\"spare\"]\nretries = 0") + &route("spare", &["ok"], "");
+    let text = route(
+        "m",
+        &["error-500", "gone/ok"],
+        "fallbacks = [\"spare\"]\nretries = 0",
+    ) + &route("spare", &["ok"], "");
     let (_provider, app) = serving(&text).await;
     let ada = app.tenant("ada").await;
     assert_eq!(answer(&ada, ask("m")).await.ok()["model"], "m");
@@ -209,7 +256,10 @@ async fn what_a_model_cannot_do_is_refused_by_its_field() {
         let mut body = ask("plain");
         body[field] = value;
         let error = answer(&ada, body).await.refused(400);
-        assert_eq!((&error["param"], &error["code"]), (&json!(field), &json!("unsupported_parameter")));
+        assert_eq!(
+            (&error["param"], &error["code"]),
+            (&json!(field), &json!("unsupported_parameter"))
+        );
     }
     answer(&ada, ask("plain")).await.ok();
     assert_eq!(provider.count("ok").await.requests, 1);
@@ -217,14 +267,21 @@ async fn what_a_model_cannot_do_is_refused_by_its_field() {
 
 #[tokio::test]
 async fn the_language_of_the_question_chooses() {
-    let text = route("m", &["ok"], "match = [{ language = [\"ar\"], route = \"arabic\" }]") + &route("arabic", &["ok-ar"], "");
+    let text = route(
+        "m",
+        &["ok"],
+        "match = [{ language = [\"ar\"], route = \"arabic\" }]",
+    ) + &route("arabic", &["ok-ar"], "");
     let (provider, app) = serving(&text).await;
     let ada = app.tenant("ada").await;
     let mut arabic = ask("m");
     arabic["messages"][0]["content"] = json!("ما هي عاصمة العراق؟");
     answer(&ada, arabic).await.ok();
     answer(&ada, ask("m")).await.ok();
-    let counts = (provider.count("ok-ar").await.requests, provider.count("ok").await.requests);
+    let counts = (
+        provider.count("ok-ar").await.requests,
+        provider.count("ok").await.requests,
+    );
     assert_eq!(counts, (1, 1));
 }
 
@@ -234,34 +291,71 @@ async fn a_tenants_own_names_and_rules_are_its_own() {
     let (provider, app) = serving(&text).await;
     let (ada, bob) = app.two_tenants().await;
     // Another name.
-    let set = put(&ada, "/v1/insula/routes/gpt-4o", json!({"target_model": "m"})).await.ok();
-    assert_eq!((&set["object"], &set["model"], &set["target_model"]), (&json!("insula.route_override"), &json!("gpt-4o"), &json!("m")));
+    let set = put(&ada, "/v1/insula/routes/gpt-4o", json!({"target_model": "m"}))
+        .await
+        .ok();
+    assert_eq!(
+        (&set["object"], &set["model"], &set["target_model"]),
+        (&json!("insula.route_override"), &json!("gpt-4o"), &json!("m"))
+    );
     assert_eq!(answer(&ada, ask("gpt-4o")).await.ok()["model"], "gpt-4o");
     answer(&bob, ask("gpt-4o")).await.refused(404);
     let names = |list: &Value| -> Vec<String> {
-        list["data"].as_array().unwrap().iter().map(|model| model["model"].as_str().unwrap().to_owned()).collect()
+        list["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|model| model["model"].as_str().unwrap().to_owned())
+            .collect()
     };
-    assert_eq!(names(&ada.get("/v1/insula/routes").await.ok()), ["insula/extractive", "m", "far", "gpt-4o"]);
-    assert_eq!(names(&bob.get("/v1/insula/routes").await.ok()), ["insula/extractive", "m", "far"]);
-    assert!(ada.get("/v1/models/gpt-4o").await.status == 200 && bob.get("/v1/models/gpt-4o").await.status == 404);
+    assert_eq!(
+        names(&ada.get("/v1/insula/routes").await.ok()),
+        ["insula/extractive", "m", "far", "gpt-4o"]
+    );
+    assert_eq!(
+        names(&bob.get("/v1/insula/routes").await.ok()),
+        ["insula/extractive", "m", "far"]
+    );
+    assert!(
+        ada.get("/v1/models/gpt-4o").await.status == 200 && bob.get("/v1/models/gpt-4o").await.status == 404
+    );
     let new = json!({"name": "gpt-4o", "model": "m"});
     ada.post("/v1/insula/assistants", new.clone()).await.refused(400);
     bob.post("/v1/insula/assistants", new).await.ok();
 
     // Nothing leaves the machine.
-    put(&ada, "/v1/insula/routes/*", json!({"local_only": true})).await.ok();
+    put(&ada, "/v1/insula/routes/*", json!({"local_only": true}))
+        .await
+        .ok();
     let before = provider.count("ok").await.requests;
     answer(&ada, ask("gpt-4o")).await.ok();
     answer(&ada, ask("m")).await.ok();
-    assert_eq!((provider.count("ok").await.requests, provider.count("ok-here").await.requests), (before, 2));
+    assert_eq!(
+        (
+            provider.count("ok").await.requests,
+            provider.count("ok-here").await.requests
+        ),
+        (before, 2)
+    );
     let error = answer(&ada, ask("far")).await.refused(400);
-    assert_eq!((&error["param"], &error["code"]), (&json!("model"), &json!("no_allowed_target")));
+    assert_eq!(
+        (&error["param"], &error["code"]),
+        (&json!("model"), &json!("no_allowed_target"))
+    );
     answer(&bob, ask("far")).await.ok();
 
     // Field by field, and back.
-    put(&ada, "/v1/insula/routes/*", json!({"local_only": null, "providers": ["fake"]})).await.ok();
+    put(
+        &ada,
+        "/v1/insula/routes/*",
+        json!({"local_only": null, "providers": ["fake"]}),
+    )
+    .await
+    .ok();
     answer(&ada, ask("far")).await.ok();
-    put(&ada, "/v1/insula/routes/m", json!({"disabled": true})).await.ok();
+    put(&ada, "/v1/insula/routes/m", json!({"disabled": true}))
+        .await
+        .ok();
     answer(&ada, ask("m")).await.refused(404);
     ada.delete("/v1/insula/routes/m").await.ok();
     answer(&ada, ask("m")).await.ok();
@@ -283,7 +377,9 @@ async fn what_cannot_be_set_is_refused_by_its_field() {
         ("a%20b", json!({"target_model": "m"}), 400, "model"),
         ("all-MiniLM-L6-v2", json!({"target_model": "m"}), 400, "model"),
     ] {
-        let error = put(&ada, &format!("/v1/insula/routes/{name}"), body).await.refused(status);
+        let error = put(&ada, &format!("/v1/insula/routes/{name}"), body)
+            .await
+            .refused(status);
         assert_eq!(error["param"], param, "{name}: {error}");
     }
 }
@@ -299,7 +395,13 @@ async fn embedding_servers_stand_in_for_each_other() {
     let body = json!({"model": "remote", "input": ["one two", "three"]});
     let made = ada.post("/v1/embeddings", body).await.ok();
     assert_eq!(made["data"][1]["embedding"].as_array().unwrap().len(), 8);
-    assert_eq!((provider.count("error-500").await.requests, provider.count("embed-8").await.requests), (1, 1));
+    assert_eq!(
+        (
+            provider.count("error-500").await.requests,
+            provider.count("embed-8").await.requests
+        ),
+        (1, 1)
+    );
     let error = answer(&ada, ask("remote")).await.refused(400);
     assert_eq!(error["param"], "model");
 }
