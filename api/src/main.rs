@@ -5,10 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use insula::cli::{self, Cli};
 
-/// A request makes some hundred small allocations, on threads that are not those that free them.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     match start(Cli::parse()) {
         Ok(code) => code,

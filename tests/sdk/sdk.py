@@ -183,6 +183,25 @@ def chat(store_id):
     raises(openai.NotFoundError, bob.chat.completions.create, **call)
 
 
+def completions():
+    call = {"model": "insula/extractive", "prompt": "Hello?", "max_tokens": 50}
+    completion = ada.completions.create(**call)
+    choice = completion.choices[0]
+    assert completion.object == "text_completion" and choice.text and choice.finish_reason == "stop"
+    assert completion.usage.total_tokens > 0
+    streamed, usage = "", None
+    for chunk in ada.completions.create(stream=True, stream_options={"include_usage": True}, **call):
+        if chunk.choices:
+            streamed += chunk.choices[0].text
+        else:
+            usage = chunk.usage
+    assert streamed == choice.text and usage.total_tokens == completion.usage.total_tokens
+    several = ada.completions.create(model="insula/extractive", prompt=["a", "b"], echo=True)
+    assert [choice.text[0] for choice in several.choices] == ["a", "b"]
+    error = raises(openai.BadRequestError, ada.completions.create, suffix="x", **call)
+    assert error.param == "suffix"
+
+
 def assistant(store_id):
     body = {"name": "shopkeeper", "model": "insula/extractive", "vector_store_ids": [store_id]}
     ada.post("/insula/assistants", body=body, cast_to=object)
@@ -262,7 +281,7 @@ def main():
     print(f"openai {openai.__version__}")
     file_id = files()
     store_id = vector_stores(file_id)
-    for story in (uploads, file_batches, search, chat, assistant, embeddings, models, pagination, errors, deletion):
+    for story in (uploads, file_batches, search, chat, completions, assistant, embeddings, models, pagination, errors, deletion):
         wanted = story.__code__.co_varnames[: story.__code__.co_argcount]
         story(*({"store_id": store_id, "file_id": file_id}[name] for name in wanted))
         print(f"{story.__name__}: ok")

@@ -58,7 +58,7 @@ pub(super) async fn work(install: &InstallArgs, jobs: &WorkerArgs) -> anyhow::Re
     let shutdown = signals::on_stop_signal();
     let assembly = assemble(install.assembly(jobs.worker_concurrency)?, shutdown.clone()).await?;
     signals::reload_routes_on_hangup(assembly.app.clone());
-    let services = assembly.app.services;
+    let services = assembly.app.services.clone();
     tracing::info!(concurrency = jobs.worker_concurrency, "working");
     worker::run(
         services.clone(),

@@ -118,7 +118,7 @@ pub async fn create_file(
     }
     let received = form::receive(&app.services.blobs, caller.tenant_id(), multipart).await?;
     let once = key.over(&received.fingerprint());
-    let (db, caller) = (app.services.db, caller.into_context());
+    let (db, caller) = (app.services.db.clone(), caller.into_context());
     // A task of its own: should the client leave now, the bytes are still recorded or removed, not orphaned.
     let recorded = tokio::spawn(async move {
         let mut tx = db.tenant(&caller).await.map_err(Error::from)?;

@@ -19,7 +19,6 @@ mod terms;
 pub use decision::{Action, Decision, Decisions, Place};
 pub use output::completion;
 pub use personal::Kind;
-use personal::phone;
 pub use policies::{Policies, Settings};
 pub use policy::Policy;
 pub use rules::{InjectionRule, OutputLimits, PersonalDataRule, Rules, TermsRule};

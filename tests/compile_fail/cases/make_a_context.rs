@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use insula_tenancy::{Actor, Scope, TenantContext, TenantId};
+use insula_tenancy::{Actor, Narrowing, OperatorContext, OperatorKeyId, Scope, TenantContext, TenantId};
 
 fn by_its_fields(tenant_id: TenantId, actor: Actor, scopes: Arc<[Scope]>) -> TenantContext {
-    TenantContext { tenant_id, actor, scopes }
+    let narrowing: Option<Arc<Narrowing>> = None;
+    TenantContext { tenant_id, actor, scopes, narrowing }
+}
+
+fn of_the_operator(key_id: OperatorKeyId) -> OperatorContext {
+    OperatorContext { key_id }
 }
 
 fn main() {}

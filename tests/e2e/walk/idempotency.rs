@@ -6,7 +6,7 @@ use reqwest::Method;
 use super::{Call, Document, furnish, two_models};
 
 /// POSTs that make nothing that stays.
-const INFERENCE: [&str; 2] = ["create_chat_completion", "create_embedding"];
+const INFERENCE: [&str; 3] = ["create_chat_completion", "create_completion", "create_embedding"];
 
 async fn send(call: &Call, client: &Client, key: &str) -> Answer {
     client

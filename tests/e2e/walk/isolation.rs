@@ -135,6 +135,7 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("webhooks") => "webhook_id",
             id if id.ends_with("deliveries") => "event_id",
             id if id.ends_with("jobs") => "job_id",
+            id if id.ends_with("request_logs") => "request_log_id",
             id if id.ends_with("migrations") => "migration_id",
             other => panic!("{other}: teach this walker whose ids its cursors are"),
         };

@@ -9,7 +9,7 @@ mod narrowed;
 use std::collections::BTreeMap;
 
 use insula::config::ServeArgs;
-use insula_tests::{BagOfWords, Client, Setup, TestApp};
+use insula_tests::{BagOfWords, Client, Setup, TestApp, eventually};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
@@ -58,6 +58,7 @@ pub(crate) const KINDS: &[&str] = &[
     "model",
     "part_id",
     "provider_key_id",
+    "request_log_id",
     "source_id",
     "spare_upload_id",
     "upload_id",
@@ -396,6 +397,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("migration_id", migration),
         ("alias", format!("{canary}-alias")),
         ("model", format!("{canary}-assistant")),
+        ("request_log_id", request_log(client, canary).await),
         ("part_id", part["id"].as_str().unwrap().to_owned()),
         ("provider_key_id", provider_key["id"].as_str().unwrap().to_owned()),
         ("spare_upload_id", upload(client, canary).await),
@@ -433,6 +435,19 @@ async fn dead_job(client: &Client, canary: &str) -> String {
         .to_owned()
 }
 
+/// A call that was logged.
+async fn request_log(client: &Client, canary: &str) -> String {
+    let on = client.request(Method::PUT, "/v1/insula/settings/request_logging");
+    client.send(on.json(&json!({"enabled": true}))).await.ok();
+    let body = json!({"model": "insula/extractive", "messages": [{"role": "user", "content": canary}]});
+    client.post("/v1/chat/completions", body).await.ok();
+    eventually("the call is logged", async || {
+        let logs = client.get("/v1/insula/request_logs").await.ok();
+        logs["data"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await
+}
+
 /// Ids of the right form that belong to nobody.
 pub(crate) fn nobodys() -> Ids {
     Ids::from([
@@ -454,6 +469,10 @@ pub(crate) fn nobodys() -> Ids {
         ("alias", "nobodys-alias".to_owned()),
         ("model", "nobodys-assistant".to_owned()),
         ("part_id", insula_tenancy::PartId::generate().to_string()),
+        (
+            "request_log_id",
+            insula_tenancy::RequestLogId::generate().to_string(),
+        ),
         (
             "provider_key_id",
             insula_tenancy::ProviderKeyId::generate().to_string(),

@@ -141,7 +141,7 @@ pub async fn create_vector_store_chunks(
         caller.require(FilesWrite::SCOPE).map_err(Error::from)?;
     }
     let new = request.read()?;
-    let services = app.services;
+    let services = app.services.clone();
     // Looked up first and let go again, so that a repetition embeds nothing and no transaction is open meanwhile.
     let mut tx = services.db.tenant(&caller).await?;
     if let Some(earlier) = once.earlier(&mut tx).await? {

@@ -173,7 +173,7 @@ pub async fn create_upload_part(
     tx.commit().await?;
     let (blob, unclaimed) = part::receive(&app.services.blobs, caller.tenant_id(), multipart).await?;
     let once = key.over(&[blob.sha256]);
-    let (db, caller) = (app.services.db, caller.into_context());
+    let (db, caller) = (app.services.db.clone(), caller.into_context());
     // A task of its own: should the client leave now, the bytes are still recorded or removed, not orphaned.
     let recorded = tokio::spawn(async move {
         let mut tx = db.tenant(&caller).await.map_err(Error::from)?;
@@ -205,7 +205,7 @@ pub async fn complete_upload(
         part_ids: body_ids("part_ids", &request.part_ids)?,
         md5: request.md5.as_deref().map(md5).transpose()?,
     };
-    let (services, caller) = (app.services, caller.into_context());
+    let (services, caller) = (app.services.clone(), caller.into_context());
     let mut tx = services.db.tenant(&caller).await?;
     if let Some(earlier) = once.earlier(&mut tx).await? {
         return Ok(earlier);
