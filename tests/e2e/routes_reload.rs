@@ -50,7 +50,7 @@ impl Served {
             url.as_str(),
             &app.blobs(),
         );
-        let ada = Client::new(address, ada.tenant_id(), ada.key());
+        let ada = Client::at(address, &ada);
         server.ready(&ada).await;
         Self {
             provider,
@@ -70,7 +70,7 @@ impl Served {
 
     async fn status(&self, model: &str) -> u16 {
         let body = json!({"model": model, "messages": [{"role": "user", "content": "Hello?"}]});
-        self.ada.post("/v1/chat/completions", body).await.status.as_u16()
+        self.ada.post("/v1/chat/completions", body).await.status
     }
 }
 

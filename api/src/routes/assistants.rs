@@ -153,8 +153,16 @@ pub async fn create_assistant(
     if let Some(earlier) = once.earlier(&mut tx).await? {
         return Ok(earlier);
     }
-    let (models, routes) = (&app.services.models, &app.services.routes);
-    let assistant = assistant::create(&mut tx, &caller, models, routes, &request.name, settings).await?;
+    let services = &app.services;
+    let assistant = assistant::create(
+        &mut tx,
+        &caller,
+        &services.models,
+        &services.routes,
+        &request.name,
+        settings,
+    )
+    .await?;
     once.answer(tx, &AssistantObject::from(assistant)).await
 }
 

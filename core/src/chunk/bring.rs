@@ -12,6 +12,7 @@ use crate::file::{self, NewFile, Purpose};
 use crate::ingest::{Embedded, ReadyChunk, embed_key, make_ready, replace_chunks};
 use crate::model::{EmbedPurpose, Embedder};
 use crate::pg::Halfvec;
+use crate::route::tenant;
 use crate::text::chunk::{ChunkDraft, Given};
 use crate::vector_store::file::{NewStoreFile, StoreFile, make_room};
 use crate::vector_store::{self, Attributes};
@@ -83,12 +84,12 @@ pub async fn prepare(
     if store.expired {
         return Err(vector_store::expired());
     }
-    let embedder = services.models.embedder_of(&store.embedding_model)?;
+    let embedder = tenant::embedder_of(services, cx, &store.embedding_model).await?;
     let content = jsonl(&new.chunks)?;
     let vectors: Vec<Option<Vec<f32>>> = new.chunks.into_iter().map(|chunk| chunk.embedding).collect();
     let dimensions = embedder.card().dimensions;
     let vectors = units(vectors, dimensions)?;
-    let drafts = drafts(Arc::clone(embedder), given).await?;
+    let drafts = drafts(Arc::clone(&embedder), given).await?;
     let vectors = embed_missing(embedder.as_ref(), &drafts, vectors).await?;
     let chunks = make_ready(&store, drafts, vectors).await?;
     let file = match new.origin {

@@ -6,6 +6,7 @@ use super::{Chunk, check, get, store};
 use crate::ingest::{Embedded, embed_key, insert_chunks, make_ready};
 use crate::model::EmbedPurpose;
 use crate::pg::Halfvec;
+use crate::route::tenant;
 use crate::text::chunk::{ChunkDraft, Given};
 use crate::vector_store::{self, lock, remove_chunk};
 use crate::{Error, Result, Services};
@@ -32,7 +33,7 @@ pub async fn update(
     let old = get(&mut tx, store_id, id).await?;
     tx.commit().await?;
 
-    let embedder = services.models.embedder_of(&located.embedding_model)?;
+    let embedder = tenant::embedder_of(services, cx, &located.embedding_model).await?;
     let card = embedder.card();
     let given = Given {
         ordinal: old.ordinal,

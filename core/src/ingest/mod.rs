@@ -21,6 +21,7 @@ use stored::StoredDocument;
 pub(crate) use write::{insert as insert_chunks, replace_chunks};
 
 use crate::model::Embedder;
+use crate::route::tenant;
 use crate::text::chunk::{self, ChunkDraft, ChunkSettings};
 use crate::vector_store::file::{Chunking, Status, StoreFile};
 use crate::vector_store::{self, Located};
@@ -62,6 +63,7 @@ async fn run(
     }
     tx.commit().await?;
 
+    let embedder = &tenant::embedder_of(services, &lease.cx, &store.embedding_model).await?;
     report(services, lease, "reading", 0, 0).await?;
     let stored = StoredDocument {
         blobs: services.blobs.as_ref(),

@@ -8,6 +8,7 @@ use super::vectors::{self, StoredChunk};
 use super::{Migration, Side};
 use crate::model::{EmbedPurpose, Embedder};
 use crate::pg::Halfvec;
+use crate::route::tenant;
 use crate::text::chunk::embed_texts;
 use crate::text::sentence::sentences;
 use crate::{Error, Result, Services};
@@ -29,8 +30,8 @@ pub(super) async fn overlap(
     cx: &TenantContext,
     migration: &Migration,
 ) -> Result<Option<f64>> {
-    let model = |name| services.models.find_embedder(name).map(|model| &model.embedder);
-    let (Some(old), Some(new)) = (model(&migration.from_model), model(&migration.to_model)) else {
+    let model = async |name| tenant::find_embedder(services, cx, name).await;
+    let (Some(old), Some(new)) = (model(&migration.from_model).await?, model(&migration.to_model).await?) else {
         return Ok(None);
     };
     let store_id = migration.vector_store_id;
@@ -39,7 +40,7 @@ pub(super) async fn overlap(
     tx.commit().await?;
 
     let mut shares = Vec::new();
-    for query in queries(old, new, sample).await? {
+    for query in queries(&old, &new, sample).await? {
         let mut tx = services.db.tenant(cx).await?;
         let mut nearest = async |side: Side, vector: &Halfvec| {
             vectors::nearest(&mut tx, store_id, side, vector, query.of).await

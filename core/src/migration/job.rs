@@ -16,6 +16,7 @@ use super::vectors::{Place, StoredChunk};
 use super::{Migration, Side, Status, compare, complete, embed, remove, store, vectors};
 use crate::ingest::ParseError;
 use crate::model::Embedder;
+use crate::route::tenant;
 use crate::vector_store::lock;
 use crate::worker::{self, Failure, Job};
 use crate::{Error, Result, Services};
@@ -158,11 +159,10 @@ impl Run<'_> {
             return Ok(());
         };
         let (name, side) = migration.target();
-        let model = self.services.models.find_embedder(name);
-        let model = model.ok_or_else(|| Error::internal(format!("the model '{name}' is not loaded here")))?;
+        let embedder = tenant::embedder_of(self.services, &self.lease.cx, name).await?;
         let mut compared = migration.is_on_the_way_back() || migration.overlap_at_10.is_some();
         loop {
-            match self.walk(&model.embedder, side).await? {
+            match self.walk(&embedder, side).await? {
                 Walk::Through => {}
                 Walk::Over => return Ok(()),
                 Walk::Later(delay) => return self.go_on_later(delay).await,

@@ -21,6 +21,7 @@ pub struct RoutedEmbedder {
     routes: Routes,
     card: EmbedderCard,
     counter: Arc<dyn TokenCounter>,
+    facts: RouteFacts,
 }
 
 impl RoutedEmbedder {
@@ -33,7 +34,13 @@ impl RoutedEmbedder {
             routes: routes.clone(),
             card: card.clone(),
             counter: Arc::clone(&route.targets.first()?.counter),
+            facts: RouteFacts::default(),
         })
+    }
+
+    /// The same for calls of which this is known.
+    pub fn of(self, facts: RouteFacts) -> Self {
+        Self { facts, ..self }
     }
 }
 
@@ -50,9 +57,9 @@ impl Embedder for RoutedEmbedder {
     async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings> {
         let route = self.routes.find(&self.card.id);
         let route = route.ok_or_else(|| Error::internal(format!("there is no route '{}'", self.card.id)))?;
-        let (facts, no_keys) = (RouteFacts::default(), OwnKeys::none());
+        let no_keys = OwnKeys::none();
         let circumstances = Circumstances {
-            facts: &facts,
+            facts: &self.facts,
             needs: Needs::default(),
             wait: Wait::Whole,
             prompt_tokens: None,

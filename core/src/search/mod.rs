@@ -18,6 +18,7 @@ pub use filter::{Comparison, Filter};
 
 use crate::model::{EmbedPurpose, EmbedderCard};
 use crate::pg::{Halfvec, Sparsevec};
+use crate::route::tenant;
 use crate::text::language;
 use crate::text::terms::{QueryTerms, idf};
 use crate::vector_store::{self, Attributes};
@@ -176,16 +177,7 @@ pub async fn search(
     if located.expired {
         return Err(vector_store::expired());
     }
-    let embedder = &services
-        .models
-        .find_embedder(&located.embedding_model)
-        .ok_or_else(|| {
-            Error::internal(format!(
-                "the model '{}' is not loaded here",
-                located.embedding_model
-            ))
-        })?
-        .embedder;
+    let embedder = tenant::embedder_of(services, cx, &located.embedding_model).await?;
     let card = embedder.card();
 
     let weights: Vec<f64> = request

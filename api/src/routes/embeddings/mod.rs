@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use insula_core::guard::{self, Decisions};
 use insula_core::model::EmbedPurpose;
+use insula_core::route::tenant;
 use insula_core::{Error, metering};
 use insula_inference::cl100k;
 use insula_tenancy::scope_types::EmbeddingsWrite;
@@ -112,10 +113,9 @@ pub async fn create_embedding(
     Json(request): Json<CreateEmbedding>,
 ) -> ApiResult<Limited<Json<EmbeddingList>>> {
     request.input.check()?;
-    let Some(model) = app.services.models.find_embedder(&request.model) else {
-        return Err(Error::model_not_found(&request.model).into());
-    };
-    let native = model.embedder.card().dimensions;
+    let found = tenant::find_embedder(&app.services, &caller, &request.model).await?;
+    let embedder = found.ok_or_else(|| Error::model_not_found(&request.model))?;
+    let native = embedder.card().dimensions;
     let dimensions = check_dimensions(request.dimensions, native)?;
     let mut texts = match request.input {
         Input::Text(text) => vec![text],
@@ -150,7 +150,7 @@ pub async fn create_embedding(
     let bytes = texts.iter().map(String::len).sum();
     let mut metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
     let standings = metered.standings();
-    let embeddings = match model.embedder.embed(texts, purpose).await {
+    let embeddings = match embedder.embed(texts, purpose).await {
         Ok(embeddings) => embeddings,
         Err(error) => {
             metering::fail(metered, &error, 1);

@@ -10,7 +10,8 @@ use std::time::Duration;
 use insula_tenancy::{TenantContext, TenantTx};
 use serde::{Deserialize, Serialize};
 
-use super::{Route, RouteFacts};
+use super::{Route, RouteFacts, RoutedEmbedder};
+use crate::model::Embedder;
 use crate::{Error, Result, Services, assistant};
 
 /// The name under which an override is for all models.
@@ -86,25 +87,34 @@ impl Overrides {
         if settings().any(|settings| settings.disabled) {
             return None;
         }
-        let providers = settings()
-            .filter_map(|settings| settings.providers.as_ref())
-            .cloned()
-            // What either forbids is forbidden.
-            .reduce(|some, others| some.into_iter().filter(|name| others.contains(name)).collect());
         let cache_ttl = match settings().find_map(|settings| settings.cache_ttl) {
             Some(0) => None,
             Some(seconds) => Some(Duration::from_secs(seconds)),
             None => route.cache_ttl,
         };
         Some(Choice {
-            facts: RouteFacts {
-                local_only: settings().any(|settings| settings.local_only),
-                providers: providers.map(Into::into),
-                ..RouteFacts::default()
-            },
+            facts: self.facts(model),
             route,
             cache_ttl,
         })
+    }
+
+    /// What the tenant says about the targets of a model, and of all.
+    fn facts(&self, model: &str) -> RouteFacts {
+        let settings = || {
+            let changes = [self.0.get(model), self.0.get(ALL_MODELS)];
+            changes.into_iter().flatten().map(|change| &change.settings)
+        };
+        let providers = settings()
+            .filter_map(|settings| settings.providers.as_ref())
+            .cloned()
+            // What either forbids is forbidden.
+            .reduce(|some, others| some.into_iter().filter(|name| others.contains(name)).collect());
+        RouteFacts {
+            local_only: settings().any(|settings| settings.local_only),
+            providers: providers.map(Into::into),
+            ..RouteFacts::default()
+        }
     }
 }
 
@@ -116,6 +126,37 @@ impl Overrides {
 pub async fn find(services: &Services, cx: &TenantContext, model: &str) -> Result<Option<Choice>> {
     let overrides = overrides(services, cx).await?;
     Ok(overrides.choose(model, |name| services.routes.find(name)))
+}
+
+/// The embedder of that name, as the caller's tenant may use it: where the tenant keeps its data here or avoids providers, only
+/// the servers that are left are asked. `None` when no such model is loaded.
+///
+/// # Errors
+/// When the database is away.
+pub async fn find_embedder(
+    services: &Services,
+    cx: &TenantContext,
+    model: &str,
+) -> Result<Option<Arc<dyn Embedder>>> {
+    let registered = services.models.find_embedder(model).map(|found| &found.embedder);
+    let Some(route) = services.routes.find(model).filter(|route| !route.is_chat()) else {
+        return Ok(registered.cloned());
+    };
+    let facts = overrides(services, cx).await?.facts(model);
+    if facts == RouteFacts::default() {
+        return Ok(registered.cloned());
+    }
+    let routed = RoutedEmbedder::new(&services.routes, &route).map(|embedder| embedder.of(facts));
+    Ok(routed.map(|embedder| Arc::new(embedder) as _))
+}
+
+/// The embedder of a vector store, by the name of the store's model; see [`find_embedder`].
+///
+/// # Errors
+/// [`Error::Internal`] when the model is not loaded here; when the database is away.
+pub async fn embedder_of(services: &Services, cx: &TenantContext, model: &str) -> Result<Arc<dyn Embedder>> {
+    let found = find_embedder(services, cx, model).await?;
+    found.ok_or_else(|| Error::internal(format!("the model '{model}' is not loaded here")))
 }
 
 async fn overrides(services: &Services, cx: &TenantContext) -> Result<Arc<Overrides>> {
