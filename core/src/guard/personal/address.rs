@@ -51,12 +51,18 @@ fn is_domain(domain: &str) -> bool {
 }
 
 fn is_local(c: char) -> bool {
-    c.is_alphanumeric() || is_mark(c) || is_punctuation(c) || matches!(c, '$' | '%' | '&' | '+' | '^' | '_' | '}' | '~' | '-')
+    c.is_alphanumeric()
+        || is_mark(c)
+        || is_punctuation(c)
+        || matches!(c, '$' | '%' | '&' | '+' | '^' | '_' | '}' | '~' | '-')
 }
 
 /// What a part before the `@` may have, but does not begin with.
 fn is_punctuation(c: char) -> bool {
-    matches!(c, '.' | '/' | '=' | '\'' | '`' | '!' | '#' | '?' | '{' | '|' | '*')
+    matches!(
+        c,
+        '.' | '/' | '=' | '\'' | '`' | '!' | '#' | '?' | '{' | '|' | '*'
+    )
 }
 
 fn is_mark(c: char) -> bool {

@@ -3,8 +3,9 @@
 use super::{Finding, Kind, Pattern, context, national, pattern, stands_alone};
 
 /// British national insurance numbers.
-static NINO: Pattern =
-    Pattern::new(|| pattern(r"(?-u:\b)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?-u:\b)"));
+static NINO: Pattern = Pattern::new(|| {
+    pattern(r"(?-u:\b)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?-u:\b)")
+});
 /// Prefixes that are not given out.
 const NO_NINO: [&str; 7] = ["BG", "GB", "NK", "KN", "TN", "NT", "ZZ"];
 /// Spanish DNI and NIE.
@@ -61,6 +62,6 @@ fn is_resident(number: &str) -> bool {
         b => digit(b),
     };
     (sum + check) % 11 == 1
-        && national::is_date(&number[10..14])
+        && national::is_date(&number[6..14])
         && (number.starts_with(['1', '2', '3', '4', '5', '6', '8']))
 }
