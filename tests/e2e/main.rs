@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod assistants;
+mod budgets;
 mod cancellation;
 mod chat;
 mod chat_stream;
@@ -23,6 +24,7 @@ mod ingestion;
 mod jobs;
 mod ledger;
 mod library;
+mod limits;
 mod migrations;
 mod models;
 mod openapi;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::Duration;
 
+use insula::app::App;
 use insula::assembly::{AssemblyOptions, CacheOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
@@ -87,6 +88,18 @@ pub struct TestApp {
     notifications: Notifications,
     owner: PgPool,
     folder: TempDir,
+    parts: AssemblyOptions,
+    serve: ServeArgs,
+    _server: AbortOnDrop,
+    _stop: DropGuard,
+}
+
+/// Another server on the same install.
+pub struct SecondServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The parts, for what cannot be done over HTTP.
+    pub services: Services,
     _server: AbortOnDrop,
     _stop: DropGuard,
 }
@@ -182,6 +195,7 @@ impl TestApp {
             caches: CacheOptions::default(),
         };
         let stop = CancellationToken::new();
+        let parts = options.clone();
         let assembly = assemble(options, stop.clone())
             .await
             .expect("putting the server together");
@@ -195,15 +209,7 @@ impl TestApp {
                 stop.clone(),
             ));
         }
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("its address");
-        let router = insula::router::router(assembly.app, &setup.serve);
-        let (options, stopped) = (setup.serve.options(), stop.clone().cancelled_owned());
-        let server = tokio::spawn(async move {
-            insula::serve::serve(listener, router, options, stopped)
-                .await
-                .expect("serving");
-        });
+        let (address, server) = listen(assembly.app, &setup.serve, &stop).await;
         Self {
             address,
             services,
@@ -214,7 +220,25 @@ impl TestApp {
             notifications: assembly.notifications,
             owner,
             folder,
-            _server: AbortOnDrop(server),
+            parts,
+            serve: setup.serve,
+            _server: server,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// Starts another server on the same database and files, without a worker.
+    pub async fn second_server(&self) -> SecondServer {
+        let stop = CancellationToken::new();
+        let assembly = assemble(self.parts.clone(), stop.clone())
+            .await
+            .expect("putting a second server together");
+        let services = assembly.app.services.clone();
+        let (address, server) = listen(assembly.app, &self.serve, &stop).await;
+        SecondServer {
+            address,
+            services,
+            _server: server,
             _stop: stop.drop_guard(),
         }
     }
@@ -367,6 +391,20 @@ impl TestApp {
         stop.cancel();
         worker.await.expect("the worker");
     }
+}
+
+/// Serves on a free port.
+async fn listen(app: App, serve: &ServeArgs, stop: &CancellationToken) -> (SocketAddr, AbortOnDrop) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let router = insula::router::router(app, serve);
+    let (options, stopped) = (serve.options(), stop.clone().cancelled_owned());
+    let server = tokio::spawn(async move {
+        insula::serve::serve(listener, router, options, stopped)
+            .await
+            .expect("serving");
+    });
+    (address, AbortOnDrop(server))
 }
 
 /// What the bootstrap fetched for reading documents.

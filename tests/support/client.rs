@@ -121,6 +121,11 @@ impl Client {
         self.send(self.request(Method::POST, path).json(&body)).await
     }
 
+    /// `PUT` of JSON.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request(Method::PUT, path).json(&body)).await
+    }
+
     /// `POST` of bytes under a content type.
     pub async fn post_bytes(&self, path: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
         let request = self

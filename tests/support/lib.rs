@@ -26,7 +26,7 @@ mod wait;
 mod web;
 mod workspace;
 
-pub use app::{Setup, TestApp};
+pub use app::{SecondServer, Setup, TestApp};
 pub use binary::{BINARY_VARIABLE, ServerProcess, build_insula, insula_binary};
 pub use client::{Answer, Client, RawConnection};
 pub use database::Database;

@@ -116,27 +116,30 @@ impl Window {
         if let Some(done) = self.state().take(need) {
             return done;
         }
-        let limit = self.state().limit;
-        let debt = (-self.state().owing()).max(0);
-        let before = Instant::now();
-        let asked = store::take(
-            db,
-            &self.subject,
-            self.metric,
-            limit,
-            need.saturating_add(debt),
-            server.count(),
-        );
-        let answer = tokio::time::timeout(PATIENCE, asked).await;
-        let mut state = self.state();
-        match answer {
-            Ok(Ok(taken)) => state.granted(taken, before),
-            Ok(Err(_)) | Err(_) => state.help_oneself(emergency(limit, server.count())),
+        // Twice: the minute may end between the look at what is ours and the database's answer.
+        for _ in 0..2 {
+            let (limit, missing) = {
+                let state = self.state();
+                (state.limit, need.saturating_sub(state.of_this_minute()))
+            };
+            let before = Instant::now();
+            let asked = store::take(db, &self.subject, self.metric, limit, missing, server.count());
+            let answer = tokio::time::timeout(PATIENCE, asked).await;
+            let mut state = self.state();
+            let began = match answer {
+                Ok(Ok(taken)) => state.granted(taken, before),
+                Ok(Err(_)) | Err(_) => {
+                    state.help_oneself(emergency(limit, server.count()));
+                    false
+                }
+            };
+            match state.take(need) {
+                Some(Err(_)) | None if began => {}
+                Some(done) => return done,
+                None => return Err(state.standing()),
+            }
         }
-        match state.take(need) {
-            Some(done) => done,
-            None => Err(state.standing()),
-        }
+        Err(self.standing())
     }
 
     /// Gives back what an admitted call did not need after all, or takes what it needed besides.
@@ -195,17 +198,15 @@ impl State {
         None
     }
 
-    /// What is ours when it is below zero and its minute still runs.
-    fn owing(&self) -> i64 {
-        if self.ends > Instant::now() {
-            self.ours.min(0)
-        } else {
-            0
-        }
+    /// What is ours of the minute that runs; below zero when calls took more than was expected.
+    fn of_this_minute(&self) -> i64 {
+        if self.ends > Instant::now() { self.ours } else { 0 }
     }
 
-    fn granted(&mut self, taken: store::Taken, asked: Instant) {
-        if taken.ends_at != self.ends_at {
+    /// Adds what the database gave. Whether a minute began with it, so that what was ours before is gone.
+    fn granted(&mut self, taken: store::Taken, asked: Instant) -> bool {
+        let began = taken.ends_at != self.ends_at;
+        if began {
             self.ours = 0;
         }
         let ends_in = Duration::from_micros(u64::try_from(taken.ends_in_us).unwrap_or(0));
@@ -216,6 +217,7 @@ impl State {
         self.left = taken.left;
         self.emergency_until = None;
         self.exhausted_until = (taken.granted == 0).then(|| Instant::now() + BELIEVED);
+        began
     }
 
     /// The database does not answer: a small share for a minute, once.

@@ -29,6 +29,9 @@ pub enum EventName {
     /// A source was read through.
     #[serde(rename = "source.crawled")]
     SourceCrawled,
+    /// A budget went past one of the percentages at which it tells.
+    #[serde(rename = "budget.alert")]
+    BudgetAlert,
     /// A webhook failed for so long that it was switched off.
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled,
@@ -46,6 +49,7 @@ impl From<EventName> for EventType {
             EventName::BatchCancelled => Self::BatchCancelled,
             EventName::BatchFailed => Self::BatchFailed,
             EventName::SourceCrawled => Self::SourceCrawled,
+            EventName::BudgetAlert => Self::BudgetAlert,
             EventName::WebhookDisabled => Self::WebhookDisabled,
             EventName::WebhookTest => Self::WebhookTest,
         }
