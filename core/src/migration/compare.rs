@@ -31,7 +31,10 @@ pub(super) async fn overlap(
     migration: &Migration,
 ) -> Result<Option<f64>> {
     let model = async |name| tenant::find_embedder(services, cx, name).await;
-    let (Some(old), Some(new)) = (model(&migration.from_model).await?, model(&migration.to_model).await?) else {
+    let (Some(old), Some(new)) = (
+        model(&migration.from_model).await?,
+        model(&migration.to_model).await?,
+    ) else {
         return Ok(None);
     };
     let store_id = migration.vector_store_id;
