@@ -179,8 +179,8 @@ async fn streamed(client: &Client, model: &str) -> (String, Value) {
         .iter()
         .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
         .collect();
-    let finish = chunks.iter().map(|chunk| &chunk["choices"][0]["finish_reason"]);
-    (text, finish.last().unwrap().clone())
+    let finish = &chunks.last().unwrap()["choices"][0]["finish_reason"];
+    (text, finish.clone())
 }
 
 #[tokio::test]

@@ -45,6 +45,9 @@ impl Policies {
     /// # Errors
     /// When the database is away.
     pub async fn of(&self, db: &Db, cx: &TenantContext) -> Result<Arc<Settings>> {
+        if let Some(found) = self.cache.get(&cx.tenant_id()).await {
+            return Ok(found);
+        }
         let found = self.cache.try_get_with(cx.tenant_id(), load(db, cx)).await;
         found.map_err(|error| match &*error {
             Error::Overloaded { message, retry_after } => Error::Overloaded {

@@ -254,17 +254,27 @@ mod tests {
             refused(&terms(&["x".repeat(129).as_str()])),
             "blocked_terms[0].terms[0]"
         );
-        let mut rules = Rules::default();
-        rules.phone_regions = vec!["IQ".into(), "Iraq".into()];
+        let rules = Rules {
+            phone_regions: vec!["IQ".into(), "Iraq".into()],
+            ..Rules::default()
+        };
         assert_eq!(refused(&rules), "phone_regions[1]");
-        let mut rules = Rules::default();
-        rules.output.max_characters = Some(0);
+        let output = OutputLimits {
+            max_characters: Some(0),
+            ..OutputLimits::default()
+        };
+        let rules = Rules {
+            output,
+            ..Rules::default()
+        };
         assert_eq!(refused(&rules), "output.max_characters");
-        let mut rules = Rules::default();
-        rules.injection = Some(InjectionRule {
-            action: Action::Redact,
-            threshold: 0.5,
-        });
+        let rules = Rules {
+            injection: Some(InjectionRule {
+                action: Action::Redact,
+                threshold: 0.5,
+            }),
+            ..Rules::default()
+        };
         assert_eq!(refused(&rules), "injection.action");
     }
 

@@ -94,8 +94,11 @@ fn next_run(text: &str, from: usize) -> Option<Run<'_>> {
     while start > from && matches!(bytes[start - 1], b'+' | b'(') {
         start -= 1;
     }
-    let mut groups = vec![first..first];
-    let mut at = first;
+    let mut groups = Vec::from([Range {
+        start: first,
+        end: first + 1,
+    }]);
+    let mut at = first + 1;
     while at < bytes.len() {
         if bytes[at].is_ascii_digit() {
             let group = groups.last_mut()?;
@@ -205,5 +208,5 @@ pub(super) fn luhn(digits: &str) -> bool {
             (_, digit) => digit * 2,
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
