@@ -14,9 +14,10 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, chat, chunks, completions, embeddings, file_batches, files, guardrails, health, jobs,
-    migrations, model_routes, models, operator, operator::tenants, provider_keys, request_logs,
-    scoped_tokens, search, sources, storage_usage, uploads, vector_store_files, vector_stores, webhooks,
+    assistants, budgets, chat, chunks, completions, embeddings, file_batches, files, guardrails, health,
+    jobs, migrations, model_routes, models, operator, operator::tenants, provider_keys, request_logs,
+    scoped_tokens, search, sources, storage_usage, uploads, usage, vector_store_files, vector_stores,
+    webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -137,6 +138,22 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(tenants::get_tenant))
         .routes(routes!(tenants::suspend_tenant))
         .routes(routes!(tenants::resume_tenant))
+        .routes(routes!(operator::limits::list_plans))
+        .routes(routes!(operator::limits::put_plan, operator::limits::delete_plan))
+        .routes(routes!(
+            operator::limits::get_tenant_limits,
+            operator::limits::put_tenant_limits
+        ))
+        .routes(routes!(operator::budgets::put_tenant_budgets))
+        .routes(routes!(budgets::create_budget, budgets::list_budgets))
+        .routes(routes!(
+            budgets::get_budget,
+            budgets::update_budget,
+            budgets::delete_budget
+        ))
+        .routes(routes!(usage::list_usage))
+        .routes(routes!(usage::list_usage_events))
+        .routes(routes!(usage::get_usage_retention, usage::put_usage_retention))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))
         .routes(routes!(jobs::get_job))

@@ -2,6 +2,7 @@
 
 pub mod assistant;
 pub mod blob;
+mod budget_alert;
 pub mod cache;
 pub mod chat;
 pub mod chunk;
@@ -26,6 +27,7 @@ pub mod source;
 mod sql;
 pub mod text;
 pub mod upload;
+pub mod usage;
 pub mod vector_store;
 pub mod webhook;
 pub mod worker;

@@ -82,6 +82,14 @@ scopes! {
     GuardrailsWrite = "guardrails.write",
     /// Read what was logged of requests: prompts and answers.
     RequestLogsRead = "request_logs.read",
+    /// List budgets and what was spent of them.
+    BudgetsRead = "budgets.read",
+    /// Create, change and delete the tenant's budgets.
+    BudgetsWrite = "budgets.write",
+    /// See what was used and what it cost.
+    UsageRead = "usage.read",
+    /// Say for how long usage is kept.
+    UsageWrite = "usage.write",
     /// Change what model names mean for the tenant.
     RoutesWrite = "routes.write",
     /// Make scoped tokens, by the API or by signing them.

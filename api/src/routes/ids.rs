@@ -2,8 +2,8 @@
 
 use insula_core::Error;
 use insula_tenancy::{
-    AssistantId, BatchId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId, RequestLogId,
-    SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
+    AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId,
+    RequestLogId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -22,6 +22,10 @@ impl PathId for BatchId {
 
 impl PathId for ChunkId {
     const WHAT: &'static str = "chunk in this vector store";
+}
+
+impl PathId for BudgetId {
+    const WHAT: &'static str = "budget";
 }
 
 impl PathId for AssistantId {

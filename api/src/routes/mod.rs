@@ -2,6 +2,7 @@
 
 pub mod assistants;
 mod attributes;
+pub mod budgets;
 pub mod chat;
 mod chunking;
 pub mod chunks;
@@ -26,6 +27,7 @@ pub mod search;
 pub mod sources;
 pub mod storage_usage;
 pub mod uploads;
+pub mod usage;
 pub mod vector_store_files;
 pub mod vector_stores;
 pub mod webhooks;

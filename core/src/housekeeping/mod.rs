@@ -56,6 +56,7 @@ impl Job for Housekeeping {
             in_batches(services, lease, delete).await?;
         }
         forget_jobs(services, lease).await?;
+        forget_usage(services, lease).await?;
         let mut tx = services.db.tenant(&lease.cx).await?;
         let goes_on = store::has_anything(&mut tx).await?;
         lease.complete(&mut tx).await?;
@@ -99,6 +100,18 @@ async fn forget_jobs(services: &Services, lease: &Lease) -> Result<()> {
     loop {
         let mut tx = services.db.tenant(&lease.cx).await?;
         let forgotten = job::forget_old(&mut tx).await?;
+        tx.commit().await?;
+        if forgotten == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Removes metered calls that are older than the tenant keeps them.
+async fn forget_usage(services: &Services, lease: &Lease) -> Result<()> {
+    loop {
+        let mut tx = services.db.tenant(&lease.cx).await?;
+        let forgotten = insula_tenancy::usage::sweep(&mut tx, BATCH as i64).await?;
         tx.commit().await?;
         if forgotten == 0 {
             return Ok(());

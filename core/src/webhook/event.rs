@@ -21,6 +21,8 @@ pub enum EventType {
     BatchFailed,
     /// A source was read through.
     SourceCrawled,
+    /// A budget went past one of the percentages at which it tells.
+    BudgetAlert,
     /// A webhook failed for so long that it was switched off.
     WebhookDisabled,
     /// Somebody wants to see a delivery.
@@ -29,13 +31,14 @@ pub enum EventType {
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::FileCompleted,
         Self::FileFailed,
         Self::BatchCompleted,
         Self::BatchCancelled,
         Self::BatchFailed,
         Self::SourceCrawled,
+        Self::BudgetAlert,
         Self::WebhookDisabled,
         Self::WebhookTest,
     ];
@@ -49,6 +52,7 @@ impl EventType {
             Self::BatchCancelled => "vector_store.file_batch.cancelled",
             Self::BatchFailed => "vector_store.file_batch.failed",
             Self::SourceCrawled => "source.crawled",
+            Self::BudgetAlert => "budget.alert",
             Self::WebhookDisabled => "webhook.disabled",
             Self::WebhookTest => "webhook.test",
         }

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::job::{Class, Failure, Job};
+use crate::budget_alert::TellBudgetAlert;
 use crate::file::{DeleteBlob, DeleteBlobs, ExpireFile};
 use crate::housekeeping::Housekeeping;
 use crate::ingest::{IngestFile, ParseError, ParseErrorCode};
@@ -95,6 +96,7 @@ kinds! {
     DeliverWebhook,
     MigrateStore,
     RemoveVectors,
+    TellBudgetAlert,
 }
 
 pub(super) async fn dispatch(services: &Services, lease: &Lease) -> Result<(), Failure> {

@@ -125,20 +125,26 @@ pub async fn delete(tx: &mut TenantTx, id: BudgetId) -> Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
-/// Replaces the operator's budgets of a tenant.
+/// Replaces the operator's budgets of a tenant. What was set.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the field and what is wrong with it.
-pub async fn set_by_operator(tx: &mut OperatorTx, tenant_id: TenantId, budgets: &[NewBudget]) -> Result<()> {
+pub async fn set_by_operator(
+    tx: &mut OperatorTx,
+    tenant_id: TenantId,
+    budgets: &[NewBudget],
+) -> Result<Vec<Budget>> {
     sqlx::query("delete from budgets where tenant_id = $1 and set_by = 'operator'")
         .bind(tenant_id)
         .execute(&mut **tx)
         .await?;
+    let mut set = Vec::with_capacity(budgets.len());
     for new in budgets {
         check(new)?;
-        sqlx::query(
+        let budget = sqlx::query_as(
             "insert into budgets (tenant_id, id, name, subject_kind, subject, period, amount, hard, alert_at, set_by)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'operator')",
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'operator')
+             returning id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at",
         )
         .bind(tenant_id)
         .bind(BudgetId::generate())
@@ -149,10 +155,11 @@ pub async fn set_by_operator(tx: &mut OperatorTx, tenant_id: TenantId, budgets: 
         .bind(new.amount)
         .bind(new.hard)
         .bind(&new.alert_at)
-        .execute(&mut **tx)
+        .fetch_one(&mut **tx)
         .await?;
+        set.push(budget);
     }
-    Ok(())
+    Ok(set)
 }
 
 /// What was spent of a budget in a period.

@@ -1,4 +1,6 @@
 //! `/v1/insula/operator/…`: the install, for whoever runs it. These take the operator's keys and no tenant's.
 
+pub mod budgets;
+pub mod limits;
 pub mod routes;
 pub mod tenants;

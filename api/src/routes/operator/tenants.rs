@@ -135,7 +135,7 @@ async fn set_suspended(app: &App, id: TenantId, suspended: bool) -> ApiResult<Js
     Ok(Json(changed.into()))
 }
 
-async fn find(tx: &mut OperatorTx, id: TenantId) -> Result<Tenant, Error> {
+pub(super) async fn find(tx: &mut OperatorTx, id: TenantId) -> Result<Tenant, Error> {
     let found = tenant::find(tx, &id.to_string()).await?;
     found.ok_or_else(|| Error::not_found("tenant", id))
 }

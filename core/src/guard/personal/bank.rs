@@ -4,7 +4,7 @@ use iban::Iban;
 
 use super::{Finding, Kind, Pattern, pattern};
 
-static HEAD: Pattern = Pattern::new(|| pattern(r"(?i)\b[a-z]{2}\d{2}(?-u:\b|[ a-z\d-])"));
+static HEAD: Pattern = Pattern::new(|| pattern(r"(?i)(?-u:\b)[a-z]{2}\d{2}"));
 
 /// The shortest and the longest number there is.
 const LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;

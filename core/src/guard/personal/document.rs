@@ -3,20 +3,21 @@
 use super::{Finding, Kind, Pattern, context, national, pattern, stands_alone};
 
 /// British national insurance numbers.
-static NINO: Pattern =
-    Pattern::new(|| pattern(r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b"));
+static NINO: Pattern = Pattern::new(|| {
+    pattern(r"(?-u:\b)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?-u:\b)")
+});
 /// Prefixes that are not given out.
 const NO_NINO: [&str; 7] = ["BG", "GB", "NK", "KN", "TN", "NT", "ZZ"];
 /// Spanish DNI and NIE.
-static DNI: Pattern = Pattern::new(|| pattern(r"\b(?:\d{8}|[XYZ]\d{7})-?[A-HJ-NP-TV-Z]\b"));
+static DNI: Pattern = Pattern::new(|| pattern(r"(?-u:\b)(?:\d{8}|[XYZ]\d{7})-?[A-HJ-NP-TV-Z](?-u:\b)"));
 /// Italian tax codes.
 static CODICE_FISCALE: Pattern = Pattern::new(|| {
-    pattern(r"(?i)\b[A-Z]{6}\d{2}[A-EHLMPRST](?:[04][1-9]|[1256]\d|[37][01])[A-Z]\d{3}[A-Z]\b")
+    pattern(r"(?i)(?-u:\b)[A-Z]{6}\d{2}[A-EHLMPRST](?:[04][1-9]|[1256]\d|[37][01])[A-Z]\d{3}[A-Z](?-u:\b)")
 });
 /// Chinese resident numbers.
-static RESIDENT: Pattern = Pattern::new(|| pattern(r"(?i)\b[1-9]\d{16}[\dx]\b"));
+static RESIDENT: Pattern = Pattern::new(|| pattern(r"(?i)(?-u:\b)[1-9]\d{16}[\dx](?-u:\b)"));
 /// Whatever has the length of a document's number, passports included.
-static ANY: Pattern = Pattern::new(|| pattern(r"(?i)\b[a-z]{0,3}\d[\da-z]{4,17}\b"));
+static ANY: Pattern = Pattern::new(|| pattern(r"(?i)(?-u:\b)[a-z]{0,3}\d[\da-z]{4,17}(?-u:\b)"));
 
 pub(super) fn find(text: &str, found: &mut Vec<Finding>) {
     let mut look = |regex: &Pattern, accept: &dyn Fn(&str, usize) -> bool| {
@@ -61,6 +62,6 @@ fn is_resident(number: &str) -> bool {
         b => digit(b),
     };
     (sum + check) % 11 == 1
-        && national::is_date(&number[10..14])
+        && national::is_date(&number[6..14])
         && (number.starts_with(['1', '2', '3', '4', '5', '6', '8']))
 }

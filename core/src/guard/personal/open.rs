@@ -8,44 +8,41 @@ const LONGEST_SERIES: usize = 80;
 /// From where on a text that goes on may hold something that is not complete yet: its last word, and the groups of
 /// digits and capitals before it.
 pub(in crate::guard) fn open_from(text: &str) -> usize {
-    let mut open = text.len();
-    let mut rest = text;
-    let mut is_last = true;
+    let last = text.len() - last_word(text).len();
+    if text.len() - last > LONGEST {
+        return text.len();
+    }
+    let mut open = last;
     loop {
-        let word_ends = rest.trim_end_matches(is_space).len();
-        let word = rest[..word_ends].rsplit(is_space).next().unwrap_or_default();
-        let unfinished = is_last && word_ends == text.len();
-        let start = word_ends - word.len();
-        let length = text.len() - start;
-        let holds = if unfinished {
-            !word.is_empty() && length <= LONGEST
-        } else {
-            is_group(word) && length <= LONGEST_SERIES
-        };
-        if !holds {
+        let before = text[..open].trim_end_matches(char::is_whitespace);
+        let word = last_word(before);
+        let group = group_at_end(word);
+        let start = before.len() - group.len();
+        if group.is_empty() || text.len() - start > LONGEST_SERIES {
             return open;
         }
         open = start;
-        rest = &text[..start];
-        is_last = false;
+        if group.len() < word.len() {
+            return open;
+        }
     }
 }
 
-fn is_space(c: char) -> bool {
-    c.is_whitespace()
+fn last_word(text: &str) -> &str {
+    text.rsplit(char::is_whitespace).next().unwrap_or_default()
 }
 
-/// Whether a word may be a group of a number that is written in groups.
-fn is_group(word: &str) -> bool {
-    let mut length = 0;
-    !word.is_empty()
-        && word.chars().all(|c| {
-            length += 1;
-            c.is_numeric()
-                || matches!(c, '+' | '(' | ')' | '-' | '.' | '/')
-                || (c.is_ascii_uppercase() && length <= 4)
-        })
-        && (length <= 4 || word.chars().any(char::is_numeric))
+/// The end of a word that may be a group of a number that is written in groups; other letters and marks may be in front.
+fn group_at_end(word: &str) -> &str {
+    let may =
+        |c: char| c.is_numeric() || c.is_ascii_uppercase() || matches!(c, '+' | '(' | ')' | '-' | '.' | '/');
+    let group = &word[word.trim_end_matches(may).len()..];
+    // Of an account that is written in groups, none has more than four letters.
+    if group.chars().any(char::is_numeric) || group.len() <= 4 {
+        group
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +57,8 @@ mod tests {
             ("write to ada@exam", "ada@exam"),
             ("call +964 770 12", "+964 770 12"),
             ("call +964 770 ", "+964 770 "),
+            ("number:4111 1111 ", "4111 1111 "),
+            ("رقمي4111 1111 11", "4111 1111 11"),
             ("GB82 WEST 1234 ", "GB82 WEST 1234 "),
             ("رقمي ٠٧٧٠ ١٢", "٠٧٧٠ ١٢"),
             ("", ""),
