@@ -148,6 +148,8 @@ pub(super) struct Journey<'a> {
     refuge: Option<Stage<'a>>,
     rest: &'a [Arc<Route>],
     larger: &'a [Arc<Route>],
+    /// Whether `rest` are routes for longer prompts by now.
+    goes_larger: bool,
     attempts: Vec<Attempt>,
     error: Option<Error>,
 }
@@ -171,6 +173,7 @@ impl<'a> Journey<'a> {
             refuge: None,
             rest: &route.ways.fallbacks,
             larger: &route.ways.larger,
+            goes_larger: false,
             attempts: Vec::new(),
             error: None,
         };
@@ -265,7 +268,11 @@ impl<'a> Journey<'a> {
             }
             Outcome::TooLong => {
                 self.error = Some(error);
-                return self.go_larger() || self.next_stage();
+                return if self.goes_larger {
+                    self.next_stage()
+                } else {
+                    self.go_larger()
+                };
             }
             _ => {}
         }
@@ -333,6 +340,7 @@ impl<'a> Journey<'a> {
             return false;
         }
         self.rest = std::mem::take(&mut self.larger);
+        self.goes_larger = true;
         self.refuge = None;
         self.next_stage()
     }

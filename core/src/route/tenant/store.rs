@@ -62,7 +62,7 @@ pub(super) async fn count(tx: &mut TenantTx) -> Result<i64> {
 }
 
 pub(super) async fn unset(tx: &mut TenantTx, model: &str) -> Result<bool> {
-    let deleted = sqlx::query("delete from route_overrides where model = $1 for update")
+    let deleted = sqlx::query("delete from route_overrides where model = $1")
         .bind(model)
         .execute(&mut **tx)
         .await?;
