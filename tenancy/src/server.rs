@@ -41,6 +41,19 @@ impl Server {
         Ok(server)
     }
 
+    /// Which database it serves: the cluster's identifier and the database's. A journal belongs to one.
+    pub(crate) async fn database(db: &Db) -> Result<String> {
+        let mut tx = db.system().await?;
+        let identity = sqlx::query_scalar(
+            "select system_identifier || '-' || (select oid from pg_database where datname = current_database())
+             from pg_control_system()",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(identity)
+    }
+
     /// Its id.
     pub(crate) fn id(&self) -> Uuid {
         self.id

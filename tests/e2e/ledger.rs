@@ -164,6 +164,12 @@ async fn a_caller_that_leaves_pays_for_what_was_produced() {
     assert_invariants(app.owner()).await;
 }
 
+/// Unix seconds.
+fn unix_now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs()
+}
+
 #[tokio::test]
 async fn embeddings_and_searches_are_metered() {
     let app = TestApp::start().await;
@@ -173,5 +179,46 @@ async fn embeddings_and_searches_are_metered() {
     let events = events_once(&app, &ada, 1).await;
     assert_eq!((events[0].input, events[0].output), (usage.unwrap(), 0));
     assert_eq!(events[0].end_user.as_deref(), Some("u"));
+
+    let (store, _) = ada.library(&[("a.txt", "The keeper lives on the island.")]).await;
+    let path = format!("/v1/vector_stores/{store}/search");
+    for _ in 0..2 {
+        ada.post(&path, json!({"query": "Where does the keeper live?"}))
+            .await
+            .ok();
+    }
+    ada.post("/v1/vector_stores/vs_nope/search", json!({"query": "x"}))
+        .await
+        .refused(404);
+    let events = events_once(&app, &ada, 3).await;
+    assert!(events[1].input > 5, "{events:?}");
+    assert_eq!(events[2].input, 0, "what was embedded before costs nothing");
+
+    let now = unix_now();
+    let sums = ada
+        .get(&format!("/v1/insula/usage?start_time=0&end_time={now}"))
+        .await;
+    assert_eq!(sums.refused(400)["param"], "start_time", "at most 400 days");
+    let since = now - 3600;
+    let sums = ada
+        .get(&format!(
+            "/v1/insula/usage?start_time={since}&group_by[]=endpoint"
+        ))
+        .await
+        .ok();
+    let of = |endpoint: &str| {
+        let sum = sums["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|sum| sum["endpoint"] == endpoint);
+        sum.map(|sum| sum["requests"].as_i64().unwrap())
+    };
+    assert_eq!((of("embeddings"), of("vector_stores.search")), (Some(1), Some(2)));
+    let listed = ada.get("/v1/insula/usage/events?limit=2").await.ok();
+    assert_eq!(
+        (listed["data"].as_array().unwrap().len(), &listed["has_more"]),
+        (2, &json!(true))
+    );
     assert_invariants(app.owner()).await;
 }

@@ -23,6 +23,7 @@ mod ingest_command;
 mod ingestion;
 mod jobs;
 mod ledger;
+mod ledger_crash;
 mod library;
 mod limits;
 mod migrations;

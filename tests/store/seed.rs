@@ -15,6 +15,8 @@ pub(crate) struct Table {
 struct Column {
     name: String,
     kind: String,
+    /// The first of the values that a constraint allows, as SQL.
+    choice: Option<String>,
 }
 
 /// A foreign key: these columns are those of that table.
@@ -61,6 +63,9 @@ impl Column {
         let fresh = new_uuid();
         match self.kind.as_str() {
             _ if self.name == "tenant_id" => format!("'{}'::uuid", tenant.uuid()),
+            _ if self.choice.is_some() => self.choice.clone().unwrap(),
+            // Refers to a table without tenants.
+            "text" if self.name == "plan" => "'seed'".into(),
             "uuid" => format!("'{fresh}'::uuid"),
             "text" => format!("'canary-{}'", fresh.simple()),
             "text[]" => "array['canary']".into(),
@@ -122,7 +127,11 @@ pub(crate) async fn tables(owner: &PgPool) -> Vec<Table> {
 /// Columns that an insert has to give: not null, without default, not generated; and the tenant.
 async fn columns(owner: &PgPool, table: &str) -> Vec<Column> {
     sqlx::query(
-        "select attname::text, format_type(atttypid, atttypmod) from pg_attribute
+        "select attname::text, format_type(atttypid, atttypmod),
+                (select substring(pg_get_constraintdef(c.oid) from $$= ANY [(]+ARRAY[[]('[^']*'::text)$$)
+                 from pg_constraint c where c.conrelid = attrelid and c.contype = 'c' and c.conkey = array[attnum]
+                 limit 1)
+         from pg_attribute
          where attrelid = $1::regclass and attnum > 0 and not attisdropped and attgenerated = '' and attidentity = ''
            and (attname = 'tenant_id' or attnotnull and not atthasdef)
          order by attnum",
@@ -132,7 +141,11 @@ async fn columns(owner: &PgPool, table: &str) -> Vec<Column> {
     .await
     .unwrap()
     .into_iter()
-    .map(|row| Column { name: row.get(0), kind: row.get(1) })
+    .map(|row| Column {
+        name: row.get(0),
+        kind: row.get(1),
+        choice: row.get(2),
+    })
     .collect()
 }
 
@@ -171,6 +184,10 @@ pub(crate) async fn seed(owner: &PgPool, tables: &[Table], tenant: TenantId) -> 
     .execute(owner)
     .await
     .unwrap();
+    sqlx::query("insert into plans (name) values ('seed') on conflict do nothing")
+        .execute(owner)
+        .await
+        .unwrap();
     let mut rows = Rows::new();
     for table in tables {
         let (mut statement, values) = table.insert(tenant, &rows);

@@ -70,6 +70,7 @@ impl ServerProcess {
             .env("DATABASE_URL", database_url)
             .env("INSULA_RUNTIME", runtime())
             .env("INSULA_BLOBS", blobs)
+            .env("INSULA_JOURNAL", blobs.with_file_name("journal"))
             .env("INSULA_MODEL_THREADS", "1")
             .env("INSULA_LOG", "warn")
             .stdin(Stdio::null())

@@ -1,11 +1,13 @@
 //! `POST /v1/vector_stores/{vector_store_id}/search`
 
 use axum::extract::State;
-use axum::response::AppendHeaders;
+use axum::response::{AppendHeaders, IntoResponse};
+use insula_core::metering;
 use insula_core::search::{self, Hit, RecallMode, SearchRequest, SearchResponse, Timings};
 use insula_core::vector_store::Attributes;
 use insula_tenancy::VectorStoreId;
 use insula_tenancy::scope_types::VectorStoresRead;
+use insula_tenancy::usage::Endpoint;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,7 +15,11 @@ use super::filter::FilterParam;
 use super::vector_store_files::TextContent;
 use super::wire::OneOrMany;
 use crate::app::App;
-use crate::http::{AnyCaller, ApiResult, Json, Path};
+use crate::http::limits::Limited;
+use crate::http::{AnyCaller, ApiResult, Json, Path, RequestId};
+
+/// The model of searches on the ledger, and for limits: which one embeds is the store's affair.
+const METERED_AS: &str = "search";
 
 /// What to look for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -184,10 +190,11 @@ impl SearchPage {
 )]
 pub async fn search_vector_store(
     caller: AnyCaller<VectorStoresRead>,
+    request_id: RequestId,
     State(app): State<App>,
     Path(vector_store_id): Path<VectorStoreId>,
     Json(request): Json<CreateSearch>,
-) -> ApiResult<(AppendHeaders<[(&'static str, String); 1]>, Json<SearchPage>)> {
+) -> ApiResult<impl IntoResponse> {
     let queries = request.query.into_vec();
     let search = SearchRequest {
         vector_store_id,
@@ -199,9 +206,29 @@ pub async fn search_vector_store(
             .and_then(|options| options.score_threshold)
             .unwrap_or(0.0),
     };
-    let response = search::search(&app.services, &caller, search).await?;
+    let call = metering::Request {
+        id: request_id.uuid(),
+        end_user: None,
+        endpoint: Endpoint::Search,
+        streamed: false,
+    };
+    let mut entered = metering::enter(&app.services, &caller, &call, METERED_AS).await?;
+    let bytes = queries.iter().map(String::len).sum();
+    let metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
+    let standings = metered.standings();
+    let response = match search::search(&app.services, &caller, search).await {
+        Ok(response) => response,
+        Err(error) => {
+            metering::fail(metered, &error, 0);
+            return Err(error.into());
+        }
+    };
+    metering::settle_reading(metered, response.tokens);
     let timing = AppendHeaders([("server-timing", server_timing(response.timings))]);
-    Ok((timing, Json(SearchPage::new(queries, response))))
+    Ok(Limited(
+        standings,
+        (timing, Json(SearchPage::new(queries, response))),
+    ))
 }
 
 /// `Server-Timing`, in milliseconds per stage.

@@ -150,6 +150,8 @@ pub struct SearchResponse {
     pub scanned: i64,
     /// How much the vector half counted for the first query, 0..=1: 0 when the model cannot read its language.
     pub vector_weight: f64,
+    /// Tokens of queries that were embedded for it.
+    pub tokens: u64,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -186,7 +188,8 @@ pub async fn search(
         .map(|query| language::vector_weight(query, &card.languages))
         .collect();
     let started = Instant::now();
-    let vectors = embed_queries(services, cx, embedder.as_ref(), &request.queries, &weights).await?;
+    let (vectors, tokens) =
+        embed_queries(services, cx, embedder.as_ref(), &request.queries, &weights).await?;
     timings.embed = started.elapsed();
 
     let vectors: Vec<Option<Halfvec>> = vectors
@@ -214,6 +217,7 @@ pub async fn search(
         mode: RecallMode::Exact,
         scanned: located.chunk_count,
         vector_weight: weights.first().copied().unwrap_or(1.0),
+        tokens,
         timings,
     })
 }
@@ -263,15 +267,15 @@ async fn rank(
     Ok(ranked)
 }
 
-/// Vectors of the queries whose language the model can read; nothing is computed for the others, nor for what was asked
-/// before.
+/// Vectors of the queries whose language the model can read, and the tokens that this took; nothing is computed for the
+/// others, nor for what was asked before.
 async fn embed_queries(
     services: &Services,
     cx: &TenantContext,
     embedder: &dyn crate::model::Embedder,
     queries: &[String],
     weights: &[f64],
-) -> Result<Vec<Option<Vec<f32>>>> {
+) -> Result<(Vec<Option<Vec<f32>>>, u64)> {
     let (cache, model) = (&services.query_embeddings, &embedder.card().id);
     let readable = |weight: &f64| *weight > 0.0;
     let mut vectors: Vec<Option<Vec<f32>>> = queries
@@ -286,7 +290,7 @@ async fn embed_queries(
         .filter(|n| vectors[*n].is_none() && readable(&weights[*n]))
         .collect();
     if lacking.is_empty() {
-        return Ok(vectors);
+        return Ok((vectors, 0));
     }
     let texts = lacking.iter().map(|n| queries[*n].clone()).collect();
     let embedded = embedder
@@ -300,11 +304,12 @@ async fn embed_queries(
             },
             other => other,
         })?;
+    let tokens = embedded.tokens.iter().map(|tokens| *tokens as u64).sum();
     for (n, vector) in lacking.into_iter().zip(embedded.vectors) {
         cache.keep(cx, model, &queries[n], &vector);
         vectors[n] = Some(vector);
     }
-    Ok(vectors)
+    Ok((vectors, tokens))
 }
 
 /// The query side of BM25: each of its terms that the store has, with its IDF there.

@@ -54,8 +54,8 @@ struct State {
     left: i64,
     ends: Instant,
     ends_at: DateTime<Utc>,
-    /// Until when there is no use in asking.
-    exhausted_until: Option<Instant>,
+    /// Until when there is no use in asking for so much or more.
+    exhausted: Option<(Instant, i64)>,
     /// Until when the share that the server took without asking counts.
     emergency_until: Option<Instant>,
     used: Instant,
@@ -84,7 +84,7 @@ impl Window {
                 left: limit,
                 ends: now,
                 ends_at: DateTime::UNIX_EPOCH,
-                exhausted_until: None,
+                exhausted: None,
                 emergency_until: None,
                 used: now,
             }),
@@ -102,7 +102,7 @@ impl Window {
         if state.limit != limit {
             state.limit = limit;
             state.ours = state.ours.min(limit);
-            state.exhausted_until = None;
+            state.exhausted = None;
         }
     }
 
@@ -127,7 +127,7 @@ impl Window {
             let answer = tokio::time::timeout(PATIENCE, asked).await;
             let mut state = self.state();
             let began = match answer {
-                Ok(Ok(taken)) => state.granted(taken, before),
+                Ok(Ok(taken)) => state.granted(taken, missing, before),
                 Ok(Err(_)) | Err(_) => {
                     state.help_oneself(emergency(limit, server.count()));
                     false
@@ -184,7 +184,7 @@ impl State {
         if self.ends <= now {
             // What is ours is of a minute that is over.
             self.ours = self.ours.min(0);
-            self.exhausted_until = None;
+            self.exhausted = None;
             self.emergency_until = None;
             return None;
         }
@@ -192,7 +192,9 @@ impl State {
             self.ours -= need;
             return Some(Ok(()));
         }
-        if self.exhausted_until.is_some_and(|until| now < until) {
+        let too_much =
+            |(until, missing): (Instant, i64)| now < until && need.saturating_sub(self.ours) >= missing;
+        if need > self.limit || self.exhausted.is_some_and(too_much) {
             return Some(Err(self.standing()));
         }
         None
@@ -204,7 +206,7 @@ impl State {
     }
 
     /// Adds what the database gave. Whether a minute began with it, so that what was ours before is gone.
-    fn granted(&mut self, taken: store::Taken, asked: Instant) -> bool {
+    fn granted(&mut self, taken: store::Taken, missing: i64, asked: Instant) -> bool {
         let began = taken.ends_at != self.ends_at;
         if began {
             self.ours = 0;
@@ -216,7 +218,7 @@ impl State {
         self.ours = self.ours.saturating_add(taken.granted);
         self.left = taken.left;
         self.emergency_until = None;
-        self.exhausted_until = (taken.granted == 0).then(|| Instant::now() + BELIEVED);
+        self.exhausted = (taken.granted == 0).then(|| (Instant::now() + BELIEVED, missing));
         began
     }
 
@@ -232,7 +234,7 @@ impl State {
             self.ours = self.ours.max(share);
             self.emergency_until = Some(self.ends);
         } else {
-            self.exhausted_until = Some(now + ASKED_AGAIN);
+            self.exhausted = Some((now + ASKED_AGAIN, 0));
         }
         self.left = 0;
     }

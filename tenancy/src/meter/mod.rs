@@ -157,11 +157,13 @@ impl Meter {
     /// # Errors
     /// When the database is away or the folder cannot be written.
     pub async fn start(db: Db, options: &JournalOptions) -> Result<Self> {
-        std::fs::create_dir_all(&options.folder).map_err(|error| journal_error(&options.folder, &error))?;
+        // What was used on another database must not be recorded on this one.
+        let folder = options.folder.join(Server::database(&db).await?);
+        std::fs::create_dir_all(&folder).map_err(|error| journal_error(&folder, &error))?;
         let server = Arc::new(Server::register(&db).await?);
-        upkeep::adopt(&db, &server, &options.folder).await?;
-        let journal = Journal::create(&options.folder, server.id())
-            .map_err(|error| journal_error(&options.folder, &error))?;
+        upkeep::adopt(&db, &server, &folder).await?;
+        let journal =
+            Journal::create(&folder, server.id()).map_err(|error| journal_error(&folder, &error))?;
         let journal = Arc::new(journal);
         let recorder = Recorder::start(db.clone(), server.id(), Arc::clone(&journal));
         let inner = Arc::new(Inner {
@@ -169,7 +171,7 @@ impl Meter {
             db,
             server,
             journal,
-            folder: options.folder.clone(),
+            folder,
             sync: options.sync,
             recorder,
             syncing: tokio::sync::Mutex::default(),

@@ -50,6 +50,7 @@ pub(crate) const KINDS: &[&str] = &[
     "alias",
     "assistant_id",
     "batch_id",
+    "budget_id",
     "chunk_id",
     "event_id",
     "file_id",
@@ -374,6 +375,8 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let part = client.upload_part(&upload_id, b"x").await.ok();
     let provider_key = json!({"provider": canary, "key": format!("sk-{canary}-0123456789")});
     let provider_key = client.post("/v1/insula/provider_keys", provider_key).await.ok();
+    let budget = json!({"name": canary, "subject_kind": "tenant", "period": "day", "amount_usd": "1000"});
+    let budget = client.post("/v1/insula/budgets", budget).await.ok();
     let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
     let source = client.post("/v1/insula/sources", source).await.ok();
     let webhook = json!({
@@ -391,6 +394,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("webhook_id", webhook.to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("batch_id", batch["id"].as_str().unwrap().to_owned()),
+        ("budget_id", budget["id"].as_str().unwrap().to_owned()),
         ("chunk_id", chunk_of(client, &store, &file).await),
         ("file_id", file),
         ("job_id", dead_job(client, canary).await),
@@ -456,6 +460,8 @@ pub(crate) fn nobodys() -> Ids {
             insula_tenancy::AssistantId::generate().to_string(),
         ),
         ("batch_id", insula_tenancy::BatchId::generate().to_string()),
+        ("budget_id", insula_tenancy::BudgetId::generate().to_string()),
+        ("plan_name", "nobodys-plan".to_owned()),
         ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
         ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),

@@ -164,8 +164,8 @@ pub async fn list_plans(_: Operator, State(app): State<App>) -> ApiResult<Json<L
 
 /// Makes a plan, or replaces it. Servers follow within a second.
 #[utoipa::path(
-    put, path = "/v1/insula/operator/plans/{plan}", operation_id = "put_plan", tag = "operator",
-    params(("plan" = String, Path, description = "Its name")),
+    put, path = "/v1/insula/operator/plans/{plan_name}", operation_id = "put_plan", tag = "operator",
+    params(("plan_name" = String, Path, description = "Its name")),
     request_body = PutPlan, responses((status = OK, body = PlanObject))
 )]
 pub async fn put_plan(
@@ -192,8 +192,8 @@ pub async fn put_plan(
 
 /// Deletes a plan that no tenant has.
 #[utoipa::path(
-    delete, path = "/v1/insula/operator/plans/{plan}", operation_id = "delete_plan", tag = "operator",
-    params(("plan" = String, Path, description = "Its name")),
+    delete, path = "/v1/insula/operator/plans/{plan_name}", operation_id = "delete_plan", tag = "operator",
+    params(("plan_name" = String, Path, description = "Its name")),
     responses((status = OK, body = Deleted))
 )]
 pub async fn delete_plan(
