@@ -178,7 +178,9 @@ create policy system_read on budgets for select to insula_system using (true);
 create policy system on budget_periods to insula_system using (true) with check (true);
 create policy system on budget_slices to insula_system using (true) with check (true);
 create policy system on budget_alerts to insula_system using (true) with check (true);
-grant select, insert on usage_events to insula_system;
+grant insert on usage_events to insula_system;
+grant select (tenant_id, started_at, key_id, end_user, endpoint, model, outcome, input_tokens, cached_tokens,
+              output_tokens, reasoning_tokens, cost, latency_us, cache_hit) on usage_events to insula_system;
 grant select, insert, update on usage_hours, budget_periods to insula_system;
 grant select (tenant_id, id, subject_kind, subject, period, amount, alert_at) on budgets to insula_system;
 grant select, update, delete on budget_slices to insula_system;

@@ -259,6 +259,29 @@ async fn no_role_can_look_further_than_it_has_to() {
                     "operator_keys",
                     "id, public_id, secret_sha256, expires_at, revoked_at, last_used_at",
                 ),
+                ("budget_alerts", "tenant_id, id, budget_id, created_at, told_at"),
+                (
+                    "budget_periods",
+                    "tenant_id, budget_id, subject, starts_at, spent",
+                ),
+                (
+                    "budget_slices",
+                    "tenant_id, budget_id, subject, starts_at, server_id, amount, expires_at",
+                ),
+                (
+                    "budgets",
+                    "tenant_id, id, subject_kind, subject, period, amount, alert_at",
+                ),
+                ("limit_slices", "server_id, expires_at"),
+                ("servers", "id, started_at, seen_at"),
+                (
+                    "usage_events",
+                    "tenant_id, started_at, key_id, end_user, endpoint, model, outcome, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, cache_hit",
+                ),
+                (
+                    "usage_hours",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                ),
                 ("tenants", "id, status"),
             ],
         ),
@@ -277,6 +300,28 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ("tenant_data_keys", "tenant_id, master_key_id, wrapped"),
                 ("tenant_quotas", "tenant_id, max_files, max_bytes, max_chunks"),
                 ("tenant_usage", "tenant_id, files, bytes"),
+                (
+                    "budget_periods",
+                    "tenant_id, budget_id, subject, starts_at, spent",
+                ),
+                (
+                    "budgets",
+                    "tenant_id, id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at",
+                ),
+                (
+                    "plan_limits",
+                    "plan, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency",
+                ),
+                ("plans", "name, created_at"),
+                (
+                    "tenant_limits",
+                    "tenant_id, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency",
+                ),
+                ("tenant_plans", "tenant_id, plan"),
+                (
+                    "usage_hours",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                ),
                 ("tenants", "id, name, status, created_at"),
             ],
         ),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::wire::{List, seconds};
+use super::wire::{List, now, seconds};
 use crate::app::App;
 use crate::http::{ApiResult, Caller, FromQuery, Json, Query, QueryParams};
 
@@ -20,11 +20,8 @@ pub struct SumsQuery(UsageQuery);
 
 impl FromQuery for SumsQuery {
     fn from_query(params: &QueryParams) -> Result<Self, Error> {
-        let from = time(params, "start_time")?.ok_or_else(|| Error::Invalid {
-            message: "Say from when: 'start_time' takes Unix seconds.".into(),
-            param: Some("start_time".into()),
-            code: Some("missing_required_parameter"),
-        })?;
+        let month_ago = || DateTime::from_timestamp(now() - 30 * 24 * 3600, 0).unwrap_or_default();
+        let from = time(params, "start_time")?.unwrap_or_else(month_ago);
         let mut query = UsageQuery {
             from,
             until: time(params, "end_time")?.unwrap_or(DateTime::<Utc>::MAX_UTC),
@@ -73,8 +70,8 @@ fn time(params: &QueryParams, name: &str) -> Result<Option<DateTime<Utc>>, Error
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents the parameters; SumsQuery reads them")]
 struct SumsParams {
-    /// Unix seconds.
-    start_time: i64,
+    /// Unix seconds; absent: thirty days ago.
+    start_time: Option<i64>,
     /// Unix seconds, itself not included; absent: until now.
     end_time: Option<i64>,
     /// `1h` or `1d`, in UTC; days unless said otherwise.
