@@ -16,14 +16,22 @@ pub struct Plan {
 }
 
 /// One limit of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct PlanLimit {
     /// What it is on.
     pub subject_kind: SubjectKind,
     /// A model; empty: the tenant, or each key or model by itself.
     pub subject: String,
     /// The limits.
+    #[sqlx(flatten)]
     pub limit: Limit,
+}
+
+#[derive(sqlx::FromRow)]
+struct OfPlan {
+    plan: String,
+    #[sqlx(flatten)]
+    limit: PlanLimit,
 }
 
 /// All plans, by name.
@@ -36,22 +44,14 @@ pub async fn list_plans(tx: &mut OperatorTx) -> Result<Vec<Plan>> {
         .await?;
     let mut plans: BTreeMap<String, Vec<PlanLimit>> =
         names.into_iter().map(|name| (name, Vec::new())).collect();
-    let limits: Vec<(String, SubjectKind, String, Option<i64>, Option<i64>, Option<i64>)> = sqlx::query_as(
+    let limits: Vec<OfPlan> = sqlx::query_as(
         "select plan, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from plan_limits
          order by subject_kind, subject",
     )
     .fetch_all(&mut **tx)
     .await?;
-    for (plan, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency) in limits {
-        plans.entry(plan).or_default().push(PlanLimit {
-            subject_kind,
-            subject,
-            limit: Limit {
-                requests_per_minute,
-                tokens_per_minute,
-                concurrency,
-            },
-        });
+    for OfPlan { plan, limit } in limits {
+        plans.entry(plan).or_default().push(limit);
     }
     let plan = |(name, limits)| Plan { name, limits };
     Ok(plans.into_iter().map(plan).collect())

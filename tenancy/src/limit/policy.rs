@@ -94,11 +94,20 @@ impl Policy {
     }
 }
 
+#[derive(sqlx::FromRow)]
+struct Rule {
+    own: bool,
+    subject_kind: SubjectKind,
+    subject: String,
+    #[sqlx(flatten)]
+    limit: Limit,
+}
+
 /// Reads the limits of a tenant.
 pub(crate) async fn load(db: &Db, tenant_id: TenantId) -> Result<Policy> {
     let mut tx = db.begin_tenant(tenant_id).await?;
-    let rows: Vec<(bool, SubjectKind, String, Option<i64>, Option<i64>, Option<i64>)> = sqlx::query_as(
-        "select true, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
+    let rows: Vec<Rule> = sqlx::query_as(
+        "select true as own, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
          union all
          select false, l.subject_kind, l.subject, l.requests_per_minute, l.tokens_per_minute, l.concurrency
          from tenant_plans t join plan_limits l on l.plan = t.plan",
@@ -107,14 +116,13 @@ pub(crate) async fn load(db: &Db, tenant_id: TenantId) -> Result<Policy> {
     .await?;
     tx.commit().await?;
     let mut policy = Policy::default();
-    for (own, kind, subject, requests_per_minute, tokens_per_minute, concurrency) in rows {
-        let limit = Limit {
-            requests_per_minute,
-            tokens_per_minute,
-            concurrency,
+    for rule in rows {
+        let rules = if rule.own {
+            &mut policy.own
+        } else {
+            &mut policy.plan
         };
-        let rules = if own { &mut policy.own } else { &mut policy.plan };
-        rules.insert((kind, subject), limit);
+        rules.insert((rule.subject_kind, rule.subject), rule.limit);
     }
     Ok(policy)
 }
