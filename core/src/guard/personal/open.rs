@@ -38,7 +38,8 @@ fn group_at_end(word: &str) -> &str {
         |c: char| c.is_numeric() || c.is_ascii_uppercase() || matches!(c, '+' | '(' | ')' | '-' | '.' | '/');
     let group = &word[word.trim_end_matches(may).len()..];
     // Of an account that is written in groups, none has more than four letters.
-    if group.chars().any(char::is_numeric) || group.len() <= 4 {
+    let is_letters = group.len() <= 4 && group.contains(|c: char| c.is_ascii_uppercase());
+    if group.chars().any(char::is_numeric) || is_letters {
         group
     } else {
         ""
