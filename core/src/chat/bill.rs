@@ -56,6 +56,19 @@ impl Prompt {
         self.text.len() as u64 + 2 * PER_MESSAGE * (self.messages + 1)
     }
 
+    /// How many tokens there are, where they may be too many for a model's window. A prompt that surely fits is not counted: no
+    /// language needs a token for every other byte.
+    pub(super) async fn measure(&self, route: &Route) -> Result<Option<u64>> {
+        let window = route.context_window.map(u64::from);
+        if window.is_none_or(|window| self.text.len() as u64 / 2 < window) {
+            return Ok(None);
+        }
+        let (text, counter) = (self.text.clone(), Arc::clone(&route.targets[0].counter));
+        let counted = tokio::task::spawn_blocking(move || counter.count(&text) as u64);
+        let tokens = counted.await.map_err(Error::internal)?;
+        Ok(Some(tokens + PER_MESSAGE * self.messages))
+    }
+
     /// How many tokens there are, by the model's tokenizer.
     fn count(&self, counter: &dyn TokenCounter) -> u64 {
         counter.count(&self.text) as u64 + PER_MESSAGE * self.messages

@@ -210,6 +210,7 @@ impl PreparedChat {
             request.options.max_tokens = Some(route.output_bound(asked));
         }
         let prompt = Prompt::of(&request);
+        let prompt_tokens = prompt.measure(route).await?;
         let at = entered.now();
         let reservation = Reservation {
             route,
@@ -228,6 +229,7 @@ impl PreparedChat {
         }?;
         let call = RouteCall {
             facts: choice.facts.clone(),
+            prompt_tokens,
             own_keys,
             ..RouteCall::new(at)
         };

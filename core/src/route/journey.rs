@@ -11,93 +11,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::Route;
+use super::attempt::{Attempt, Failed, Outcome, Taken, Verdict, judge, nobody_may, retry_after, too_long};
 use super::capability::Needs;
-use super::health::{Admission, Wait, micros};
+use super::health::{Wait, micros};
 use super::own_keys::OwnKeys;
 use super::price::Price;
 use super::rule::RouteFacts;
-use super::select::{self, Targets};
+use super::stage::{Stage, Try};
 use super::target::Target;
 use crate::Error;
-use crate::model::TokenCounter;
-
-/// The first pause between two rounds is chosen up to this; each further one up to twice as much.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// No pause is chosen longer than this; a target may ask for more.
-const LONGEST_CHOSEN_PAUSE: Duration = Duration::from_secs(2);
 
 /// A target that asks to be left alone for longer is tried again after this time nevertheless.
 const LONGEST_REST: Duration = Duration::from_secs(300);
-
-/// What became of one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It answered, or began to.
-    Answered,
-    /// It found fault with the request.
-    Refused,
-    /// The prompt is too long for it.
-    TooLong,
-    /// It limits our rate.
-    Limited,
-    /// It has no capacity.
-    Overloaded,
-    /// It took too long.
-    TimedOut,
-    /// It failed with this status, or could not be reached.
-    Failed(Option<u16>),
-}
-
-/// One attempt at one target.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    /// [`Target::name`].
-    pub target: Arc<str>,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// How long it took.
-    pub micros: u64,
-}
-
-/// Who answered, and after what.
-#[derive(Clone)]
-pub struct Taken {
-    /// The route that answered: the one that was asked for, or one that follows from it.
-    pub route: Arc<str>,
-    /// The operator's name of the provider.
-    pub provider: Arc<str>,
-    /// What the provider calls the model.
-    pub upstream_model: Arc<str>,
-    /// What its tokens cost now.
-    pub price: Price,
-    /// All attempts, the successful one last.
-    pub attempts: Vec<Attempt>,
-    /// Whether nothing left this machine.
-    pub local: bool,
-    /// Counts tokens where the provider does not say how many there were.
-    pub counter: Arc<dyn TokenCounter>,
-}
-
-impl std::fmt::Debug for Taken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Taken")
-            .field("route", &self.route)
-            .field("provider", &self.provider)
-            .field("upstream_model", &self.upstream_model)
-            .field("attempts", &self.attempts)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Nobody answered.
-#[derive(Debug)]
-pub struct Failed {
-    /// The reason that helps the caller most.
-    pub error: Error,
-    /// All attempts; none when the request was refused before the first.
-    pub attempts: Vec<Attempt>,
-}
 
 /// What to do next.
 pub(super) enum Step<'a> {
@@ -109,14 +34,6 @@ pub(super) enum Step<'a> {
     Over,
 }
 
-/// An attempt under way.
-pub(super) struct Try<'a> {
-    pub(super) route: &'a Route,
-    pub(super) target: &'a Target,
-    at: usize,
-    admission: Admission<'a>,
-}
-
 /// What is known of the call.
 #[derive(Clone, Copy)]
 pub(super) struct Circumstances<'a> {
@@ -126,19 +43,6 @@ pub(super) struct Circumstances<'a> {
     pub(super) prompt_tokens: Option<u64>,
     /// Their providers are called with the tenant's own keys, whose faults are not the targets'.
     pub(super) own_keys: &'a OwnKeys,
-}
-
-struct Stage<'a> {
-    route: &'a Route,
-    /// Targets whose condition holds: they go first.
-    preferred: Targets,
-    eligible: Targets,
-    /// In this round.
-    tried: Targets,
-    /// Not to be called again.
-    spent: Targets,
-    round: u32,
-    attempted: bool,
 }
 
 pub(super) struct Journey<'a> {
@@ -363,171 +267,6 @@ impl<'a> Journey<'a> {
             self.refuge = Some(Stage::new(self.stage.route, self.of.facts));
         }
         false
-    }
-}
-
-impl<'a> Stage<'a> {
-    fn new(route: &'a Route, facts: &RouteFacts) -> Self {
-        let (mut preferred, mut eligible) = (Targets::NONE, Targets::NONE);
-        for (at, target) in route.targets.iter().enumerate().take(Targets::MOST) {
-            if facts.stays_here() && !target.local || !facts.allows(&target.provider) {
-                continue;
-            }
-            if target.condition.is_always() {
-                eligible.add(at);
-            } else if target.condition.holds(facts) {
-                eligible.add(at);
-                preferred.add(at);
-            }
-        }
-        Self {
-            route,
-            preferred,
-            eligible,
-            tried: Targets::NONE,
-            spent: Targets::NONE,
-            round: 0,
-            attempted: false,
-        }
-    }
-
-    /// Chooses a target that is well and was not tried in this round.
-    fn admit(&mut self, now: u64, wait: Wait, random: &mut impl FnMut() -> f64) -> Option<Try<'a>> {
-        let targets = &self.route.targets;
-        loop {
-            let mut open = Targets::NONE;
-            let left = self.eligible.without(self.tried).without(self.spent);
-            left.iter()
-                .filter(|at| targets[*at].health.is_open(now))
-                .for_each(|at| open.add(at));
-            let first = open.without(open.without(self.preferred));
-            let open = if first.is_empty() { open } else { first };
-            let (weight, latency) = (
-                |at: usize| targets[at].weight,
-                |at: usize| targets[at].health.latency(wait),
-            );
-            let at = select::choose(self.route.strategy, open, weight, latency, random)?;
-            self.tried.add(at);
-            // Another call may have begun to probe meanwhile.
-            if let Some(admission) = targets[at].health.admit(now) {
-                self.attempted = true;
-                return Some(self.attempt(at, admission));
-            }
-        }
-    }
-
-    fn attempt(&self, at: usize, admission: Admission<'a>) -> Try<'a> {
-        Try {
-            route: self.route,
-            target: &self.route.targets[at],
-            at,
-            admission,
-        }
-    }
-
-    /// The target that rests the shortest.
-    fn force(self) -> Option<Try<'a>> {
-        let targets = &self.route.targets;
-        let at = self
-            .eligible
-            .iter()
-            .min_by_key(|at| targets[*at].health.rests_until())?;
-        Some(self.attempt(at, targets[at].health.force()))
-    }
-
-    /// How long to pause before the targets are tried again, if they are.
-    fn next_round(&mut self, now: u64, random: &mut impl FnMut() -> f64) -> Option<Duration> {
-        let again = self.eligible.without(self.spent);
-        if !self.attempted || self.round >= self.route.retries.rounds {
-            return None;
-        }
-        let rests = again
-            .iter()
-            .map(|at| self.route.targets[at].health.rests_until().saturating_sub(now))
-            .min()?;
-        let pause = pause(self.round, random()).max(Duration::from_micros(rests));
-        if pause > self.route.retries.longest_pause {
-            return None;
-        }
-        self.round += 1;
-        self.tried = Targets::NONE;
-        Some(pause)
-    }
-}
-
-/// A pause with full jitter: anything up to a bound that doubles.
-fn pause(round: u32, random: f64) -> Duration {
-    let bound = PAUSE
-        .saturating_mul(2u32.saturating_pow(round))
-        .min(LONGEST_CHOSEN_PAUSE);
-    bound.mul_f64(random.clamp(0.0, 1.0))
-}
-
-struct Verdict {
-    outcome: Outcome,
-    /// Whether it counts against the target.
-    blame: bool,
-    /// Whether the same target may be asked again.
-    again: bool,
-}
-
-fn judge(error: &Error, late: bool) -> Verdict {
-    let (outcome, blame, again) = match error {
-        Error::Upstream { status: None, .. } if late => (Outcome::TimedOut, true, false),
-        Error::Upstream {
-            status: Some(429), ..
-        } => (Outcome::Limited, true, true),
-        Error::Upstream { status, .. } => {
-            let passing = matches!(status, None | Some(408 | 409 | 425 | 500..));
-            (Outcome::Failed(*status), true, passing)
-        }
-        Error::Overloaded { .. } => (Outcome::Overloaded, false, true),
-        Error::Internal(_) => (Outcome::Failed(None), true, false),
-        Error::Invalid {
-            code: Some("context_length_exceeded"),
-            ..
-        } => (Outcome::TooLong, false, false),
-        _ => (Outcome::Refused, false, false),
-    };
-    Verdict {
-        outcome,
-        blame,
-        again,
-    }
-}
-
-fn retry_after(error: &Error) -> Option<Duration> {
-    match error {
-        Error::Upstream { retry_after, .. } => *retry_after,
-        Error::Overloaded { retry_after, .. } => Some(*retry_after),
-        _ => None,
-    }
-}
-
-fn too_long(model: &str, window: Option<u32>) -> Error {
-    let window = window.unwrap_or_default();
-    Error::Invalid {
-        message: format!(
-            "The messages are longer than the {window} tokens that the model '{model}' can read."
-        ),
-        param: Some("messages".into()),
-        code: Some("context_length_exceeded"),
-    }
-}
-
-fn nobody_may(model: &str, facts: &RouteFacts) -> Error {
-    let why = if facts.stays_here() {
-        "This call must not leave the server, and no target of the model"
-    } else {
-        "No provider that your settings allow serves the model"
-    };
-    Error::Invalid {
-        message: match facts.stays_here() {
-            true => format!("{why} '{model}' is on it."),
-            false => format!("{why} '{model}'."),
-        },
-        param: Some("model".into()),
-        code: Some("no_allowed_target"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! is a state machine ([`journey`]), and only [`complete`], [`stream`] and [`RoutedEmbedder`] wait for anything. The HTTP
 //! clients behind the targets are in `insula-inference`, which also reads `routes.toml`.
 
+mod attempt;
 mod capability;
 mod embed;
 mod health;
@@ -13,6 +14,7 @@ mod price;
 mod rule;
 mod run;
 mod select;
+mod stage;
 mod table;
 mod target;
 pub mod tenant;
@@ -24,10 +26,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 pub use insula_tenancy::Money;
 
+pub use attempt::{Attempt, Failed, Outcome, Taken};
 pub use capability::Capabilities;
 pub use embed::RoutedEmbedder;
 pub use health::{Cooldown, Health, HealthReport, HealthState, now};
-pub use journey::{Attempt, Failed, Outcome, Taken};
 pub use own_keys::OwnKeys;
 pub use price::{Price, Prices};
 pub use rule::{Condition, RouteFacts, language_of};

@@ -9,9 +9,10 @@ use futures::Stream;
 use tokio::time::Instant;
 
 use super::Route;
+use super::attempt::{Failed, Taken};
 use super::capability::Needs;
 use super::health::{Cooldown, Health, Wait, now};
-use super::journey::{Circumstances, Failed, Journey, Step, Taken};
+use super::journey::{Circumstances, Journey, Step};
 use super::own_keys::OwnKeys;
 use super::rule::{RouteFacts, language_of};
 use crate::model::{ChatEvent, ChatModel, ChatRequest, ChatStream, Completion};

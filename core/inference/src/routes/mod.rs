@@ -17,6 +17,7 @@
 mod build;
 mod error;
 mod file;
+mod price;
 mod provider;
 mod route_entry;
 
