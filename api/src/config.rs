@@ -1,6 +1,8 @@
 //! Configuration: what each command takes, from flags or from `INSULA_…` variables. Parsed once; `--help` is the
 //! reference, and a wrong value is refused with the name of its field.
 
+mod value;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +22,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::assembly::{AssemblyOptions, CacheOptions};
 use crate::serve::ServeOptions;
+
+pub(crate) use self::value::duration;
+use self::value::{at_least_one, connections, network, origin, parser_memory};
 
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -394,62 +399,6 @@ pub enum LogFormat {
     Text,
     /// For machines: one JSON object per line.
     Json,
-}
-
-/// `10s`, `1500ms`, `30d`; never zero.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be longer than nothing".into()),
-        Ok(duration) => Ok(duration),
-        Err(error) => Err(format!("{error}; write it as in 10s, 5m or 30d")),
-    }
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    match text.trim().parse() {
-        Ok(network) => Ok(network),
-        // One address is a network too.
-        Err(_) => match text.trim().parse::<std::net::IpAddr>() {
-            Ok(address) => Ok(address.into()),
-            Err(_) => Err("is not a network; write it as in 10.0.0.0/8".into()),
-        },
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".into()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("must be a whole number".into()),
-    }
-}
-
-fn parser_memory(text: &str) -> Result<u64, String> {
-    let least = Limits::LEAST_MEMORY / (1024 * 1024);
-    match text.parse() {
-        Ok(megabytes) if (least..=1_000_000).contains(&megabytes) => Ok(megabytes),
-        _ => Err(format!("must be a whole number of MiB, at least {least}")),
-    }
-}
-
-fn connections(text: &str) -> Result<u32, String> {
-    // One is kept by whoever begins, and a request may need a second one before it gives back the first.
-    match text.parse() {
-        Ok(number @ 2..=10_000) => Ok(number),
-        _ => Err("must be a whole number from 2 to 10000".into()),
-    }
-}
-
-fn origin(text: &str) -> Result<HeaderValue, String> {
-    let text = text.trim();
-    let plain = text == "*"
-        || (text
-            .split_once("://")
-            .is_some_and(|(_, host)| !host.is_empty() && !host.contains('/')));
-    match HeaderValue::from_str(text) {
-        Ok(value) if plain => Ok(value),
-        _ => Err("must be an origin such as https://app.example.com, or *".into()),
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! kill -9 at any moment of an ingestion, then start: the file completes, nothing is missing and nothing is twice.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use insula_tests::{Client, ServerProcess, Setup, TestApp, assert_invariants, eventually, insula_binary};
+use insula_tests::{
+    Client, ServerProcess, Setup, TestApp, assert_invariants, eventually, free_address, insula_binary,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -21,11 +22,6 @@ fn log(entries: usize) -> String {
             )
         })
         .collect()
-}
-
-/// A free port. Somebody could take it before the server does; then the server says so and the test fails.
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A database and blobs, with one tenant and one file that waits to be read.
@@ -212,7 +208,7 @@ async fn workers_killed_at_every_step_of_the_writing_transaction_leave_all_of_it
 #[tokio::test]
 async fn a_server_killed_during_an_ingestion_goes_on_when_it_is_started_again() {
     let install = Install::with(700, false).await;
-    let address = free_port();
+    let address = free_address();
     let listen = address.to_string();
     let serve = || install.start("serve", &["--listen", &listen]);
     let over_http = Client::at(address, &install.ada);
@@ -288,7 +284,7 @@ async fn a_worker_that_was_frozen_and_wakes_up_late_changes_nothing() {
 #[tokio::test]
 async fn a_server_told_to_stop_hands_its_job_back_and_ends_well() {
     let install = Install::with(1400, false).await;
-    let address = free_port();
+    let address = free_address();
     let server = install.start(
         "serve",
         &["--listen", &address.to_string(), "--shutdown-grace", "2s"],

@@ -1,10 +1,11 @@
 //! `insula ingest` as a person or a script runs it: the real binary against the real server.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use insula_tests::{Client, PATIENCE, ServerProcess, Setup, TestApp, eventually, insula_binary};
+use insula_tests::{
+    Client, PATIENCE, Refusing, ServerProcess, Setup, TestApp, eventually, free_address, insula_binary,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -386,7 +387,7 @@ async fn a_server_that_dies_and_comes_back_costs_nothing_but_time() {
     for n in 0..60 {
         folder.write(&format!("docs/{n}.md"), &format!("Text {n}."));
     }
-    let address: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let listen = address.to_string();
     let url = app.database.app_url();
     // The first one reads no files, so that it dies with no job in its hands.
@@ -453,7 +454,8 @@ async fn a_wrong_key_or_address_is_told_at_once_and_the_key_is_not() {
     let error = folder.ingest(&wrong, &["--json"]).await.json(2)["error"].clone();
     assert!(error.as_str().unwrap().contains("refused the key"), "{error}");
 
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refusing = Refusing::bind();
+    let nobody = refusing.address();
     let run = folder.ingest(&Client::at(nobody, &ada), &[]).await;
     assert_eq!(run.code, Some(2));
     assert!(

@@ -1,11 +1,12 @@
 //! A server that is killed under load: every call that got a byte is one event, once somebody has looked into its journal.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use futures::future::join_all;
-use insula_tests::{Client, FakeProvider, ServerProcess, Setup, TestApp, assert_invariants, insula_binary};
+use insula_tests::{
+    Client, FakeProvider, ServerProcess, Setup, TestApp, assert_invariants, free_address, insula_binary,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
@@ -52,7 +53,7 @@ async fn every_call_that_got_a_byte_is_one_event() {
     let mut random = StdRng::seed_from_u64(20);
     let mut answered = BTreeSet::new();
     for death in 0..=DEATHS {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
         let server = ServerProcess::start(
             &binary,
             "serve",

@@ -1,14 +1,11 @@
 //! Reading `routes.toml` again, in the binary that is shipped.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-use insula_tests::{Client, FakeProvider, ServerProcess, Setup, TestApp, eventually, insula_binary};
+use insula_tests::{
+    Client, FakeProvider, ServerProcess, Setup, TestApp, eventually, free_address, insula_binary,
+};
 use serde_json::{Value, json};
-
-fn free_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// A server process whose routes are in a file that a test changes.
 struct Served {
@@ -32,7 +29,7 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("routes.toml");
         std::fs::write(&file, provider.routes(models, "")).unwrap();
-        let address = free_port();
+        let address = free_address();
         let listen = address.to_string();
         let arguments = [
             "--listen",

@@ -1,11 +1,12 @@
 //! `/v1/uploads`
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use insula_tests::{Answer, Client, ServerProcess, TestApp, assert_invariants, eventually, insula_binary};
+use insula_tests::{
+    Answer, Client, ServerProcess, TestApp, assert_invariants, eventually, free_address, insula_binary,
+};
 use serde_json::{Value, json};
 
 /// Begins an upload. Its id.
@@ -320,7 +321,7 @@ async fn a_server_killed_at_any_moment_of_a_completion_leaves_the_upload_or_the_
     let binary = insula_binary().await;
     let parts: Vec<Vec<u8>> = (0..6u8).map(|n| vec![n; 4 * 1024 * 1024]).collect();
     let whole = parts.concat();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let serve = || {
         let url = app.database.app_url();
         let more = ["--listen", &address.to_string(), "--worker", "false"];

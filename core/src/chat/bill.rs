@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::Stream;
+use futures::{Stream, join};
 use insula_tenancy::Money;
 use insula_tenancy::meter::{Amounts, Metered};
 use insula_tenancy::usage::{Outcome, Tokens};
 
 use crate::guard::Decisions;
 use crate::model::{ChatEvent, ChatMessage, ChatRequest, ChatStream, Completion, TokenCounter, TokenUsage};
-use crate::route::{Failed, Price, Route, Taken};
+use crate::route::{Answered, Failed, Price, Route, Taken};
 use crate::{Error, Result, metering};
 
 /// Tokens that a message has besides its text: who speaks, where it begins and ends.
@@ -134,7 +134,7 @@ pub(super) struct Bill {
 
 impl Bill {
     /// Opens the bill of a call that is being answered.
-    pub(super) fn open(mut metered: Metered, taken: &Taken, prompt: Prompt, decisions: Decisions) -> Self {
+    fn open(mut metered: Metered, taken: &Taken, prompt: Prompt, decisions: Decisions) -> Self {
         let attempts = u16::try_from(taken.attempts.len()).unwrap_or(u16::MAX);
         metered.note(|details| {
             details.provider = Some(taken.provider.to_string());
@@ -306,10 +306,27 @@ impl Drop for Billed {
     }
 }
 
-/// Settles a call that nobody answered.
-pub(super) fn fail(metered: Metered, failed: Failed) -> Error {
-    metering::fail(metered, &failed.error, failed.attempts.len());
-    failed.error
+/// Waits for the answer, and meanwhile for its event to be safe; then opens the bill of whoever gave it.
+///
+/// # Errors
+/// What nobody could answer is settled as failed.
+pub(super) async fn open<T>(
+    metered: Metered,
+    answered: impl Future<Output = Result<Answered<T>, Failed>>,
+    prompt: Prompt,
+    decisions: &Decisions,
+) -> Result<(T, Bill)> {
+    let (answered, durable) = join!(answered, metered.durable());
+    match answered {
+        Ok(Answered { answer, taken }) => {
+            durable?;
+            Ok((answer, Bill::open(metered, &taken, prompt, decisions.clone())))
+        }
+        Err(failed) => {
+            metering::fail(metered, &failed.error, failed.attempts.len());
+            Err(failed.error)
+        }
+    }
 }
 
 /// Settles a call that was answered from the cache: nothing was read or written for it.

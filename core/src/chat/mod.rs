@@ -14,7 +14,6 @@ mod ground;
 
 use std::time::Duration;
 
-use futures::join;
 use insula_tenancy::meter::{Amounts, Entered, Metered, Refused, Standings};
 use insula_tenancy::{TenantContext, VectorStoreId};
 
@@ -24,12 +23,12 @@ pub use cite::find_citations;
 use crate::cache::{self, CachedAnswer, Wanted};
 use crate::model::{ChatMessage, ChatOptions, ChatRequest, ChatStream, Completion, Passage, Role};
 use crate::route::tenant::{self, Choice};
-use crate::route::{self, Answered, OwnKeys, RouteCall};
+use crate::route::{self, OwnKeys, RouteCall};
 use crate::search::Filter;
 use crate::{Error, Result, Services, assistant, metering};
 
 use self::around::Around;
-use self::bill::{Bill, Billed, Prompt, Reservation};
+use self::bill::{Billed, Prompt, Reservation};
 
 /// Vector stores that an answer is to come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,13 +108,8 @@ impl PreparedChat {
         } = self.begin().await?;
         let passages = request.passages.clone();
         let standings = metered.standings();
-        let (answered, durable) = join!(route::complete(&choice.route, request, &call), metered.durable());
-        let Answered { answer, taken } = match answered {
-            Ok(answered) => answered,
-            Err(failed) => return Err(bill::fail(metered, failed)),
-        };
-        durable?;
-        let bill = Bill::open(metered, &taken, prompt, around.decisions.clone());
+        let answered = route::complete(&choice.route, request, &call);
+        let (answer, bill) = bill::open(metered, answered, prompt, &around.decisions).await?;
         let answer = bill.complete(answer, |answer| around.guard(answer));
         let answer = cite::cite(answer, &passages);
         let cache = around.miss();
@@ -157,13 +151,8 @@ impl PreparedChat {
         } = self.begin().await?;
         let passages = request.passages.clone();
         let standings = metered.standings();
-        let (answered, durable) = join!(route::stream(&choice.route, request, &call), metered.durable());
-        let Answered { answer, taken } = match answered {
-            Ok(answered) => answered,
-            Err(failed) => return Err(bill::fail(metered, failed)),
-        };
-        durable?;
-        let bill = Bill::open(metered, &taken, prompt, around.decisions.clone());
+        let answered = route::stream(&choice.route, request, &call);
+        let (answer, bill) = bill::open(metered, answered, prompt, &around.decisions).await?;
         let guarded = around.guard_stream(Box::pin(Billed::new(answer, bill)));
         let cited = if passages.is_empty() {
             guarded

@@ -18,9 +18,8 @@ use insula_tenancy::{Scope, new_uuid};
 
 pub use self::request::{CreateChatCompletion, StreamOptions};
 pub(super) use self::request::{check_stop, end_user};
-use self::response::Head;
-pub(super) use self::response::finish_reason;
 pub use self::response::{ChatCompletion, ChatCompletionChunk, Usage};
+pub(super) use self::response::{Head, finish_reason};
 use super::wire::now;
 use crate::app::App;
 use crate::http::caching::{self, CacheHeader, Cached};

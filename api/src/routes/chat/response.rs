@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 
 /// What every part of one answer has in common.
 #[derive(Debug, Clone)]
-pub(super) struct Head {
-    pub(super) id: String,
-    pub(super) created: i64,
-    pub(super) model: String,
+pub(in crate::routes) struct Head {
+    pub(in crate::routes) id: String,
+    pub(in crate::routes) created: i64,
+    pub(in crate::routes) model: String,
 }
 
 /// A whole answer.

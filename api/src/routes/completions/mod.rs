@@ -18,8 +18,9 @@ use insula_tenancy::{TenantContext, new_uuid};
 
 pub use self::request::CreateCompletion;
 use self::request::{Checked, Prompts};
+use self::response::Choice;
 pub use self::response::Completion;
-use self::response::{Choice, Head};
+use super::chat::Head;
 use super::wire::now;
 use crate::app::App;
 use crate::http::caching::{self, CacheHeader, Cached};

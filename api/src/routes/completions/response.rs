@@ -4,15 +4,7 @@ use insula_core::model::{Completion as Answer, FinishReason, TokenUsage};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::routes::chat::{Usage, finish_reason};
-
-/// What every part of one answer has in common.
-#[derive(Debug, Clone)]
-pub(super) struct Head {
-    pub(super) id: String,
-    pub(super) created: i64,
-    pub(super) model: String,
-}
+use crate::routes::chat::{Head, Usage, finish_reason};
 
 /// An answer, or a chunk of one.
 #[derive(Debug, Serialize, ToSchema)]

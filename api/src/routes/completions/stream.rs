@@ -10,10 +10,10 @@ use insula_core::chat::{Answer, PreparedChat};
 use insula_core::model::{ChatEvent, ChatStream, TokenUsage};
 use tracing::Span;
 
-use super::response::{Choice, Completion, Head};
+use super::response::{Choice, Completion};
 use crate::http::caching::Cached;
 use crate::http::limits::Limited;
-use crate::routes::chat::sse;
+use crate::routes::chat::{Head, sse};
 
 /// The response that streams what is answered to the calls.
 ///
