@@ -1,7 +1,10 @@
-//! Creations that may be repeated: the second time, the first answer is given again and nothing is made.
+//! Requests that may be repeated: the second time, the first answer is given again and nothing is made or charged.
 //!
-//! The key's row is inserted first and in the transaction of the creation. A concurrent repetition waits at the
-//! primary key until the first one commits (it then gets that answer) or rolls back (it then creates).
+//! A creation inserts the key's row first and in its own transaction. A concurrent repetition waits at the primary key until
+//! the first one commits (it then gets that answer) or rolls back (it then creates).
+//!
+//! A model's answer takes longer than a transaction may. Its key is claimed and committed, then answered or released.
+//! Meanwhile a repetition is told to come back; a claim of a server that died ends by itself.
 
 use insula_tenancy::TenantTx;
 
@@ -19,12 +22,100 @@ pub struct Repeatable {
     pub fingerprint: [u8; 32],
 }
 
+/// What a claim of a key comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The key is the caller's, to be answered or released.
+    New,
+    /// It was answered before.
+    Answered(KeptAnswer),
+    /// An earlier request is still at it.
+    UnderWay,
+}
+
+/// An answer as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The whole body.
+    pub body: String,
+    /// Whether it is server-sent events rather than JSON.
+    pub streamed: bool,
+}
+
+/// How long an answer may be under way, as SQL's interval. Longer than any provider is waited for.
+const CLAIMED: &str = "15 minutes";
+
 impl Repeatable {
+    /// Claims the key, for an answer that is made after the transaction.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the key was used for another request within a day.
+    pub async fn claim(&self, tx: &mut TenantTx) -> Result<Claim> {
+        sqlx::query("delete from idempotency_keys where key = $1 and claimed_until < now()")
+            .bind(&self.key)
+            .execute(&mut **tx)
+            .await?;
+        if let Some(earlier) = self.find(tx).await? {
+            return Ok(match earlier {
+                Some(kept) => Claim::Answered(kept),
+                None => Claim::UnderWay,
+            });
+        }
+        sqlx::query("update idempotency_keys set claimed_until = now() + $2::text::interval where key = $1")
+            .bind(&self.key)
+            .bind(CLAIMED)
+            .execute(&mut **tx)
+            .await?;
+        Ok(Claim::New)
+    }
+
+    /// Keeps the answer under the key that [`Repeatable::claim`] claimed.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn keep(&self, tx: &mut TenantTx, answer: &KeptAnswer) -> Result<()> {
+        sqlx::query(
+            "update idempotency_keys set answer = $2, streamed = $3, claimed_until = null
+             where key = $1 and fingerprint = $4 and answer is null",
+        )
+        .bind(&self.key)
+        .bind(&answer.body)
+        .bind(answer.streamed)
+        .bind(self.fingerprint.as_slice())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives the key back that [`Repeatable::claim`] claimed: there is no answer, and a repetition may try again.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn release(&self, tx: &mut TenantTx) -> Result<()> {
+        sqlx::query("delete from idempotency_keys where key = $1 and fingerprint = $2 and answer is null")
+            .bind(&self.key)
+            .bind(self.fingerprint.as_slice())
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
     /// Claims the key for this transaction, or finds the answer that it stands for.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the key was used for another request within a day.
     pub async fn earlier(&self, tx: &mut TenantTx) -> Result<Option<String>> {
+        match self.find(tx).await? {
+            None => Ok(None),
+            Some(Some(kept)) => Ok(Some(kept.body)),
+            Some(None) => Err(Error::internal(
+                "an idempotency key was committed without its answer",
+            )),
+        }
+    }
+
+    /// Inserts the key's row if there is none; otherwise what is in it, an answer or none yet.
+    async fn find(&self, tx: &mut TenantTx) -> Result<Option<Option<KeptAnswer>>> {
         sqlx::query(
             "delete from idempotency_keys where key = $1 and created_at < now() - $2::text::interval",
         )
@@ -43,8 +134,8 @@ impl Repeatable {
         if claimed.rows_affected() == 1 {
             return Ok(None);
         }
-        let (fingerprint, answer): (Vec<u8>, Option<String>) =
-            sqlx::query_as("select fingerprint, answer from idempotency_keys where key = $1")
+        let (fingerprint, answer, streamed): (Vec<u8>, Option<String>, bool) =
+            sqlx::query_as("select fingerprint, answer, streamed from idempotency_keys where key = $1")
                 .bind(&self.key)
                 .fetch_one(&mut **tx)
                 .await?;
@@ -57,9 +148,7 @@ impl Repeatable {
                 code: Some("idempotency_key_in_use"),
             });
         }
-        answer
-            .map(Some)
-            .ok_or_else(|| Error::internal("an idempotency key was committed without its answer"))
+        Ok(Some(answer.map(|body| KeptAnswer { body, streamed })))
     }
 
     /// Keeps the answer under the key that [`Repeatable::earlier`] claimed.

@@ -100,7 +100,7 @@ async fn read_each(binary: &Path, runtime: &Path, folder: &Path, files: &[PathBu
 
 async fn ingest_all(binary: &Path, runtime: &Path, folder: &Path, files: &[PathBuf]) -> Result<String> {
     let data = tempfile::tempdir()?;
-    let server = Server::start(binary, runtime, data.path(), false).await?;
+    let server = Server::start(binary, runtime, data.path(), &[]).await?;
     let base = server.base_url.clone();
     let store = server
         .call(

@@ -45,7 +45,7 @@ pub(crate) async fn run(binary: &Path, runtime: &Path, files: usize) -> Result<(
 /// How long each file of the small tenants took, sorted.
 async fn measure(binary: &Path, runtime: &Path, few: usize, many: usize) -> Result<Vec<Duration>> {
     let data = tempfile::tempdir()?;
-    let server = Server::start(binary, runtime, data.path(), false).await?;
+    let server = Server::start(binary, runtime, data.path(), &[]).await?;
     let mut rng = Rng(0x5DEE_CE66_D1CE_4E5B);
     let mut tenants = Vec::new();
     for n in 0..SMALL {

@@ -3,6 +3,7 @@
 //!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
 //!     bench fairness INSULA_BINARY RUNTIME_DIR [FILES]
 //!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
+//!     bench gateway INSULA_BINARY RUNTIME_DIR [closed|open|streams|failover|memory|start]
 //!
 //! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
 //! same texts stands beside it. Nothing is asserted.
@@ -10,6 +11,7 @@
 mod corpus;
 mod documents;
 mod fairness;
+mod gateway;
 mod load;
 mod server;
 
@@ -31,6 +33,10 @@ const SEARCHES: usize = 400;
 async fn main() -> Result<()> {
     insula::tls::install()?;
     let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("upstream").is_some() {
+        return gateway::upstream::serve().await;
+    }
+    let gateway = arguments.next_if_eq("gateway").is_some();
     let fairness = arguments.next_if_eq("fairness").is_some();
     let documents = arguments.next_if_eq("documents").is_some();
     let binary = PathBuf::from(
@@ -43,6 +49,9 @@ async fn main() -> Result<()> {
             .next()
             .context("usage: bench INSULA_BINARY RUNTIME_DIR [CHUNKS]")?,
     );
+    if gateway {
+        return gateway::run(&binary, &runtime, arguments.next().as_deref()).await;
+    }
     if fairness {
         let files = arguments
             .next()
@@ -64,14 +73,14 @@ async fn main() -> Result<()> {
 
     // The first start makes the database; it is not what a restart costs.
     let (first, bare) = (
-        Server::start(&binary, &runtime, data.path(), false).await?,
+        Server::start(&binary, &runtime, data.path(), &[]).await?,
         tempfile::tempdir()?,
     );
     first.stop().await?;
     let mut starts = Vec::new();
     for _ in 0..3 {
         let started = Instant::now();
-        let server = Server::start(&binary, &runtime, data.path(), false).await?;
+        let server = Server::start(&binary, &runtime, data.path(), &[]).await?;
         starts.push(started.elapsed());
         server.stop().await?;
     }
@@ -81,14 +90,14 @@ async fn main() -> Result<()> {
         format!("{:.2} s", starts[1].as_secs_f64()),
     );
 
-    let without = Server::start(&binary, &runtime, bare.path(), true).await?;
+    let without = Server::start(&binary, &runtime, bare.path(), &["--no-embedding-model"]).await?;
     row(
         "server RSS idle, no embedding model",
         format!("{:.0} MB", without.settled_rss().await?),
     );
     without.stop().await?;
 
-    let server = Server::start(&binary, &runtime, data.path(), false).await?;
+    let server = Server::start(&binary, &runtime, data.path(), &[]).await?;
     row(
         "server RSS idle, model loaded",
         format!("{:.0} MB", server.settled_rss().await?),

@@ -15,28 +15,23 @@ pub(crate) struct Server {
     /// With `/v1`.
     pub(crate) base_url: String,
     pub(crate) api_key: String,
+    /// Its Postgres, as the server logs in.
+    pub(crate) database_url: String,
     pub(crate) http: reqwest::Client,
 }
 
 impl Server {
-    pub(crate) async fn start(
-        binary: &Path,
-        runtime: &Path,
-        data: &Path,
-        without_model: bool,
-    ) -> Result<Self> {
+    pub(crate) async fn start(binary: &Path, runtime: &Path, data: &Path, more: &[&str]) -> Result<Self> {
         let mut command = Command::new(binary);
         command
             .args(["dev", "--json", "--listen", "127.0.0.1:0"])
             .arg("--data")
-            .arg(data);
+            .arg(data)
+            .args(more);
         command
             .env("INSULA_RUNTIME", runtime)
             .env("INSULA_LOG", "warn")
             .env_remove("DATABASE_URL");
-        if without_model {
-            command.arg("--no-embedding-model");
-        }
         let mut child = command
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -61,6 +56,7 @@ impl Server {
             child,
             base_url: text("base_url")?,
             api_key: text("api_key")?,
+            database_url: text("database_url")?,
             http,
         })
     }

@@ -1,5 +1,6 @@
 //! The server from outside: a story and the refusals of every resource, walkers over every operation, and faults.
 
+mod answers_once;
 mod anthropic;
 mod assistants;
 mod budgets;

@@ -1,9 +1,12 @@
 //! `x-insula-cache`: whether an answer may be one that was given before, and whether it is.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
 use insula_core::Error;
 use insula_core::chat::CacheStatus;
 use serde::Deserialize;
@@ -31,12 +34,24 @@ pub struct CacheParam {
     pub ttl_seconds: u32,
 }
 
+/// What the header of a request says.
+#[derive(Debug)]
+pub struct Asked(Option<HeaderValue>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.headers.get(CACHE).cloned()))
+    }
+}
+
 /// How old an answer may be, if the call says so: in the header, or in the body.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a header that says something else.
-pub fn wanted(headers: &HeaderMap, body: Option<CacheParam>) -> Result<Option<Duration>, Error> {
-    let Some(value) = headers.get(CACHE) else {
+pub fn wanted(header: &Asked, body: Option<CacheParam>) -> Result<Option<Duration>, Error> {
+    let Some(value) = &header.0 else {
         return Ok(body.map(|body| Duration::from_secs(body.ttl_seconds.into())));
     };
     let text = value.to_str().unwrap_or_default().trim();
@@ -80,15 +95,11 @@ mod tests {
 
     #[test]
     fn the_header_goes_before_the_body() {
-        let headers = |text| {
-            [(CACHE, HeaderValue::from_static(text))]
-                .into_iter()
-                .collect::<HeaderMap>()
-        };
+        let headers = |text| Asked(Some(HeaderValue::from_static(text)));
         let body = Some(CacheParam { ttl_seconds: 5 });
         let seconds = |n| Some(Duration::from_secs(n));
-        assert_eq!(wanted(&HeaderMap::new(), None).unwrap(), None);
-        assert_eq!(wanted(&HeaderMap::new(), body).unwrap(), seconds(5));
+        assert_eq!(wanted(&Asked(None), None).unwrap(), None);
+        assert_eq!(wanted(&Asked(None), body).unwrap(), seconds(5));
         assert_eq!(wanted(&headers("ttl=60"), body).unwrap(), seconds(60));
         assert_eq!(wanted(&headers("no-store"), body).unwrap(), seconds(0));
         for bad in ["", "ttl=", "ttl=-1", "60", "ttl=x"] {

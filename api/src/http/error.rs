@@ -53,6 +53,8 @@ pub enum ApiError {
     MethodNotAllowed(Method, String),
     /// The request took longer than its route may.
     TimedOut,
+    /// An earlier request with the same idempotency key is still being answered.
+    UnderWay,
     /// A handler panicked; the text is for the log.
     Panicked(String),
 }
@@ -153,6 +155,15 @@ impl ApiError {
                 "The request took longer than this server allows.",
             )
             .retry_after(Duration::from_secs(1)),
+            Self::UnderWay => {
+                let message =
+                    "A request with this Idempotency-Key is still being answered. Try again in a moment.";
+                let mut answer = Answer::new(StatusCode::CONFLICT, INVALID_REQUEST, message)
+                    .code("idempotency_key_under_way")
+                    .retry_after(Duration::from_secs(1));
+                answer.should_retry = Some(true);
+                answer
+            }
             Self::Panicked(_) => Answer::new(StatusCode::INTERNAL_SERVER_ERROR, SERVER, OUR_FAULT),
         }
     }
@@ -170,6 +181,7 @@ impl ApiError {
             }
             Self::TimedOut => tracing::warn!(status, "request timed out"),
             Self::Domain(error) => tracing::debug!(status, %error, "request refused"),
+            Self::UnderWay => tracing::debug!(status, "still being answered"),
             Self::UnknownUrl(..) | Self::MethodNotAllowed(..) => tracing::debug!(status, "no such route"),
         }
     }

@@ -43,6 +43,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
             code: None,
         });
     }
+    // Nearly every body is as it should be; only what is not is read again to see where.
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| shape::explain(&error, bytes))?;
     json.end().map_err(|error| shape::syntax(&error, bytes))?;

@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::caching::CACHE;
-use super::gate::{self, Gate};
+use super::gate::Gate;
 use super::request_id::REQUEST_ID;
 use super::{ApiError, limits, track};
 use crate::config::ServeArgs;
@@ -28,20 +28,27 @@ pub const LARGE_JSON_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Puts the layers around `router`. Its fallbacks are set here, so that they are inside.
 pub fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, args: &ServeArgs) -> Router<S> {
-    let permits = Arc::new(Semaphore::new(args.max_concurrent_requests));
+    let entrance = Arc::new(Entrance {
+        gate: Gate::new(args),
+        permits: Semaphore::new(args.max_concurrent_requests),
+    });
     let router = router
         .fallback(unknown_url)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(permits, shed))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::new(Gate::new(args)), gate::enter))
-        .layer(from_fn(secure));
+        .layer(from_fn_with_state(entrance, enter));
     let router = match cors(&args.cors_origins) {
         Some(cors) => router.layer(cors),
         None => router,
     };
     // Outermost, so that every answer of the layers within has an id and a line in the log.
     router.layer(from_fn(track))
+}
+
+/// Who may come in, and how many at once.
+struct Entrance {
+    gate: Gate,
+    permits: Semaphore,
 }
 
 /// Gives a route group a deadline up to the head of its answer. A stream that has begun is not cut.
@@ -69,34 +76,28 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     ApiError::Panicked(what.to_owned()).into_response()
 }
 
-/// Answers "later" rather than queueing without bound. Probes pass: a busy server is alive.
-async fn shed(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with("/health/") {
-        return next.run(request).await;
-    }
-    match permits.try_acquire() {
-        Ok(_permit) => next.run(request).await,
-        Err(_) => {
-            let message = "The server is at its limit of concurrent requests.".into();
-            ApiError::from(Error::Overloaded {
-                message,
-                retry_after: Duration::from_secs(1),
-            })
-            .into_response()
-        }
-    }
-}
-
 const API_CSP: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Swagger UI is served whole from this origin; it injects styles, hence `unsafe-inline` for those only.
 const DOCS_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; \
     base-uri 'none'; form-action 'none'";
 
-/// Headers that keep browsers from guessing, framing and caching.
-async fn secure(request: Request, next: Next) -> Response {
-    let docs = request.uri().path().starts_with("/docs");
-    let mut response = next.run(request).await;
+/// What every request passes: who sends too many is told so, who comes when the server is full is told "later" rather than
+/// queued without bound, and browsers are kept from guessing, framing and caching. Probes pass: a busy server is alive.
+///
+/// One layer, because each costs every request a box and a move.
+async fn enter(State(entrance): State<Arc<Entrance>>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let (docs, probe) = (path.starts_with("/docs"), path.starts_with("/health/"));
+    let mut response = if probe {
+        next.run(request).await
+    } else if let Err(refused) = entrance.gate.admit(&mut request) {
+        refused.into_response()
+    } else if let Ok(_permit) = entrance.permits.try_acquire() {
+        next.run(request).await
+    } else {
+        full().into_response()
+    };
     let headers = response.headers_mut();
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::X_FRAME_OPTIONS, "DENY");
@@ -112,6 +113,13 @@ async fn secure(request: Request, next: Next) -> Response {
         if docs { "max-age=3600" } else { "no-store" },
     );
     response
+}
+
+fn full() -> ApiError {
+    ApiError::from(Error::Overloaded {
+        message: "The server is at its limit of concurrent requests.".into(),
+        retry_after: Duration::from_secs(1),
+    })
 }
 
 /// Sets a header unless the handler has.

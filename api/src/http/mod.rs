@@ -1,6 +1,7 @@
 //! What every route shares: extractors whose refusals speak the API's error shape, the error itself, and the
 //! layers around the router.
 
+mod answer_once;
 mod body;
 pub mod caching;
 mod caller;
@@ -18,6 +19,7 @@ mod request_id;
 mod shape;
 pub mod validate;
 
+pub use answer_once::answer_once;
 pub use caller::{AnyCaller, Caller, Operator, PresentedKey};
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
 pub use json::Json;

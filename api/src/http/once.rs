@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use insula_core::Error;
 use insula_core::idempotency::Repeatable;
-use insula_tenancy::TenantTx;
+use insula_tenancy::{TenantContext, TenantTx};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -15,14 +15,15 @@ use utoipa::IntoParams;
 use super::{ApiError, ApiResult, body, json};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The header, for the documentation of creations.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "documents the header; OnceKey reads it")]
 pub struct IdempotencyHeader {
-    /// Any string of up to 255 characters. A repetition within a day gets the first answer and makes nothing.
+    /// Any string of up to 255 characters. A repetition within a day gets the first answer, makes nothing and costs nothing;
+    /// while the first request is still being answered it is refused with 409, to be tried again.
     #[param(rename = "Idempotency-Key")]
     idempotency_key: Option<String>,
 }
@@ -49,27 +50,34 @@ impl OnceKey {
             }
             Ok(text.to_owned())
         });
-        let mut digest = Sha256::new();
-        for part in [method, path] {
-            digest.update(part);
-            digest.update([0]);
+        let (key, mut digest) = (key.transpose()?, Sha256::new());
+        // Most requests have no key, and need no digest.
+        if key.is_some() {
+            for part in [method, path] {
+                digest.update(part);
+                digest.update([0]);
+            }
         }
-        Ok(Self {
-            key: key.transpose()?,
-            digest,
-        })
+        Ok(Self { key, digest })
     }
 
     /// Completes the fingerprint. Each part is set apart from the next.
-    pub fn over(mut self, parts: &[impl AsRef<[u8]>]) -> Once {
-        for part in parts.iter().map(AsRef::as_ref) {
-            self.digest.update((part.len() as u64).to_le_bytes());
-            self.digest.update(part);
-        }
-        Once(self.key.map(|key| Repeatable {
-            key,
-            fingerprint: self.digest.finalize().into(),
+    pub fn over(self, parts: &[impl AsRef<[u8]>]) -> Once {
+        let Self { key, mut digest } = self;
+        Once(key.map(|key| {
+            add(&mut digest, parts);
+            Repeatable {
+                key,
+                fingerprint: digest.finalize().into(),
+            }
         }))
+    }
+}
+
+fn add(digest: &mut Sha256, parts: &[impl AsRef<[u8]>]) {
+    for part in parts.iter().map(AsRef::as_ref) {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
     }
 }
 
@@ -99,6 +107,23 @@ impl<S: Send + Sync> FromRequestParts<S> for OnceKey {
 pub struct Once(Option<Repeatable>);
 
 impl Once {
+    /// The key with a fingerprint that is this caller's: what one may see, another bearer of the same key may not.
+    ///
+    /// # Errors
+    /// None that a caller could bring about.
+    pub(super) fn of(self, cx: &TenantContext) -> Result<Option<Repeatable>, Error> {
+        let Some(Repeatable { key, fingerprint }) = self.0 else {
+            return Ok(None);
+        };
+        let mut digest = Sha256::new();
+        let bounds = serde_json::to_vec(&cx.narrowing()).map_err(Error::internal)?;
+        add(&mut digest, &[fingerprint.as_slice(), &bounds]);
+        Ok(Some(Repeatable {
+            key,
+            fingerprint: digest.finalize().into(),
+        }))
+    }
+
     /// The answer to an earlier request with this key, if there was one.
     ///
     /// # Errors
@@ -131,7 +156,7 @@ impl Once {
     }
 }
 
-fn json_response(json: String) -> Response {
+pub(super) fn json_response(json: String) -> Response {
     let kind = HeaderValue::from_static("application/json");
     ([(header::CONTENT_TYPE, kind)], json).into_response()
 }

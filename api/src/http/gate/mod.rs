@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{ConnectInfo, Request};
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota};
 use insula_core::Error;
@@ -55,6 +53,28 @@ impl Gate {
         }
     }
 
+    /// Lets a request in.
+    ///
+    /// # Errors
+    /// [`Error::LimitReached`] when its address sends too many.
+    pub(super) fn admit(&self, request: &mut Request) -> Result<(), ApiError> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let Some(peer) = peer.map(|peer| peer.0.ip()) else {
+            return Ok(());
+        };
+        let from = address::household(address::client(peer, request.headers(), &self.trusted));
+        if let Some(retry_after) = self.wait(from) {
+            return Err(too_many("Too many requests from your address.", retry_after).into());
+        }
+        if let Some(attempts) = &self.attempts {
+            request.extensions_mut().insert(Visitor {
+                from,
+                attempts: Arc::clone(attempts),
+            });
+        }
+        Ok(())
+    }
+
     /// How long the address has to wait until it may send its next request.
     fn wait(&self, from: IpAddr) -> Option<Duration> {
         let rate = self.rate.as_ref()?;
@@ -65,28 +85,6 @@ impl Gate {
         let refused = rate.check_key(&from).err()?;
         Some(refused.wait_time_from(rate.clock().now()))
     }
-}
-
-/// Lets a request in, or answers that its address sends too many. Probes pass: a busy server is alive.
-pub(super) async fn enter(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let Some(peer) = peer.map(|peer| peer.0.ip()) else {
-        return next.run(request).await;
-    };
-    if request.uri().path().starts_with("/health/") {
-        return next.run(request).await;
-    }
-    let from = address::household(address::client(peer, request.headers(), &gate.trusted));
-    if let Some(retry_after) = gate.wait(from) {
-        return ApiError::from(too_many("Too many requests from your address.", retry_after)).into_response();
-    }
-    if let Some(attempts) = &gate.attempts {
-        request.extensions_mut().insert(Visitor {
-            from,
-            attempts: Arc::clone(attempts),
-        });
-    }
-    next.run(request).await
 }
 
 impl Visitor {

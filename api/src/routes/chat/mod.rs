@@ -3,18 +3,19 @@
 mod message;
 mod request;
 mod response;
-pub(super) mod sse;
+pub(crate) mod sse;
 mod stream;
 mod tools;
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
 use insula_core::chat::Answer;
 use insula_core::{Error, chat, metering};
 use insula_tenancy::scope_types::ChatWrite;
 use insula_tenancy::usage::Endpoint;
-use insula_tenancy::{Scope, new_uuid};
+use insula_tenancy::{Scope, TenantContext, new_uuid};
 
 pub use self::request::{CreateChatCompletion, StreamOptions};
 pub(super) use self::request::{check_stop, end_user};
@@ -24,12 +25,12 @@ use super::wire::now;
 use crate::app::App;
 use crate::http::caching::{self, CacheHeader, Cached};
 use crate::http::limits::Limited;
-use crate::http::{AnyCaller, ApiResult, Json, RequestId};
+use crate::http::{AnyCaller, ApiResult, IdempotencyHeader, Json, OnceJson, RequestId, answer_once};
 
 /// Answers a conversation, in one piece or as a stream, grounded in documents where stores are named.
 #[utoipa::path(
     post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "chat",
-    params(CacheHeader), request_body = CreateChatCompletion,
+    params(CacheHeader, IdempotencyHeader), request_body = CreateChatCompletion,
     responses((status = OK, content(
         (ChatCompletion = "application/json"),
         (ChatCompletionChunk = "text/event-stream"),
@@ -38,11 +39,23 @@ use crate::http::{AnyCaller, ApiResult, Json, RequestId};
 pub async fn create_chat_completion(
     caller: AnyCaller<ChatWrite>,
     request_id: RequestId,
-    headers: HeaderMap,
+    asked: caching::Asked,
     State(app): State<App>,
-    Json(request): Json<CreateChatCompletion>,
+    OnceJson(once, request): OnceJson<CreateChatCompletion>,
 ) -> ApiResult<Response> {
-    let cache_ttl = caching::wanted(&headers, request.insula_cache)?;
+    let cache_ttl = caching::wanted(&asked, request.insula_cache)?;
+    let cx = caller.into_context();
+    let answer = answer(app.clone(), cx.clone(), request_id, cache_ttl, request);
+    answer_once(once, &app, &cx, answer).await
+}
+
+async fn answer(
+    app: App,
+    caller: TenantContext,
+    request_id: RequestId,
+    cache_ttl: Option<Duration>,
+    request: CreateChatCompletion,
+) -> ApiResult<Response> {
     let mut checked = request.check()?;
     checked.call.cache_ttl = cache_ttl;
     let names_stores = checked.call.grounding.is_some();

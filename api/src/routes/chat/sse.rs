@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use insula_core::Error;
 use serde::Serialize;
 use tracing::Span;
@@ -18,9 +18,23 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The response that streams events. Dropping it, as when the client leaves, drops them too.
 pub(in crate::routes) fn response(events: impl Stream<Item = Event> + Send + 'static) -> Response {
-    let mut response = Sse::new(events.map(Ok::<_, Infallible>))
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response();
+    unbuffered(
+        Sse::new(events.map(Ok::<_, Infallible>))
+            .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+            .into_response(),
+    )
+}
+
+/// The response that gives events again, as they were written.
+pub(crate) fn text(events: String) -> Response {
+    let kind = [(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    )];
+    unbuffered((kind, events).into_response())
+}
+
+fn unbuffered(mut response: Response) -> Response {
     // nginx would collect the events otherwise.
     response.headers_mut().insert(
         HeaderName::from_static("x-accel-buffering"),

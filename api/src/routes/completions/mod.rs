@@ -5,9 +5,10 @@ mod request;
 mod response;
 mod stream;
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
 use insula_core::chat::{self, ChatCall, PreparedChat};
 use insula_core::model::{ChatMessage, Role};
 use insula_core::{Error, metering};
@@ -25,24 +26,36 @@ use super::wire::now;
 use crate::app::App;
 use crate::http::caching::{self, CacheHeader, Cached};
 use crate::http::limits::Limited;
-use crate::http::{AnyCaller, ApiResult, Json, RequestId};
+use crate::http::{AnyCaller, ApiResult, IdempotencyHeader, Json, OnceJson, RequestId, answer_once};
 
 /// Goes on from a text, in one piece or as a stream.
 ///
 /// Legacy: new code calls `/v1/chat/completions`. Every prompt of several becomes a choice, and is metered as a call.
 #[utoipa::path(
     post, path = "/v1/completions", operation_id = "create_completion", tag = "chat",
-    params(CacheHeader), request_body = CreateCompletion,
+    params(CacheHeader, IdempotencyHeader), request_body = CreateCompletion,
     responses((status = OK, content((Completion = "application/json"), (Completion = "text/event-stream"))))
 )]
 pub async fn create_completion(
     caller: AnyCaller<ChatWrite>,
     request_id: RequestId,
-    headers: HeaderMap,
+    asked: caching::Asked,
     State(app): State<App>,
-    Json(request): Json<CreateCompletion>,
+    OnceJson(once, request): OnceJson<CreateCompletion>,
 ) -> ApiResult<Response> {
-    let cache = caching::wanted(&headers, request.insula_cache)?;
+    let cache = caching::wanted(&asked, request.insula_cache)?;
+    let cx = caller.into_context();
+    let answer = answer(app.clone(), cx.clone(), request_id, cache, request);
+    answer_once(once, &app, &cx, answer).await
+}
+
+async fn answer(
+    app: App,
+    caller: TenantContext,
+    request_id: RequestId,
+    cache: Option<Duration>,
+    request: CreateCompletion,
+) -> ApiResult<Response> {
     let checked = request.check()?;
     let head = Head {
         id: format!("cmpl-{}", new_uuid().simple()),

@@ -3,13 +3,16 @@
 mod input;
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use futures::join;
 use insula_core::guard::{self, Decisions};
 use insula_core::model::EmbedPurpose;
 use insula_core::route::tenant;
 use insula_core::{Error, metering};
 use insula_inference::cl100k;
+use insula_tenancy::TenantContext;
 use insula_tenancy::scope_types::EmbeddingsWrite;
 use insula_tenancy::usage::Endpoint;
 use serde::{Deserialize, Serialize};
@@ -18,7 +21,7 @@ use utoipa::ToSchema;
 pub use self::input::Input;
 use crate::app::App;
 use crate::http::limits::Limited;
-use crate::http::{AnyCaller, ApiResult, Json, RequestId};
+use crate::http::{AnyCaller, ApiResult, IdempotencyHeader, Json, OnceJson, RequestId, answer_once};
 
 /// Up to this many texts are taken for a person's question, which goes before bulk work.
 const INTERACTIVE_ITEMS: usize = 8;
@@ -103,16 +106,27 @@ pub struct EmbeddingUsage {
 /// Turns texts into vectors.
 #[utoipa::path(
     post, path = "/v1/embeddings", operation_id = "create_embedding", tag = "embeddings",
-    request_body = CreateEmbedding,
+    params(IdempotencyHeader), request_body = CreateEmbedding,
     responses((status = OK, body = EmbeddingList))
 )]
 pub async fn create_embedding(
     caller: AnyCaller<EmbeddingsWrite>,
     request_id: RequestId,
     State(app): State<App>,
-    Json(request): Json<CreateEmbedding>,
-) -> ApiResult<Limited<Json<EmbeddingList>>> {
+    OnceJson(once, request): OnceJson<CreateEmbedding>,
+) -> ApiResult<Response> {
     request.input.check()?;
+    let cx = caller.into_context();
+    let answer = answer(app.clone(), cx.clone(), request_id, request);
+    answer_once(once, &app, &cx, answer).await
+}
+
+async fn answer(
+    app: App,
+    caller: TenantContext,
+    request_id: RequestId,
+    request: CreateEmbedding,
+) -> ApiResult<Response> {
     let found = tenant::find_embedder(&app.services, &caller, &request.model).await?;
     let embedder = found.ok_or_else(|| Error::model_not_found(&request.model))?;
     let native = embedder.card().dimensions;
@@ -150,7 +164,8 @@ pub async fn create_embedding(
     let bytes = texts.iter().map(String::len).sum();
     let mut metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
     let standings = metered.standings();
-    let embeddings = match embedder.embed(texts, purpose).await {
+    let (embeddings, durable) = join!(embedder.embed(texts, purpose), metered.durable());
+    let embeddings = match durable.map_err(Error::from).and(embeddings) {
         Ok(embeddings) => embeddings,
         Err(error) => {
             metering::fail(metered, &error, 1);
@@ -182,7 +197,7 @@ pub async fn create_embedding(
             total_tokens: tokens,
         },
     };
-    Ok(Limited(standings, Json(list)))
+    Ok(Limited(standings, Json(list)).into_response())
 }
 
 fn check_dimensions(asked: Option<usize>, native: usize) -> Result<usize, Error> {

@@ -2,12 +2,18 @@
 
 use insula_core::Result;
 use insula_core::model::{ChatEvent, Completion, FinishReason, TokenUsage, ToolCall, ToolCallDelta};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::upstream::Provider;
 
 /// Reads a whole answer.
 pub(super) fn completion(provider: &Provider, body: &[u8]) -> Result<Completion> {
+    // Nearly every answer is as it should be, and then nothing but its text is copied.
+    if let Some(completion) = usual(body) {
+        return Ok(completion);
+    }
     let body: Value =
         serde_json::from_slice(body).map_err(|_| provider.broken("sent an answer that is not JSON"))?;
     if let Some(error) = error(&body) {
@@ -32,6 +38,73 @@ pub(super) fn completion(provider: &Provider, body: &[u8]) -> Result<Completion>
         finish_reason: Some(finish_reason),
         usage: usage(&body),
     })
+}
+
+/// An answer as OpenAI documents it, without tool calls.
+fn usual(body: &[u8]) -> Option<Completion> {
+    let body: Usual = serde_json::from_slice(body).ok()?;
+    let choice = body.choices.into_iter().next()?;
+    if body.error.is_some() || choice.message.tool_calls.is_some() {
+        return None;
+    }
+    let finish_reason = choice.finish_reason.as_deref().and_then(reason);
+    Some(Completion {
+        content: choice.message.content,
+        refusal: choice.message.refusal.filter(|text| !text.is_empty()),
+        tool_calls: Vec::new(),
+        citations: Vec::new(),
+        finish_reason: Some(finish_reason.unwrap_or(FinishReason::Stop)),
+        usage: body.usage.and_then(|usage| {
+            let (prompt, completion) = (usage.prompt_tokens, usage.completion_tokens);
+            prompt.or(completion)?;
+            Some(TokenUsage {
+                prompt_tokens: prompt.unwrap_or(0),
+                completion_tokens: completion.unwrap_or(0),
+                cached_tokens: usage
+                    .prompt_tokens_details
+                    .and_then(|of| of.cached_tokens)
+                    .unwrap_or(0),
+                reasoning_tokens: usage
+                    .completion_tokens_details
+                    .and_then(|of| of.reasoning_tokens)
+                    .unwrap_or(0),
+            })
+        }),
+    })
+}
+
+#[derive(Deserialize)]
+struct Usual {
+    choices: Vec<UsualChoice>,
+    usage: Option<UsualUsage>,
+    error: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct UsualChoice {
+    message: UsualMessage,
+    finish_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UsualMessage {
+    content: Option<String>,
+    refusal: Option<String>,
+    tool_calls: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct UsualUsage {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    prompt_tokens_details: Option<UsualDetails>,
+    completion_tokens_details: Option<UsualDetails>,
+}
+
+#[derive(Deserialize)]
+struct UsualDetails {
+    cached_tokens: Option<u64>,
+    reasoning_tokens: Option<u64>,
 }
 
 /// A whole answer as the events of a stream.

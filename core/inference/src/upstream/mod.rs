@@ -9,7 +9,7 @@ use std::sync::Arc;
 use insula_core::Result;
 pub use insula_core::route::Timeouts;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Response, Url};
+use reqwest::{Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use self::answer::{Answer, Deadlines, Dialect, Progress};
@@ -111,12 +111,10 @@ impl Upstream {
 
     /// Sends a JSON body and returns the answer if its status is a success.
     pub(crate) async fn post(&self, url: Url, body: Vec<u8>) -> Result<Response> {
-        let call = self
-            .client
-            .post(url)
-            .headers(self.headers.clone())
-            .body(body)
-            .send();
+        let mut request = Request::new(Method::POST, url);
+        request.headers_mut().clone_from(&self.headers);
+        *request.body_mut() = Some(body.into());
+        let call = self.client.execute(request);
         let response = call.await.map_err(|error| self.provider.unreachable(error))?;
         if response.status().is_success() {
             return Ok(response);
