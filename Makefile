@@ -24,7 +24,7 @@ BOOTSTRAP = @command -v python3 >/dev/null || \
 	{ echo "missing python3. Install: apt-get install python3 python3-pip, or Python 3.9 or newer with pip" >&2; exit 1; }; \
 	python3 infra/bootstrap.py --tools cargo,cc
 
-.PHONY: help bootstrap build run demo test lint openapi bench clean-runtime
+.PHONY: help bootstrap build run demo test lint openapi bench bench-gateway clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ openapi: ## Write openapi/openapi.json from the router
 
 bench: bootstrap build ## Measure, and print the table of the README
 	cargo run --release -p insula-tests --bin bench -- "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)"
+
+bench-gateway: bootstrap build ## What the way through Insula costs, beside nginx where that is installed (ONLY=closed, open, streams, failover, memory or start)
+	cargo run --release -p insula-tests --bin bench -- gateway "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(ONLY)
 
 clean-runtime: ## Remove .runtime/, the database of `make run` included
 	rm -rf "$(INSULA_RUNTIME)"

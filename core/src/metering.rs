@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use insula_tenancy::TenantContext;
+use chrono::{DateTime, Utc};
 use insula_tenancy::meter::{Amounts, Call, Entered, LimitKind, Metered, Refused};
 use insula_tenancy::usage::{Details, Endpoint, Outcome, Tokens};
+use insula_tenancy::{Money, TenantContext, new_uuid};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::model::TokenUsage;
+use crate::model::{EmbedPurpose, EmbeddedBy, Embedder, Embeddings, TokenUsage};
+use crate::route::Route;
 use crate::{Error, Result, Services};
 
 /// The request behind a call.
@@ -48,19 +50,125 @@ pub async fn enter(
     Ok(services.meter.enter(cx, call).await?)
 }
 
-/// Begins a call of which only the tokens that it reads are to be expected, at no cost.
+/// Begins a call that embeds texts of so many bytes, with a model of that name or, without one, any.
 ///
 /// # Errors
 /// [`Error::LimitReached`]; [`Error::BudgetExceeded`].
-pub async fn begin_reading(entered: &mut Entered, tokens: u64) -> Result<Metered> {
+pub async fn begin_reading(
+    services: &Services,
+    entered: &mut Entered,
+    model: Option<&str>,
+    bytes: usize,
+) -> Result<Metered> {
+    let tokens = roughly(bytes);
     let amounts = Amounts {
         tokens: Tokens {
             input: tokens,
             ..Tokens::default()
         },
-        ..Amounts::default()
+        // No token is shorter than a byte.
+        cost: dearest(services, model, bytes as u64, entered.now()),
+        least_cost: dearest(services, model, tokens, entered.now()),
     };
     Ok(entered.begin(amounts).await?)
+}
+
+/// The most that so many tokens can cost to embed. What is computed in this process costs nothing.
+fn dearest(services: &Services, model: Option<&str>, tokens: u64, at: DateTime<Utc>) -> Money {
+    let cost = |route: &Route| {
+        if route.is_chat() {
+            Money::ZERO
+        } else {
+            route.ceiling(tokens, 0, at)
+        }
+    };
+    let table = services.routes.table();
+    match model {
+        Some(model) => table.find(model).map(|route| cost(route)).unwrap_or_default(),
+        None => table
+            .list()
+            .iter()
+            .map(|route| cost(route))
+            .max()
+            .unwrap_or_default(),
+    }
+}
+
+/// Embeds texts for work that was accepted before: on the ledger and within budgets, under no other limit, because what waits
+/// in a queue is not turned away.
+///
+/// # Errors
+/// [`Error::BudgetExceeded`]; what the model fails with.
+pub async fn embed(
+    services: &Services,
+    cx: &TenantContext,
+    embedder: &dyn Embedder,
+    texts: Vec<String>,
+) -> Result<Embeddings> {
+    let model = embedder.card().id.as_str();
+    let mut entered = work(services, cx, Endpoint::Ingestion, model).await?;
+    let bytes = texts.iter().map(String::len).sum();
+    let metered = begin_reading(services, &mut entered, Some(model), bytes).await?;
+    match embedder.embed(texts, EmbedPurpose::Bulk).await {
+        Ok(embeddings) => {
+            settle_reading(metered, &Reading::of(&embeddings));
+            Ok(embeddings)
+        }
+        Err(error) => {
+            fail(metered, &error, 1);
+            Err(error)
+        }
+    }
+}
+
+/// Writes down what was read for an answer besides what its model read, if somebody wants money for it.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn record_reading(
+    services: &Services,
+    cx: &TenantContext,
+    model: &str,
+    reading: &Reading,
+) -> Result<()> {
+    if reading.by.is_none() {
+        return Ok(());
+    }
+    let mut entered = work(services, cx, Endpoint::Search, model).await?;
+    // It has happened: a budget that has no room for it is not asked.
+    let metered = entered.begin(Amounts::default()).await?;
+    settle_reading(metered, reading);
+    Ok(())
+}
+
+async fn work(services: &Services, cx: &TenantContext, endpoint: Endpoint, model: &str) -> Result<Entered> {
+    let call = Call {
+        id: new_uuid(),
+        endpoint,
+        model: model.to_owned(),
+        end_user: cx.end_user().map(str::to_owned),
+        streamed: false,
+    };
+    Ok(services.meter.work(cx, call).await?)
+}
+
+/// What texts that were embedded came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reading {
+    /// Tokens of all texts.
+    pub tokens: u64,
+    /// Who read them, where that is a target of a route.
+    pub by: Option<EmbeddedBy>,
+}
+
+impl Reading {
+    /// Of these vectors.
+    pub fn of(embeddings: &Embeddings) -> Self {
+        Self {
+            tokens: embeddings.tokens.iter().map(|tokens| *tokens as u64).sum(),
+            by: embeddings.by.clone(),
+        }
+    }
 }
 
 /// Tokens that a text has, roughly: four bytes make one. For limits, until the model has counted.
@@ -95,14 +203,25 @@ pub async fn refuse(entered: &mut Entered, error: Error, decisions: Option<Value
     }
 }
 
-/// Settles a call that read so many tokens here.
-pub fn settle_reading(metered: Metered, tokens: u64) {
+/// Settles a call that read texts.
+pub fn settle_reading(metered: Metered, reading: &Reading) {
+    let at = metered.started_at();
     metered.end(|details| {
         details.outcome = Outcome::Completed;
         details.tokens = Tokens {
-            input: tokens,
+            input: reading.tokens,
             ..Tokens::default()
         };
+        details.cost = Money::ZERO;
+        if let Some(by) = &reading.by {
+            let usage = TokenUsage {
+                prompt_tokens: reading.tokens,
+                ..TokenUsage::default()
+            };
+            details.cost = by.prices.at(at).cost(&usage);
+            details.provider = Some(by.provider.to_string());
+            details.upstream_model = Some(by.upstream_model.to_string());
+        }
         details.attempts = 1;
         details.estimated = false;
     });

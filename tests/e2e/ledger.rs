@@ -190,9 +190,10 @@ async fn embeddings_and_searches_are_metered() {
     ada.post("/v1/vector_stores/vs_nope/search", json!({"query": "x"}))
         .await
         .refused(404);
-    let events = events_once(&app, &ada, 3).await;
-    assert!(events[1].input > 5, "{events:?}");
-    assert_eq!(events[2].input, 0, "what was embedded before costs nothing");
+    let events = events_once(&app, &ada, 4).await;
+    assert!(events[1].input > 5, "the document: {events:?}");
+    assert!(events[2].input > 5, "{events:?}");
+    assert_eq!(events[3].input, 0, "what was embedded before costs nothing");
 
     let now = unix_now();
     let sums = ada

@@ -214,7 +214,7 @@ pub async fn search_vector_store(
     };
     let mut entered = metering::enter(&app.services, &caller, &call, METERED_AS).await?;
     let bytes = queries.iter().map(String::len).sum();
-    let metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
+    let metered = metering::begin_reading(&app.services, &mut entered, None, bytes).await?;
     let standings = metered.standings();
     let response = match search::search(&app.services, &caller, search).await {
         Ok(response) => response,
@@ -223,7 +223,7 @@ pub async fn search_vector_store(
             return Err(error.into());
         }
     };
-    metering::settle_reading(metered, response.tokens);
+    metering::settle_reading(metered, &response.reading);
     let timing = AppendHeaders([("server-timing", server_timing(response.timings))]);
     Ok(Limited(
         standings,

@@ -6,7 +6,7 @@ use super::Grounding;
 use super::asked::asked;
 use crate::model::{ChatMessage, Passage, Role};
 use crate::search::{self, Hit, SearchRequest};
-use crate::{Error, Result, Services};
+use crate::{Error, Result, Services, metering};
 
 /// What is searched for is cut to this many characters, so that a pasted page fits the embedding model's window.
 const LONGEST_QUESTION: usize = 600;
@@ -43,6 +43,7 @@ pub(super) async fn retrieve(
                 },
                 other => other,
             })?;
+        metering::record_reading(services, cx, &found.embedding_model, &found.reading).await?;
         hits.extend(found.hits);
     }
     // Fused scores are relative to their own store; cosine and BM25 are not comparable over models either. Equal ranks

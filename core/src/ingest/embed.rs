@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use super::ready::{Embedded, embed_key};
 use super::reuse;
-use crate::model::{EmbedPurpose, Embedder};
+use crate::model::Embedder;
 use crate::pg::Halfvec;
 use crate::text::chunk::ChunkDraft;
 use crate::worker::{Failure, report};
-use crate::{Error, Services};
+use crate::{Error, Services, metering};
 
 /// How many chunks are handed to the embedder at once: enough for full batches, few enough that a lost lease is noticed
 /// and that memory stays bounded.
@@ -59,7 +59,9 @@ pub(super) async fn embed(
             .iter()
             .map(|position| drafts[*position].embed_text())
             .collect();
-        let computed = embedder.embed(texts, EmbedPurpose::Bulk).await?.vectors;
+        let computed = metering::embed(services, &lease.cx, embedder, texts)
+            .await?
+            .vectors;
         if computed.len() != part.len() {
             let message = "the embedder returned another number of vectors than it was given texts";
             return Err(Error::internal(message).into());

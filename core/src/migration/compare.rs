@@ -6,12 +6,12 @@ use insula_tenancy::{ChunkId, TenantContext};
 
 use super::vectors::{self, StoredChunk};
 use super::{Migration, Side};
-use crate::model::{EmbedPurpose, Embedder};
+use crate::model::Embedder;
 use crate::pg::Halfvec;
 use crate::route::tenant;
 use crate::text::chunk::embed_texts;
 use crate::text::sentence::sentences;
-use crate::{Error, Result, Services};
+use crate::{Error, Result, Services, metering};
 
 /// Queries that are asked: the first sentences of so many chunks.
 const QUERIES: i64 = 50;
@@ -43,7 +43,7 @@ pub(super) async fn overlap(
     tx.commit().await?;
 
     let mut shares = Vec::new();
-    for query in queries(&old, &new, sample).await? {
+    for query in queries(services, cx, &old, &new, sample).await? {
         let mut tx = services.db.tenant(cx).await?;
         let mut nearest = async |side: Side, vector: &Halfvec| {
             vectors::nearest(&mut tx, store_id, side, vector, query.of).await
@@ -57,6 +57,8 @@ pub(super) async fn overlap(
 }
 
 async fn queries(
+    services: &Services,
+    cx: &TenantContext,
     old: &Arc<dyn Embedder>,
     new: &Arc<dyn Embedder>,
     sample: Vec<StoredChunk>,
@@ -71,8 +73,11 @@ async fn queries(
         };
         tokio::task::spawn_blocking(cut).await.map_err(Error::internal)?
     };
-    let by_old = old.embed(texts.clone(), EmbedPurpose::Bulk).await?.vectors;
-    let by_new = new.embed(texts, EmbedPurpose::Bulk).await?.vectors;
+    let embed = async |model: &Arc<dyn Embedder>| {
+        let embedded = metering::embed(services, cx, model.as_ref(), texts.clone()).await?;
+        Ok::<_, Error>(embedded.vectors)
+    };
+    let (by_old, by_new) = (embed(old).await?, embed(new).await?);
     let queries = std::iter::zip(ids, std::iter::zip(by_old, by_new));
     Ok(queries
         .map(|(of, (old, new))| Query {

@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use insula_tenancy::ChunkId;
+use insula_tenancy::{ChunkId, TenantContext};
 
 use super::vectors::StoredChunk;
-use crate::model::{EmbedPurpose, Embedder};
+use crate::model::Embedder;
 use crate::pg::Halfvec;
 use crate::text::chunk::embed_texts;
-use crate::{Error, Result};
+use crate::{Error, Result, Services, metering};
 
 /// Texts that the embedder is given at once.
 const EMBED_AT_ONCE: usize = 128;
 
 /// Embeds chunks behind all queries. The ids and vectors, in the order of the chunks.
 pub(super) async fn embed(
+    services: &Services,
+    cx: &TenantContext,
     embedder: &Arc<dyn Embedder>,
     chunks: Vec<StoredChunk>,
 ) -> Result<(Vec<ChunkId>, Vec<Halfvec>)> {
@@ -28,7 +30,7 @@ pub(super) async fn embed(
     let texts = texts.concat();
     let mut vectors = Vec::with_capacity(texts.len());
     for part in texts.chunks(EMBED_AT_ONCE) {
-        let embedded = embedder.embed(part.to_vec(), EmbedPurpose::Bulk).await?;
+        let embedded = metering::embed(services, cx, embedder.as_ref(), part.to_vec()).await?;
         vectors.extend(embedded.vectors);
     }
     if vectors.len() != texts.len() {

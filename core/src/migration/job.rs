@@ -213,7 +213,7 @@ impl Run<'_> {
                 return Ok(Walk::Through);
             };
             after = Some(last);
-            let (ids, new) = match embed::embed(embedder, found.chunks).await {
+            let (ids, new) = match embed::embed(self.services, &self.lease.cx, embedder, found.chunks).await {
                 // Others need the model more.
                 Err(Error::Overloaded { retry_after, .. }) => return Ok(Walk::Later(retry_after)),
                 embedded => embedded?,

@@ -202,7 +202,7 @@ pub async fn create(
         model_id: to.id,
         dimensions: to.embedder.card().dimensions,
     };
-    if !vectors::has_table(tx, side).await? {
+    if !vector_store::stores_vectors_of(tx, side.dimensions).await? {
         return Err(Error::Conflict(format!(
             "This server's database has no table for vectors of length {}. The operator can make it.",
             side.dimensions

@@ -26,14 +26,6 @@ impl StoredChunk {
     }
 }
 
-/// Whether vectors of this length can be stored.
-pub(super) async fn has_table(tx: &mut TenantTx, side: Side) -> Result<bool> {
-    Ok(sqlx::query_scalar("select to_regclass($1) is not null")
-        .bind(format!("embeddings_{}", side.dimensions))
-        .fetch_one(&mut **tx)
-        .await?)
-}
-
 /// The next chunks behind `after`, in the order of files and ordinals, that lack a vector.
 pub(super) async fn lacking(
     tx: &mut TenantTx,

@@ -1,8 +1,11 @@
 //! Text to vectors.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::Result;
+use crate::route::Prices;
 
 /// What is known of an embedding model; shown to tenants and used by chunking and fusion.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +40,19 @@ pub struct Embeddings {
     pub vectors: Vec<Vec<f32>>,
     /// Tokens per input, special tokens included.
     pub tokens: Vec<usize>,
+    /// Who computed them, where that is a target of a route.
+    pub by: Option<EmbeddedBy>,
+}
+
+/// The target of a route that computed vectors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedBy {
+    /// The operator's name of the provider.
+    pub provider: Arc<str>,
+    /// What the provider calls the model.
+    pub upstream_model: Arc<str>,
+    /// What its tokens cost.
+    pub prices: Prices,
 }
 
 /// Counts tokens of one model; cheap enough to be called per candidate chunk.

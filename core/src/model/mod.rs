@@ -10,4 +10,4 @@ pub use chat::{
     ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatStream, Citation, Completion,
     FinishReason, Passage, Role, TokenUsage, ToolCall, ToolCallDelta,
 };
-pub use embed::{EmbedPurpose, Embedder, EmbedderCard, Embeddings, TokenCounter};
+pub use embed::{EmbedPurpose, EmbeddedBy, Embedder, EmbedderCard, Embeddings, TokenCounter};

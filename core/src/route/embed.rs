@@ -12,7 +12,7 @@ use super::own_keys::OwnKeys;
 use super::rule::RouteFacts;
 use super::table::Routes;
 use super::{Route, RouteKind};
-use crate::model::{EmbedPurpose, Embedder, EmbedderCard, Embeddings, TokenCounter};
+use crate::model::{EmbedPurpose, EmbeddedBy, Embedder, EmbedderCard, Embeddings, TokenCounter};
 use crate::{Error, Result};
 
 /// An embedder whose servers are the targets of a route, chosen and spared as for conversations. It follows the routes over
@@ -77,8 +77,17 @@ impl Embedder for RoutedEmbedder {
                     let took = begun.elapsed();
                     match vectors {
                         Ok(vectors) => {
+                            let target = attempt.target;
+                            let by = EmbeddedBy {
+                                provider: Arc::clone(&target.provider),
+                                upstream_model: Arc::clone(&target.upstream_model),
+                                prices: target.prices.clone(),
+                            };
                             journey.done(attempt, took);
-                            return Ok(vectors);
+                            return Ok(Embeddings {
+                                by: Some(by),
+                                ..vectors
+                            });
                         }
                         Err(error) => {
                             if !journey.failed(attempt, error, took, now()) {

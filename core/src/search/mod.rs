@@ -16,6 +16,7 @@ use insula_tenancy::{ChunkId, FileId, TenantContext, VectorStoreId};
 
 pub use filter::{Comparison, Filter};
 
+use crate::metering::Reading;
 use crate::model::{EmbedPurpose, EmbedderCard};
 use crate::pg::{Halfvec, Sparsevec};
 use crate::route::tenant;
@@ -150,8 +151,10 @@ pub struct SearchResponse {
     pub scanned: i64,
     /// How much the vector half counted for the first query, 0..=1: 0 when the model cannot read its language.
     pub vector_weight: f64,
-    /// Tokens of queries that were embedded for it.
-    pub tokens: u64,
+    /// The store's embedding model.
+    pub embedding_model: String,
+    /// The queries that were embedded for it.
+    pub reading: Reading,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -188,7 +191,7 @@ pub async fn search(
         .map(|query| language::vector_weight(query, &card.languages))
         .collect();
     let started = Instant::now();
-    let (vectors, tokens) =
+    let (vectors, reading) =
         embed_queries(services, cx, embedder.as_ref(), &request.queries, &weights).await?;
     timings.embed = started.elapsed();
 
@@ -217,7 +220,8 @@ pub async fn search(
         mode: RecallMode::Exact,
         scanned: located.chunk_count,
         vector_weight: weights.first().copied().unwrap_or(1.0),
-        tokens,
+        embedding_model: located.embedding_model,
+        reading,
         timings,
     })
 }
@@ -267,7 +271,7 @@ async fn rank(
     Ok(ranked)
 }
 
-/// Vectors of the queries whose language the model can read, and the tokens that this took; nothing is computed for the
+/// Vectors of the queries whose language the model can read, and what this took; nothing is computed for the
 /// others, nor for what was asked before.
 async fn embed_queries(
     services: &Services,
@@ -275,7 +279,7 @@ async fn embed_queries(
     embedder: &dyn crate::model::Embedder,
     queries: &[String],
     weights: &[f64],
-) -> Result<(Vec<Option<Vec<f32>>>, u64)> {
+) -> Result<(Vec<Option<Vec<f32>>>, Reading)> {
     let (cache, model) = (&services.query_embeddings, &embedder.card().id);
     let readable = |weight: &f64| *weight > 0.0;
     let mut vectors: Vec<Option<Vec<f32>>> = queries
@@ -290,7 +294,7 @@ async fn embed_queries(
         .filter(|n| vectors[*n].is_none() && readable(&weights[*n]))
         .collect();
     if lacking.is_empty() {
-        return Ok((vectors, 0));
+        return Ok((vectors, Reading::default()));
     }
     let texts = lacking.iter().map(|n| queries[*n].clone()).collect();
     let embedded = embedder
@@ -304,12 +308,12 @@ async fn embed_queries(
             },
             other => other,
         })?;
-    let tokens = embedded.tokens.iter().map(|tokens| *tokens as u64).sum();
+    let reading = Reading::of(&embedded);
     for (n, vector) in lacking.into_iter().zip(embedded.vectors) {
         cache.keep(cx, model, &queries[n], &vector);
         vectors[n] = Some(vector);
     }
-    Ok((vectors, tokens))
+    Ok((vectors, reading))
 }
 
 /// The query side of BM25: each of its terms that the store has, with its IDF there.

@@ -21,7 +21,7 @@ pub use attach::Named;
 pub use attributes::{AttributeValue, Attributes, check_attributes};
 pub(crate) use expiry::{ExpireStore, expired};
 pub(crate) use file_store::{remove_chunk, remove_chunks};
-pub(crate) use store::{Located, locate, lock};
+pub(crate) use store::{Located, locate, lock, stores_vectors_of};
 
 use crate::page::{Listing, Page, unknown_cursor};
 use crate::{Error, Models, Result, housekeeping};
@@ -161,10 +161,10 @@ pub async fn create(tx: &mut TenantTx, models: &Models, new: NewVectorStore) -> 
             "At most 500 files can be attached at once.",
         ));
     }
-    let model_id = match &new.embedding_model {
-        None => models.default_embedder()?.id,
+    let model = match &new.embedding_model {
+        None => models.default_embedder()?,
         Some(name) => match models.find_embedder(name) {
-            Some(model) => model.id,
+            Some(model) => model,
             None => {
                 return Err(Error::NotFound {
                     message: format!("The embedding model '{name}' does not exist."),
@@ -174,7 +174,17 @@ pub async fn create(tx: &mut TenantTx, models: &Models, new: NewVectorStore) -> 
             }
         },
     };
-    let id = store::insert(tx, &new, model_id).await?;
+    let card = model.embedder.card();
+    if !store::stores_vectors_of(tx, card.dimensions).await? {
+        return Err(Error::invalid(
+            "embedding_model",
+            format!(
+                "This server's database has no table for vectors of length {}, as '{}' makes them. The operator can make it.",
+                card.dimensions, card.id
+            ),
+        ));
+    }
+    let id = store::insert(tx, &new, model.id).await?;
     expiry::plan(tx, id).await?;
     housekeeping::ensure(tx).await?;
     let files: Vec<file::NewStoreFile> = new

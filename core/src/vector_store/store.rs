@@ -184,3 +184,11 @@ pub(crate) async fn lock(tx: &mut TenantTx, id: VectorStoreId) -> Result<bool> {
             .await?;
     Ok(locked.is_some())
 }
+
+/// Whether vectors of this length can be stored.
+pub(crate) async fn stores_vectors_of(tx: &mut TenantTx, dimensions: usize) -> Result<bool> {
+    Ok(sqlx::query_scalar("select to_regclass($1) is not null")
+        .bind(format!("embeddings_{dimensions}"))
+        .fetch_one(&mut **tx)
+        .await?)
+}

@@ -90,7 +90,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             // Trying again is pointless before somebody makes room, and then the tenant asks again.
-            Error::QuotaExceeded(message) => Self::Document(ParseError {
+            Error::QuotaExceeded(message) | Error::BudgetExceeded(message) => Self::Document(ParseError {
                 code: ParseErrorCode::ServerError,
                 message,
             }),

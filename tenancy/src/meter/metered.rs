@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 use super::{Held, Inner, Standings};
 use crate::limit::Metric;
 use crate::usage::journal::Segment;
@@ -53,6 +55,12 @@ impl Metered {
     /// How the limits stood when the call was admitted.
     pub fn standings(&self) -> Standings {
         self.standings
+    }
+
+    /// When the call began, by the database's clock.
+    pub fn started_at(&self) -> DateTime<Utc> {
+        let begun = self.open.as_ref().map(|open| open.event.started_at);
+        begun.unwrap_or_else(|| self.inner.server.now())
     }
 
     /// Since the call was let in.

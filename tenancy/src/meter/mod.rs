@@ -186,26 +186,39 @@ impl Meter {
     /// # Errors
     /// See [`Refused`]. A call that is refused has taken nothing.
     pub async fn enter(&self, cx: &TenantContext, call: Call) -> Result<Entered, Refused> {
+        let mut entered = self.open(cx, call, true).await?;
+        entered.take(Metric::Requests, 1).await?;
+        Ok(entered)
+    }
+
+    /// Lets work in that was accepted before: no limits of calls and tokens hold for it, budgets do.
+    ///
+    /// # Errors
+    /// When it cannot be found out what holds.
+    pub async fn work(&self, cx: &TenantContext, call: Call) -> Result<Entered> {
+        self.open(cx, call, false).await
+    }
+
+    async fn open(&self, cx: &TenantContext, call: Call, limited: bool) -> Result<Entered> {
         let inner = &self.inner;
         if inner.recorder.waiting() > MOST_WAITING {
-            return Err(Error::Unavailable("usage cannot be recorded".into()).into());
+            return Err(Error::Unavailable("usage cannot be recorded".into()));
         }
         let key_id = match cx.actor() {
             Actor::Key(id) => Some(id.uuid()),
             Actor::Job(_) => None,
         };
         let account = inner.accounts.get(cx.tenant_id(), key_id, &call.model).await?;
-        let mut entered = Entered {
+        Ok(Entered {
             inner: Arc::clone(inner),
             account,
             tenant_id: cx.tenant_id(),
             key_id,
             call,
+            limited,
             held: Held::default(),
             started: Instant::now(),
-        };
-        entered.take(Metric::Requests, 1).await?;
-        Ok(entered)
+        })
     }
 
     /// Waits until everything that has ended is in the database, at most for `patience`. `false`: it is not.
@@ -237,6 +250,8 @@ pub struct Entered {
     tenant_id: TenantId,
     key_id: Option<Uuid>,
     call: Call,
+    /// Whether limits of calls and tokens hold for it.
+    limited: bool,
     held: Held,
     started: Instant,
 }
@@ -270,11 +285,14 @@ impl Entered {
             tenant_id: self.tenant_id,
             key_id: self.key_id,
             call: self.call.clone(),
+            limited: self.limited,
             held: Held::default(),
             started: self.started,
         };
         let tokens = i64::try_from(amounts.tokens.total()).unwrap_or(i64::MAX);
-        more.take(Metric::Tokens, tokens).await?;
+        if more.limited {
+            more.take(Metric::Tokens, tokens).await?;
+        }
         more.reserve(amounts.cost).await?;
         let Entered { call, inner, .. } = &more;
         let event = UsageEvent {

@@ -68,7 +68,7 @@ pub(crate) async fn run(binary: &Path, runtime: &Path, only: Option<&str>) -> Re
     }
     let (server, database_url) = (gateway.server, gateway.database_url);
     if wanted("start") {
-        rest::start(binary, runtime, &database_url).await?;
+        rest::start(binary, &database_url).await?;
     }
     server.stop().await?;
     if let Some(nginx) = nginx {

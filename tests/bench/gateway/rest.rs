@@ -45,7 +45,7 @@ async fn settled_rss(pid: u32) -> Result<f64> {
 }
 
 /// From nothing to ready with a database that is there, and what that takes.
-pub(super) async fn start(binary: &Path, runtime: &Path, database_url: &str) -> Result<()> {
+pub(super) async fn start(binary: &Path, database_url: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     #[expect(clippy::disallowed_methods, reason = "a client of a child on loopback")]
     let http = reqwest::Client::new();
@@ -54,14 +54,15 @@ pub(super) async fn start(binary: &Path, runtime: &Path, database_url: &str) -> 
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let begun = Instant::now();
         let mut child = Command::new(binary)
-            .args(["serve", "--no-embedding-model", "--worker", "false", "--listen"])
+            .args(["serve", "--worker", "false", "--listen"])
             .arg(address.to_string())
             .arg("--blobs")
             .arg(folder.path().join("blobs"))
             .arg("--journal")
             .arg(folder.path().join("journal"))
             .env("DATABASE_URL", database_url)
-            .env("INSULA_RUNTIME", runtime)
+            // A folder without models.
+            .env("INSULA_RUNTIME", folder.path())
             .env("INSULA_LOG", "warn")
             .stdout(Stdio::null())
             .kill_on_drop(true)

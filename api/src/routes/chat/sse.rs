@@ -11,7 +11,7 @@ use insula_core::Error;
 use serde::Serialize;
 use tracing::Span;
 
-use crate::http::ApiError;
+use crate::http::{ApiError, packed};
 
 /// A comment goes out after this long without an event, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -21,7 +21,8 @@ pub(in crate::routes) fn response(events: impl Stream<Item = Event> + Send + 'st
     unbuffered(
         Sse::new(events.map(Ok::<_, Infallible>))
             .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-            .into_response(),
+            .into_response()
+            .map(packed),
     )
 }
 

@@ -7,10 +7,11 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures::join;
+use insula_core::Error;
 use insula_core::guard::{self, Decisions};
+use insula_core::metering::{self, Reading};
 use insula_core::model::EmbedPurpose;
 use insula_core::route::tenant;
-use insula_core::{Error, metering};
 use insula_inference::cl100k;
 use insula_tenancy::TenantContext;
 use insula_tenancy::scope_types::EmbeddingsWrite;
@@ -162,7 +163,7 @@ async fn answer(
         }
     }
     let bytes = texts.iter().map(String::len).sum();
-    let mut metered = metering::begin_reading(&mut entered, metering::roughly(bytes)).await?;
+    let mut metered = metering::begin_reading(services, &mut entered, Some(&request.model), bytes).await?;
     let standings = metered.standings();
     let (embeddings, durable) = join!(embedder.embed(texts, purpose), metered.durable());
     let embeddings = match durable.map_err(Error::from).and(embeddings) {
@@ -172,6 +173,7 @@ async fn answer(
             return Err(error.into());
         }
     };
+    let reading = Reading::of(&embeddings);
     let format = request.encoding_format.unwrap_or_default();
     let data = embeddings
         .vectors
@@ -187,7 +189,7 @@ async fn answer(
         });
     let tokens: usize = embeddings.tokens.iter().sum();
     metered.note(|details| details.decisions = decisions.to_json());
-    metering::settle_reading(metered, tokens as u64);
+    metering::settle_reading(metered, &reading);
     let list = EmbeddingList {
         object: "list",
         data: data.collect(),

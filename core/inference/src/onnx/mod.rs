@@ -136,7 +136,11 @@ impl Embedder for OnnxEmbedder {
         self.batcher.check_room(purpose)?;
         let (texts, tokens) = self.measurer.measure(texts, purpose).await?;
         let vectors = self.batcher.embed(texts, &tokens, purpose).await?;
-        Ok(Embeddings { vectors, tokens })
+        Ok(Embeddings {
+            vectors,
+            tokens,
+            by: None,
+        })
     }
 
     fn tokens_per_second(&self) -> Option<f64> {

@@ -138,7 +138,11 @@ impl RemoteEmbedder {
         };
         let total: usize = tokens.iter().sum();
         self.note_speed(total as f64 / begun.elapsed().as_secs_f64().max(1e-6));
-        Ok(Embeddings { vectors, tokens })
+        Ok(Embeddings {
+            vectors,
+            tokens,
+            by: None,
+        })
     }
 
     fn note_speed(&self, now: f64) {

@@ -191,6 +191,7 @@ impl Embedder for Thesaurus {
         Ok(Embeddings {
             vectors: vectors.collect(),
             tokens: vec![1; texts.len()],
+            by: None,
         })
     }
 }
