@@ -10,7 +10,6 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::model::{EmbedPurpose, EmbeddedBy, Embedder, Embeddings, TokenUsage};
-use crate::route::Route;
 use crate::{Error, Result, Services};
 
 /// The request behind a call.
@@ -50,14 +49,14 @@ pub async fn enter(
     Ok(services.meter.enter(cx, call).await?)
 }
 
-/// Begins a call that embeds texts of so many bytes, with a model of that name or, without one, any.
+/// Begins a call that embeds texts of so many bytes.
 ///
 /// # Errors
 /// [`Error::LimitReached`]; [`Error::BudgetExceeded`].
 pub async fn begin_reading(
     services: &Services,
     entered: &mut Entered,
-    model: Option<&str>,
+    model: &str,
     bytes: usize,
 ) -> Result<Metered> {
     let tokens = roughly(bytes);
@@ -74,24 +73,9 @@ pub async fn begin_reading(
 }
 
 /// The most that so many tokens can cost to embed. What is computed in this process costs nothing.
-fn dearest(services: &Services, model: Option<&str>, tokens: u64, at: DateTime<Utc>) -> Money {
-    let cost = |route: &Route| {
-        if route.is_chat() {
-            Money::ZERO
-        } else {
-            route.ceiling(tokens, 0, at)
-        }
-    };
-    let table = services.routes.table();
-    match model {
-        Some(model) => table.find(model).map(|route| cost(route)).unwrap_or_default(),
-        None => table
-            .list()
-            .iter()
-            .map(|route| cost(route))
-            .max()
-            .unwrap_or_default(),
-    }
+fn dearest(services: &Services, model: &str, tokens: u64, at: DateTime<Utc>) -> Money {
+    let route = services.routes.find(model).filter(|route| !route.is_chat());
+    route.map_or(Money::ZERO, |route| route.ceiling(tokens, 0, at))
 }
 
 /// Embeds texts for work that was accepted before: on the ledger and within budgets, under no other limit, because what waits
@@ -108,7 +92,7 @@ pub async fn embed(
     let model = embedder.card().id.as_str();
     let mut entered = work(services, cx, Endpoint::Ingestion, model).await?;
     let bytes = texts.iter().map(String::len).sum();
-    let metered = begin_reading(services, &mut entered, Some(model), bytes).await?;
+    let metered = begin_reading(services, &mut entered, model, bytes).await?;
     match embedder.embed(texts, EmbedPurpose::Bulk).await {
         Ok(embeddings) => {
             settle_reading(metered, &Reading::of(&embeddings));

@@ -66,6 +66,9 @@ async fn every_call_that_got_a_byte_is_one_event() {
                 routes.to_str().unwrap(),
                 "--ip-requests-per-second",
                 "0",
+                // Waiting for the disk must not change what is there afterwards.
+                "--journal-sync",
+                if death % 2 == 0 { "true" } else { "false" },
             ],
             app.database.app_url().as_str(),
             &folder.path().join("blobs"),

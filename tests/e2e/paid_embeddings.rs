@@ -139,6 +139,9 @@ async fn without_a_budget_nothing_is_embedded() {
         )
         .await;
     assert_eq!(search.refused(429)["code"], "insufficient_quota");
+    // What is computed here goes on.
+    let (local, _) = ada.library(&[("b.txt", "The keeper lives here.")]).await;
+    ada.search(&local, json!({"query": "Who lives here?"})).await;
     let file = attach(&ada, &store, "The keeper lives here.").await;
     let file = file_when_over(&ada, &store, &file).await;
     assert_eq!(file["status"], "failed");

@@ -214,7 +214,13 @@ pub async fn search_vector_store(
     };
     let mut entered = metering::enter(&app.services, &caller, &call, METERED_AS).await?;
     let bytes = queries.iter().map(String::len).sum();
-    let metered = metering::begin_reading(&app.services, &mut entered, None, bytes).await?;
+    // Which model embeds is the store's affair, and not worth a look where all are free.
+    let model = match app.services.routes.table().sells_embeddings() {
+        true => search::embedding_model(&app.services, &caller, vector_store_id).await?,
+        false => None,
+    };
+    let model = model.as_deref().unwrap_or(METERED_AS);
+    let metered = metering::begin_reading(&app.services, &mut entered, model, bytes).await?;
     let standings = metered.standings();
     let response = match search::search(&app.services, &caller, search).await {
         Ok(response) => response,

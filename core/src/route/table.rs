@@ -52,6 +52,13 @@ impl Table {
         self.by_name.get(name)
     }
 
+    /// Whether there are embedding models that cost money.
+    pub fn sells_embeddings(&self) -> bool {
+        self.in_order
+            .iter()
+            .any(|route| !route.is_chat() && !route.is_free())
+    }
+
     /// All routes in the operator's order.
     pub fn list(&self) -> &[Arc<Route>] {
         &self.in_order

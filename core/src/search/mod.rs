@@ -159,6 +159,26 @@ pub struct SearchResponse {
     pub timings: Timings,
 }
 
+/// The embedding model of a store, for what a search may cost. A store that cannot be searched has none: the search itself
+/// will say why.
+///
+/// # Errors
+/// When the database is away.
+pub async fn embedding_model(
+    services: &Services,
+    cx: &TenantContext,
+    id: VectorStoreId,
+) -> Result<Option<String>> {
+    let mut tx = services.db.tenant(cx).await?;
+    let located = match vector_store::locate(&mut tx, id).await {
+        Ok(located) => Some(located.embedding_model),
+        Err(Error::NotFound { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    tx.commit().await?;
+    Ok(located)
+}
+
 /// Searches a vector store, within the bounds of the caller.
 ///
 /// # Errors

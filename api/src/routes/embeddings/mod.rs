@@ -163,7 +163,7 @@ async fn answer(
         }
     }
     let bytes = texts.iter().map(String::len).sum();
-    let mut metered = metering::begin_reading(services, &mut entered, Some(&request.model), bytes).await?;
+    let mut metered = metering::begin_reading(services, &mut entered, &request.model, bytes).await?;
     let standings = metered.standings();
     let (embeddings, durable) = join!(embedder.embed(texts, purpose), metered.durable());
     let embeddings = match durable.map_err(Error::from).and(embeddings) {
