@@ -60,9 +60,9 @@ async fn a_token_with_other_bounds_does_not_get_the_answer() {
 
 #[tokio::test]
 async fn who_asks_again_too_early_is_told_to_wait_and_who_leaves_finds_the_answer() {
-    let (provider, app) = priced(&["late-1000"]).await;
+    let (provider, app) = priced(&["late-3000"]).await;
     let ada = app.tenant("ada").await;
-    let body = ask("late-1000");
+    let body = ask("late-3000");
     // A client that loses patience.
     let impatient = tokio::time::timeout(std::time::Duration::from_millis(400), send(&ada, "k", &body));
     assert!(impatient.await.is_err());
@@ -76,7 +76,7 @@ async fn who_asks_again_too_early_is_told_to_wait_and_who_leaves_finds_the_answe
     })
     .await;
     assert!(replayed(&late), "the first request went on without its client");
-    assert_eq!(provider.count("late-1000").await.requests, 1);
+    assert_eq!(provider.count("late-3000").await.requests, 1);
     let charged = events_once(&app, &ada, 1).await;
     assert_eq!((charged.len(), charged[0].outcome.as_str()), (1, "completed"));
     assert_invariants(app.owner()).await;

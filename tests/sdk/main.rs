@@ -2,27 +2,27 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
-use insula_tests::{Client, TestApp, runtime, workspace};
+use insula_tests::{Client, FakeProvider, Setup, TestApp, assert_invariants, eventually, runtime, workspace};
 use serde_json::json;
 use tokio::process::Command;
 
-#[tokio::test]
-async fn the_official_python_sdk_works_with_another_base_url_and_key() {
+/// Runs a script against the server of `ada`; what it printed. `None`, and a line that says so, where there is no SDK.
+async fn run_script(name: &str, ada: &Client, keys: &[(&str, &Client)]) -> Option<String> {
     let sdk = runtime().join("sdk/python");
     if !sdk.exists() {
         eprintln!("skipped: the SDK is not installed; `make test` does it (bootstrap --with sdk)");
-        return;
+        return None;
     }
-    let app = TestApp::start().await;
-    let (ada, bob) = app.two_tenants().await;
+    let keys = keys.iter().map(|(name, client)| (*name, client.key()));
     let output = Command::new("python3")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk/sdk.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("sdk").join(name))
         .env("PYTHONPATH", sdk)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("INSULA_BASE_URL", ada.url("/v1"))
         .env("INSULA_API_KEY", ada.key())
-        .env("INSULA_OTHER_API_KEY", bob.key())
+        .envs(keys)
         .env("NO_PROXY", "127.0.0.1")
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -35,7 +35,66 @@ async fn the_official_python_sdk_works_with_another_base_url_and_key() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("deletion: ok"), "it did not run to its end: {said}");
+    Some(said)
+}
+
+#[tokio::test]
+async fn the_official_python_sdk_works_with_another_base_url_and_key() {
+    let app = TestApp::start().await;
+    let (ada, bob) = app.two_tenants().await;
+    if let Some(said) = run_script("sdk.py", &ada, &[("INSULA_OTHER_API_KEY", &bob)]).await {
+        assert!(said.contains("deletion: ok"), "it did not run to its end: {said}");
+    }
+}
+
+#[tokio::test]
+async fn the_official_python_sdk_works_through_the_gateway() {
+    let provider = FakeProvider::start(env!("CARGO_BIN_EXE_fake-provider")).await;
+    let models = ["ok", "tools", "late-1000", "cut", "slow"];
+    let price = "price = [{ input = \"1\", output = \"2\" }]\nupstream_model =";
+    let routes = provider.routes(&models, "").replace("upstream_model =", price);
+    let embeddings = "[[route]]\nmodel = \"remote\"\nkind = \"embeddings\"\ndimensions = 8\nmax_tokens = 512\n\
+        [[route.target]]\nprovider = \"fake\"\nupstream_model = \"embed-8\"\n";
+    let app = TestApp::with(Setup {
+        routes: Some(format!("{routes}\n{embeddings}")),
+        worker: false,
+        ..Setup::default()
+    })
+    .await;
+    let (ada, limited, poor) = (
+        app.tenant("ada").await,
+        app.tenant("limited").await,
+        app.tenant("poor").await,
+    );
+    let path = format!("/v1/insula/operator/tenants/{}/limits", limited.tenant_id());
+    let limits = json!({"limits": [{"subject_kind": "tenant", "requests_per_minute": 1}]});
+    app.operator().await.put(&path, limits).await.ok();
+    let budget = json!({"subject_kind": "tenant", "period": "month", "amount_usd": "0"});
+    poor.post("/v1/insula/budgets", budget).await.ok();
+    let keys = [("INSULA_LIMITED_KEY", &limited), ("INSULA_POOR_KEY", &poor)];
+    let Some(said) = run_script("gateway.py", &ada, &keys).await else {
+        return;
+    };
+    assert!(said.contains("a budget: ok"), "it did not run to its end: {said}");
+    assert_eq!(provider.count("late-1000").await.requests, 1);
+    eventually("the provider is told that nobody listens", async || {
+        (provider.count("slow").await.aborted == 1).then_some(())
+    })
+    .await;
+    assert!(app.services.meter.settled(Duration::from_secs(10)).await);
+    let outcomes: Vec<(String, i64)> = sqlx::query_as(
+        "select outcome, count(*) from usage_events where tenant_id = $1 group by 1 order by 1",
+    )
+    .bind(ada.tenant_id())
+    .fetch_all(app.owner())
+    .await
+    .unwrap();
+    let expected = [("cancelled", 1), ("completed", 8), ("failed", 1)];
+    assert_eq!(
+        outcomes,
+        expected.map(|(outcome, count)| (outcome.to_owned(), count))
+    );
+    assert_invariants(app.owner()).await;
 }
 
 /// The block of that language in the page about scoped tokens.
