@@ -58,7 +58,7 @@ openapi: ## Write openapi/openapi.json from the router
 bench: bootstrap build ## Measure, and print the table of the README
 	cargo run --release -p insula-tests --bin bench -- "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)"
 
-bench-gateway: bootstrap build ## What the way through Insula costs, beside nginx where that is installed (ONLY=closed, open, streams, failover, memory or start)
+bench-gateway: bootstrap build ## What the way through Insula costs, beside nginx where that is installed (ONLY=idle, closed, open, streams, failover, memory or start)
 	cargo run --release -p insula-tests --bin bench -- gateway "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(ONLY)
 
 clean-runtime: ## Remove .runtime/, the database of `make run` included

@@ -3,7 +3,7 @@
 //!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
 //!     bench fairness INSULA_BINARY RUNTIME_DIR [FILES]
 //!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
-//!     bench gateway INSULA_BINARY RUNTIME_DIR [closed|open|streams|failover|memory|start]
+//!     bench gateway INSULA_BINARY RUNTIME_DIR [idle|closed|open|streams|failover|memory|start]
 //!
 //! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
 //! same texts stands beside it. Nothing is asserted.

@@ -337,7 +337,7 @@ async fn refusals_name_their_field() {
         (
             json!({"messages": [user, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}),
             400,
-            "messages[1].content[0]",
+            "messages[1].content[0].image_url.url",
         ),
         (json!({"model": "no-such-model"}), 404, "model"),
         (json!({"model": "all-MiniLM-L6-v2"}), 400, "model"),

@@ -266,6 +266,53 @@ async fn what_a_model_cannot_do_is_refused_by_its_field() {
 }
 
 #[tokio::test]
+async fn images_are_for_models_that_see_and_for_tenants_whose_rules_need_not_look() {
+    let text =
+        route("sees", &["ok"], "capabilities = [\"vision\"]") + &route("blind", &["ok"], "capabilities = []");
+    let (provider, app) = serving(&text).await;
+    let (ada, bob) = app.two_tenants().await;
+    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url, "detail": "low"}});
+    let show = |model: &str, url: &str| {
+        let mut body = ask(model);
+        body["messages"][0]["content"] = json!([{"type": "text", "text": "What is this?"}, image(url)]);
+        body["insula_cache"] = json!({"ttl_seconds": 60});
+        body
+    };
+    let (one, other) = ("https://example.com/a.png", "data:image/png;base64,iVBORw0KGgo=");
+    for url in [one, other] {
+        let seen = answer(&ada, show("sees", url)).await;
+        assert_eq!(
+            (seen.status, seen.header("x-insula-cache")),
+            (200, Some("miss")),
+            "{seen}"
+        );
+        let sent = provider.count("ok").await.body["messages"][0]["content"].clone();
+        assert_eq!(
+            sent,
+            json!([{"type": "text", "text": "What is this?"}, image(url)])
+        );
+    }
+    let again = answer(&ada, show("sees", one)).await;
+    assert_eq!(again.header("x-insula-cache"), Some("hit"));
+    for model in ["blind", "insula/extractive"] {
+        let error = answer(&ada, show(model, one)).await.refused(400);
+        assert_eq!(
+            (&error["param"], &error["code"]),
+            (&json!("messages"), &json!("unsupported_parameter")),
+            "{model}"
+        );
+    }
+    let rules = json!({"blocked_terms": [{"name": "t", "terms": ["never"], "action": "block"}]});
+    put(&bob, "/v1/insula/guardrails", rules).await.ok();
+    let error = answer(&bob, show("sees", one)).await.refused(400);
+    assert_eq!(
+        (&error["param"], &error["code"]),
+        (&json!("messages[0].content"), &json!("content_policy_violation"))
+    );
+    answer(&bob, ask("sees")).await.ok();
+}
+
+#[tokio::test]
 async fn the_language_of_the_question_chooses() {
     let text = route(
         "m",

@@ -277,11 +277,12 @@ fn described(message: &ChatMessage) -> Value {
     let ChatMessage {
         role,
         content,
+        images,
         name,
         tool_calls,
         tool_call_id,
     } = message;
-    json!([role, content, name, tool_calls, tool_call_id])
+    json!([role, content, images, name, tool_calls, tool_call_id])
 }
 
 #[cfg(test)]

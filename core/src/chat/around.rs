@@ -206,7 +206,7 @@ fn described(model: &str, request: &ChatRequest) -> Value {
         .iter()
         .map(|message| {
             json!({
-                "role": message.role, "content": message.content, "name": message.name,
+                "role": message.role, "content": message.content, "images": message.images.len(), "name": message.name,
                 "tool_calls": message.tool_calls, "tool_call_id": message.tool_call_id,
             })
         })

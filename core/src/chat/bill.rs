@@ -17,10 +17,16 @@ use crate::{Error, Result, metering};
 /// Tokens that a message has besides its text: who speaks, where it begins and ends.
 const PER_MESSAGE: u64 = 4;
 
+/// Tokens that an image has, where nobody says: about what the larger providers count for one of a megapixel.
+const PER_IMAGE: u64 = 1_000;
+/// More tokens than any provider counts for an image.
+const MOST_PER_IMAGE: u64 = 20_000;
+
 /// The text of a prompt, for counting.
 pub(super) struct Prompt {
     text: String,
     messages: u64,
+    images: u64,
 }
 
 impl Prompt {
@@ -43,17 +49,22 @@ impl Prompt {
         Self {
             text,
             messages: request.messages.len() as u64,
+            images: request
+                .messages
+                .iter()
+                .map(|message| message.images.len() as u64)
+                .sum(),
         }
     }
 
     /// Roughly how many tokens there are.
     pub(super) fn roughly(&self) -> u64 {
-        metering::roughly(self.text.len()) + PER_MESSAGE * self.messages
+        metering::roughly(self.text.len()) + PER_MESSAGE * self.messages + PER_IMAGE * self.images
     }
 
     /// More tokens than there are: none is shorter than a byte.
     fn at_most(&self) -> u64 {
-        self.text.len() as u64 + 2 * PER_MESSAGE * (self.messages + 1)
+        self.text.len() as u64 + 2 * PER_MESSAGE * (self.messages + 1) + MOST_PER_IMAGE * self.images
     }
 
     /// How many tokens there are, where they may be too many for a model's window. A prompt that surely fits is not counted: no
@@ -69,9 +80,9 @@ impl Prompt {
         Ok(Some(tokens + PER_MESSAGE * self.messages))
     }
 
-    /// How many tokens there are, by the model's tokenizer.
+    /// How many tokens there are, by the model's tokenizer; images by rule of thumb.
     fn count(&self, counter: &dyn TokenCounter) -> u64 {
-        counter.count(&self.text) as u64 + PER_MESSAGE * self.messages
+        counter.count(&self.text) as u64 + PER_MESSAGE * self.messages + PER_IMAGE * self.images
     }
 }
 
@@ -97,7 +108,9 @@ impl Reservation<'_> {
 
     pub(super) fn exact(&self, counter: &dyn TokenCounter) -> Amounts {
         // Providers frame messages in their own way.
-        self.amounts(self.prompt.count(counter) + PER_MESSAGE * (self.prompt.messages + 1))
+        let framing = PER_MESSAGE * (self.prompt.messages + 1);
+        let images = (MOST_PER_IMAGE - PER_IMAGE) * self.prompt.images;
+        self.amounts(self.prompt.count(counter) + framing + images)
     }
 
     fn amounts(&self, input: u64) -> Amounts {

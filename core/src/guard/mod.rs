@@ -36,7 +36,8 @@ const CODE: &str = "content_policy_violation";
 /// operator's own machines has to answer.
 ///
 /// # Errors
-/// [`Error::Invalid`] with the code `content_policy_violation` that names the message, when a rule blocks it.
+/// [`Error::Invalid`] with the code `content_policy_violation` that names the message, when a rule blocks it, or when it shows an
+/// image, which no rule can look into.
 pub fn input(
     policy: &Policy,
     messages: &mut [ChatMessage],
@@ -46,6 +47,14 @@ pub fn input(
     let mut route_local = false;
     if policy.looks_at(Place::Input) {
         for (n, message) in messages.iter_mut().enumerate() {
+            if !message.images.is_empty() {
+                return Err(Error::Invalid {
+                    message: "The guardrails of this tenant look at what is sent, and images cannot be looked into."
+                        .into(),
+                    param: Some(format!("messages[{n}].content")),
+                    code: Some(CODE),
+                });
+            }
             if let Some(content) = &mut message.content {
                 let at = || format!("messages[{n}].content");
                 route_local |= text(policy, content, Place::Input, at, decisions)?;

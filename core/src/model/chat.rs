@@ -36,6 +36,15 @@ pub struct ToolCall {
     pub arguments: String,
 }
 
+/// An image that a message shows. Whoever answers fetches it; this server does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Image {
+    /// `https://…`, or `data:image/…;base64,…`.
+    pub url: String,
+    /// How closely to look: `auto`, `low` or `high`.
+    pub detail: Option<String>,
+}
+
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatMessage {
@@ -43,6 +52,8 @@ pub struct ChatMessage {
     pub role: Role,
     /// Text; several text parts are joined by a newline at the edge. `None` beside tool calls.
     pub content: Option<String>,
+    /// Images, in their order; they go after the text.
+    pub images: Vec<Image>,
     /// Optional participant name.
     pub name: Option<String>,
     /// Calls made by an assistant message.
@@ -57,6 +68,7 @@ impl ChatMessage {
         Self {
             role,
             content: Some(content.into()),
+            images: Vec::new(),
             name: None,
             tool_calls: Vec::new(),
             tool_call_id: None,

@@ -8,6 +8,6 @@ mod embed;
 
 pub use chat::{
     ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatStream, Citation, Completion,
-    FinishReason, Passage, Role, TokenUsage, ToolCall, ToolCallDelta,
+    FinishReason, Image, Passage, Role, TokenUsage, ToolCall, ToolCallDelta,
 };
 pub use embed::{EmbedPurpose, EmbeddedBy, Embedder, EmbedderCard, Embeddings, TokenCounter};

@@ -55,6 +55,9 @@ impl Capabilities {
                 code: Some("unsupported_parameter"),
             })
         };
+        if needs.vision && !self.vision {
+            return refuse("messages", "look at images");
+        }
         if needs.tools && !self.tools {
             return refuse("tools", "call functions");
         }
@@ -72,6 +75,7 @@ impl Capabilities {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Needs {
     tools: bool,
+    vision: bool,
     format: Format,
 }
 
@@ -88,6 +92,7 @@ impl Needs {
         let format = request.options.response_format.as_ref();
         Self {
             tools: !request.options.tools.is_empty(),
+            vision: request.messages.iter().any(|message| !message.images.is_empty()),
             format: match format.and_then(|format| format["type"].as_str()) {
                 Some("json_schema") => Format::Schema,
                 Some("json_object") => Format::Json,

@@ -51,6 +51,9 @@ pub(crate) async fn run(binary: &Path, runtime: &Path, only: Option<&str>) -> Re
     };
     let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
     println!("| | direct | nginx | Insula | aim |\n| --- | --- | --- | --- | --- |");
+    if wanted("idle") {
+        rest::idle(pid).await?;
+    }
     if wanted("closed") {
         bench.closed().await?;
     }
@@ -68,7 +71,7 @@ pub(crate) async fn run(binary: &Path, runtime: &Path, only: Option<&str>) -> Re
     }
     let (server, database_url) = (gateway.server, gateway.database_url);
     if wanted("start") {
-        rest::start(binary, &database_url).await?;
+        rest::start(binary, runtime, &database_url).await?;
     }
     server.stop().await?;
     if let Some(nginx) = nginx {

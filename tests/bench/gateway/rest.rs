@@ -44,12 +44,23 @@ async fn settled_rss(pid: u32) -> Result<f64> {
     rss_of(pid)
 }
 
-/// From nothing to ready with a database that is there, and what that takes.
-pub(super) async fn start(binary: &Path, database_url: &str) -> Result<()> {
+/// Memory of a server that has just started and has no embedding model.
+pub(super) async fn idle(pid: u32) -> Result<()> {
+    let memory = format!("{:.0}", settled_rss(pid).await?);
+    row(
+        "memory of an idle server without embedding model, MB",
+        ["", "", &memory],
+        "≤ 30",
+    );
+    Ok(())
+}
+
+/// From nothing to ready, with a database that is there.
+pub(super) async fn start(binary: &Path, runtime: &Path, database_url: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
     #[expect(clippy::disallowed_methods, reason = "a client of a child on loopback")]
     let http = reqwest::Client::new();
-    let (mut starts, mut memory) = (Vec::new(), Vec::new());
+    let mut starts = Vec::new();
     for _ in 0..STARTS {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let begun = Instant::now();
@@ -61,8 +72,7 @@ pub(super) async fn start(binary: &Path, database_url: &str) -> Result<()> {
             .arg("--journal")
             .arg(folder.path().join("journal"))
             .env("DATABASE_URL", database_url)
-            // A folder without models.
-            .env("INSULA_RUNTIME", folder.path())
+            .env("INSULA_RUNTIME", runtime)
             .env("INSULA_LOG", "warn")
             .stdout(Stdio::null())
             .kill_on_drop(true)
@@ -81,20 +91,16 @@ pub(super) async fn start(binary: &Path, database_url: &str) -> Result<()> {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         starts.push(begun.elapsed());
-        memory.push(settled_rss(child.id().context("the server ended")?).await?);
         let pid = child.id().context("the server ended")?.to_string();
         Command::new("kill").args(["-INT", &pid]).status().await?;
         child.wait().await?;
     }
     starts.sort_unstable();
-    memory.sort_by(f64::total_cmp);
     let start = format!("{:.0}", starts[STARTS / 2].as_secs_f64() * 1000.0);
-    row("start to ready, Postgres running, ms", ["", "", &start], "≤ 300");
-    let memory = format!("{:.0}", memory[STARTS / 2]);
     row(
-        "memory of an idle server without embedding model, MB",
-        ["", "", &memory],
-        "≤ 30",
+        "start to ready, embedding model included, Postgres running, ms",
+        ["", "", &start],
+        "≤ 300",
     );
     Ok(())
 }

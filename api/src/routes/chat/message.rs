@@ -1,7 +1,7 @@
 //! Messages of a conversation.
 
 use insula_core::Error;
-use insula_core::model::{ChatMessage, Role, ToolCall};
+use insula_core::model::{ChatMessage, Image, Role, ToolCall};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ pub struct MessageParam {
 pub enum Content {
     /// A text.
     Text(String),
-    /// Parts; only those of type `text` are accepted.
+    /// Parts: texts and, in messages of users, images.
     Parts(Vec<ContentPart>),
 }
 
@@ -63,13 +63,25 @@ pub enum Content {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = ChatCompletionRequestContentPart)]
 pub struct ContentPart {
-    /// `text`, or `refusal` in assistant messages.
+    /// `text`, `image_url` in messages of users, or `refusal` in those of assistants.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// The text.
     pub text: Option<String>,
     /// The refusal.
     pub refusal: Option<String>,
+    /// The image. Only models with the capability `vision` look at one.
+    pub image_url: Option<ImageParam>,
+}
+
+/// An image.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ChatCompletionRequestImage)]
+pub struct ImageParam {
+    /// Where the model's provider finds it, or the image itself as `data:image/…;base64,…`.
+    pub url: Option<String>,
+    /// How closely to look: `auto`, `low` or `high`.
+    pub detail: Option<String>,
 }
 
 /// A call that the assistant made.
@@ -147,14 +159,16 @@ fn one(at: &str, message: MessageParam) -> Result<ChatMessage, Error> {
         text(&format!("{at}.name"), name, 256)?;
     }
     let content_at = format!("{at}.content");
+    let mut images = Vec::new();
     let content = content
-        .map(|content| join(&content_at, content, role))
+        .map(|content| join(&content_at, content, role, &mut images))
         .transpose()?;
     let plain = |role| -> Result<ChatMessage, Error> {
         let content = Some(required(&content_at, content.clone())?);
         Ok(ChatMessage {
             role,
             content,
+            images: Vec::new(),
             name: name.clone(),
             tool_calls: Vec::new(),
             tool_call_id: None,
@@ -162,7 +176,10 @@ fn one(at: &str, message: MessageParam) -> Result<ChatMessage, Error> {
     };
     match role {
         RoleParam::System | RoleParam::Developer => plain(Role::System),
-        RoleParam::User => plain(Role::User),
+        RoleParam::User => Ok(ChatMessage {
+            images,
+            ..plain(Role::User)?
+        }),
         RoleParam::Tool => {
             let id = required(&format!("{at}.tool_call_id"), tool_call_id)?;
             Ok(ChatMessage {
@@ -200,6 +217,7 @@ fn one(at: &str, message: MessageParam) -> Result<ChatMessage, Error> {
             Ok(ChatMessage {
                 role: Role::Assistant,
                 content,
+                images: Vec::new(),
                 name,
                 tool_calls: calls,
                 tool_call_id: None,
@@ -230,8 +248,8 @@ fn tool_call(at: &str, call: ToolCallParam) -> Result<ToolCall, Error> {
     })
 }
 
-/// The texts of all parts, joined by newlines.
-fn join(at: &str, content: Content, role: RoleParam) -> Result<String, Error> {
+/// The texts of all parts, joined by newlines; images are added to `images`.
+fn join(at: &str, content: Content, role: RoleParam, images: &mut Vec<Image>) -> Result<String, Error> {
     let parts = match content {
         Content::Text(text) => return Ok(text),
         Content::Parts(parts) => parts,
@@ -245,8 +263,15 @@ fn join(at: &str, content: Content, role: RoleParam) -> Result<String, Error> {
             (Some("refusal"), RoleParam::Assistant) => {
                 texts.push(required(&format!("{at}.refusal"), part.refusal)?);
             }
+            (Some("image_url"), RoleParam::User) => {
+                let at = format!("{at}.image_url");
+                images.push(image(&at, required(&at, part.image_url)?)?);
+            }
             (Some("image_url" | "input_audio" | "file"), _) => {
-                return Err(unsupported(&format!("{at}.type"), "Content other than text"));
+                return Err(unsupported(
+                    &format!("{at}.type"),
+                    "Content of this type, in this place,",
+                ));
             }
             (Some(_), _) => {
                 let message = format!("Invalid value for '{at}.type'. Supported values are: 'text'.");
@@ -256,6 +281,34 @@ fn join(at: &str, content: Content, role: RoleParam) -> Result<String, Error> {
         }
     }
     Ok(texts.join("\n"))
+}
+
+/// Nobody fetches an image here, but what is no address of one is told at once.
+fn image(at: &str, param: ImageParam) -> Result<Image, Error> {
+    let url_at = format!("{at}.url");
+    let url = required(&url_at, param.url)?;
+    let inline = url
+        .strip_prefix("data:image/")
+        .and_then(|data| data.split_once(";base64,"))
+        .is_some_and(|(_, data)| !data.is_empty());
+    let remote = ["https://", "http://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    if !inline && !remote {
+        let message = format!("Invalid value for '{url_at}': expected a URL, or 'data:image/…;base64,…'.");
+        return Err(Error::invalid(url_at, message));
+    }
+    if let Some(detail) = param.detail.as_deref()
+        && !["auto", "low", "high"].contains(&detail)
+    {
+        let at = format!("{at}.detail");
+        let message = format!("Invalid value for '{at}'. Supported values are: 'auto', 'low' and 'high'.");
+        return Err(Error::invalid(at, message));
+    }
+    Ok(Image {
+        url,
+        detail: param.detail,
+    })
 }
 
 #[cfg(test)]
@@ -286,6 +339,44 @@ mod tests {
             check(json!({"role": "developer", "content": "x"})).unwrap().role,
             Role::System
         );
+    }
+
+    #[test]
+    fn images_of_users_are_kept_and_others_refused() {
+        let parts = |part: Value| json!([{"type": "text", "text": "what?"}, part]);
+        let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url, "detail": "low"}});
+        let user = |part: Value| check(json!({"role": "user", "content": parts(part)}));
+        for url in ["https://example.com/a.png", "data:image/png;base64,iVBOR"] {
+            let message = user(image(url)).unwrap();
+            assert_eq!(
+                (message.content.as_deref(), message.images.len()),
+                (Some("what?"), 1)
+            );
+            assert_eq!(message.images[0].url, url);
+        }
+        for (part, param) in [
+            (
+                image("file:///etc/passwd"),
+                "messages[0].content[1].image_url.url",
+            ),
+            (
+                image("data:text/html;base64,x"),
+                "messages[0].content[1].image_url.url",
+            ),
+            (json!({"type": "image_url"}), "messages[0].content[1].image_url"),
+            (
+                json!({"type": "image_url", "image_url": {"url": "https://x", "detail": "huge"}}),
+                "messages[0].content[1].image_url.detail",
+            ),
+            (json!({"type": "input_audio"}), "messages[0].content[1].type"),
+        ] {
+            let Err(Error::Invalid { param: found, .. }) = user(part) else {
+                panic!("{param}")
+            };
+            assert_eq!(found.as_deref(), Some(param));
+        }
+        let system = json!({"role": "system", "content": parts(image("https://example.com/a.png"))});
+        assert!(check(system).is_err());
     }
 
     #[test]
@@ -339,7 +430,7 @@ mod tests {
             ),
             (
                 json!({"role": "user", "content": [{"type": "image_url"}]}),
-                "messages[0].content[0].type",
+                "messages[0].content[0].image_url",
             ),
             (
                 json!({"role": "user", "content": [{"type": "refusal", "refusal": "x"}]}),

@@ -1,6 +1,6 @@
 //! A conversation in Anthropic's words.
 
-use insula_core::model::{ChatMessage, Role};
+use insula_core::model::{ChatMessage, Image, Role};
 use insula_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -18,6 +18,9 @@ enum Block<'a> {
     Text {
         text: &'a str,
     },
+    Image {
+        source: Source<'a>,
+    },
     ToolUse {
         id: &'a str,
         name: &'a str,
@@ -28,6 +31,13 @@ enum Block<'a> {
         #[serde(skip_serializing_if = "str::is_empty")]
         content: &'a str,
     },
+}
+
+#[derive(Debug, Serialize, PartialEq)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Source<'a> {
+    Base64 { media_type: &'a str, data: &'a str },
+    Url { url: &'a str },
 }
 
 /// The instructions, which stand apart, and the turns.
@@ -44,7 +54,10 @@ pub(super) fn turns(messages: &[ChatMessage]) -> Result<(Vec<&str>, Vec<Turn<'_>
                 system.extend(Some(text).filter(|text| !text.trim().is_empty()));
                 continue;
             }
-            Role::User => ("user", said(text).into_iter().collect()),
+            Role::User => (
+                "user",
+                message.images.iter().map(image).chain(said(text)).collect(),
+            ),
             Role::Assistant => ("assistant", assistant(message, text)?),
             Role::Tool => {
                 let tool_use_id = message.tool_call_id.as_deref().unwrap_or_default();
@@ -86,6 +99,20 @@ pub(super) fn turns(messages: &[ChatMessage]) -> Result<(Vec<&str>, Vec<Turn<'_>
         *text = text.trim_end();
     }
     Ok((system, turns))
+}
+
+/// This API wants images before what is asked about them.
+fn image(image: &Image) -> Block<'_> {
+    let inline = image
+        .url
+        .strip_prefix("data:")
+        .and_then(|data| data.split_once(";base64,"));
+    Block::Image {
+        source: match inline {
+            Some((media_type, data)) => Source::Base64 { media_type, data },
+            None => Source::Url { url: &image.url },
+        },
+    }
 }
 
 /// Blank text is refused.
@@ -145,6 +172,29 @@ mod tests {
     fn wire(messages: &[ChatMessage]) -> (Vec<&str>, Value) {
         let (system, turns) = turns(messages).expect("turns");
         (system, serde_json::to_value(turns).expect("JSON"))
+    }
+
+    #[test]
+    fn images_go_before_the_text() {
+        let image = |url: &str| Image {
+            url: url.into(),
+            detail: None,
+        };
+        let message = ChatMessage {
+            images: vec![
+                image("data:image/png;base64,iVBOR"),
+                image("https://example.com/a.png"),
+            ],
+            ..ChatMessage::text(Role::User, "what?")
+        };
+        let messages = [message];
+        let (_, turns) = wire(&messages);
+        let expected = json!([
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBOR"}},
+            {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+            {"type": "text", "text": "what?"},
+        ]);
+        assert_eq!(turns[0]["content"], expected);
     }
 
     #[test]

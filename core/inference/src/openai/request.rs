@@ -54,13 +54,35 @@ struct StreamOptions {
 struct Message<'a> {
     role: &'static str,
     /// Always there, if need be as `null`: some providers refuse messages without it.
-    content: Option<&'a str>,
+    content: Option<Content<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a str>,
+}
+
+/// A text, which everybody understands, or parts, where there are images.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(&'a str),
+    Parts(Vec<Part<'a>>),
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text { text: &'a str },
+    ImageUrl { image_url: ImageUrl<'a> },
+}
+
+#[derive(Debug, Serialize)]
+struct ImageUrl<'a> {
+    url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -142,16 +164,33 @@ fn message(message: &ChatMessage, system: SystemRole) -> Message<'_> {
     };
     Message {
         role,
-        content: message.content.as_deref(),
+        content: content(message),
         name: message.name.as_deref(),
         tool_calls: calls.collect(),
         tool_call_id: message.tool_call_id.as_deref(),
     }
 }
 
+fn content(message: &ChatMessage) -> Option<Content<'_>> {
+    let text = message.content.as_deref();
+    if message.images.is_empty() {
+        return text.map(Content::Text);
+    }
+    let text = text
+        .filter(|text| !text.is_empty())
+        .map(|text| Part::Text { text });
+    let images = message.images.iter().map(|image| Part::ImageUrl {
+        image_url: ImageUrl {
+            url: &image.url,
+            detail: image.detail.as_deref(),
+        },
+    });
+    Some(Content::Parts(text.into_iter().chain(images).collect()))
+}
+
 #[cfg(test)]
 mod tests {
-    use insula_core::model::{ChatOptions, ToolCall};
+    use insula_core::model::{ChatOptions, Image, ToolCall};
     use serde_json::json;
 
     use super::super::Flavour;
@@ -166,6 +205,25 @@ mod tests {
             grounded: false,
         };
         serde_json::to_value(Body::new(&request, stream, quirks)).expect("JSON")
+    }
+
+    #[test]
+    fn images_make_parts() {
+        let image = |detail: Option<&str>| Image {
+            url: "https://example.com/a.png".into(),
+            detail: detail.map(str::to_owned),
+        };
+        let message = ChatMessage {
+            images: vec![image(None), image(Some("low"))],
+            ..ChatMessage::text(Role::User, "what?")
+        };
+        let body = wire(vec![message], ChatOptions::default(), false, &Quirks::default());
+        let expected = json!([
+            {"type": "text", "text": "what?"},
+            {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+            {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
+        ]);
+        assert_eq!(body["messages"][0]["content"], expected);
     }
 
     #[test]

@@ -187,7 +187,10 @@ impl Routes {
             cooldown: Cooldown::default(),
             context_window: None,
             max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
-            capabilities: Capabilities::ALL,
+            capabilities: Capabilities {
+                vision: false,
+                ..Capabilities::ALL
+            },
             detours: Vec::new(),
             fallbacks: Vec::new(),
             context_window_fallbacks: Vec::new(),
