@@ -6,7 +6,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use insula_core::Error;
 use insula_core::idempotency::Repeatable;
-use insula_tenancy::{TenantContext, TenantTx};
+use insula_tenancy::{Actor, TenantContext, TenantTx};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -116,8 +116,12 @@ impl Once {
             return Ok(None);
         };
         let mut digest = Sha256::new();
+        let caller = match cx.actor() {
+            Actor::Key(id) => id.to_string(),
+            Actor::Job(id) => id.to_string(),
+        };
         let bounds = serde_json::to_vec(&cx.narrowing()).map_err(Error::internal)?;
-        add(&mut digest, &[fingerprint.as_slice(), &bounds]);
+        add(&mut digest, &[fingerprint.as_slice(), caller.as_bytes(), &bounds]);
         Ok(Some(Repeatable {
             key,
             fingerprint: digest.finalize().into(),

@@ -73,11 +73,7 @@ pub(crate) async fn run(binary: &Path, runtime: &Path, only: Option<&str>) -> Re
     if wanted("start") {
         rest::start(binary, runtime, &database_url).await?;
     }
-    server.stop().await?;
-    if let Some(nginx) = nginx {
-        nginx.stop().await?;
-    }
-    Ok(())
+    server.stop().await
 }
 
 /// The three ways to the upstream.

@@ -44,7 +44,7 @@ impl Nginx {
             .arg(&file)
             .arg("-e")
             .arg(folder.join("error.log"));
-        let child = match command.kill_on_drop(true).spawn() {
+        let child = match command.spawn() {
             Ok(child) => child,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).context("nginx"),
@@ -57,13 +57,16 @@ impl Nginx {
         }
         anyhow::bail!("nginx does not listen")
     }
+}
 
-    pub(super) async fn stop(mut self) -> Result<()> {
-        // Its workers end with it when it is asked, not when it is killed.
+impl Drop for Nginx {
+    /// Its workers end with it when it is asked, not when it is killed.
+    fn drop(&mut self) {
         if let Some(pid) = self.child.id() {
-            Command::new("kill").arg(pid.to_string()).status().await?;
+            std::process::Command::new("kill")
+                .arg(pid.to_string())
+                .status()
+                .ok();
         }
-        self.child.wait().await?;
-        Ok(())
     }
 }
