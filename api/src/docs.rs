@@ -28,6 +28,8 @@ use crate::http::{ApiError, ErrorBody};
     security(("api_key" = [])),
     tags(
         (name = "chat", description = "Answers, grounded in documents where stores are named"),
+        (name = "responses", description = "Answers that can search, be kept, and be gone on from"),
+        (name = "conversations", description = "Items that responses go on from and are added to"),
         (name = "embeddings", description = "Texts to vectors"),
         (name = "models", description = "Names that can be sent as `model`"),
         (name = "files", description = "Uploaded documents"),

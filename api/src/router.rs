@@ -14,10 +14,10 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, budgets, chat, chunks, completions, embeddings, file_batches, files, guardrails, health,
-    jobs, migrations, model_routes, models, operator, operator::tenants, provider_keys, request_logs,
-    scoped_tokens, search, sources, storage_usage, uploads, usage, vector_store_files, vector_stores,
-    webhooks,
+    assistants, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
+    guardrails, health, jobs, migrations, model_routes, models, operator, operator::tenants, provider_keys,
+    request_logs, responses, scoped_tokens, search, sources, storage_usage, uploads, usage,
+    vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -76,6 +76,30 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             vector_stores::get_vector_store,
             vector_stores::update_vector_store,
             vector_stores::delete_vector_store
+        ))
+        .routes(routes!(responses::get_response, responses::delete_response))
+        .routes(routes!(responses::cancel_response))
+        .routes(routes!(responses::list_response_input_items))
+        .routes(routes!(
+            conversations::create_conversation,
+            conversations::list_conversations
+        ))
+        .routes(routes!(
+            conversations::get_conversation,
+            conversations::update_conversation,
+            conversations::delete_conversation
+        ))
+        .routes(routes!(
+            conversations::create_conversation_items,
+            conversations::list_conversation_items
+        ))
+        .routes(routes!(
+            conversations::get_conversation_item,
+            conversations::delete_conversation_item
+        ))
+        .routes(routes!(
+            conversations::get_conversation_retention,
+            conversations::put_conversation_retention
         ))
         .routes(routes!(search::search_vector_store))
         .routes(routes!(
@@ -167,6 +191,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
     let inference = OpenApiRouter::new()
         .routes(routes!(chat::create_chat_completion))
         .routes(routes!(completions::create_completion))
+        .routes(routes!(responses::create_response))
         .routes(routes!(embeddings::create_embedding))
         .routes(routes!(file_batches::create_vector_store_file_batch))
         .routes(routes!(chunks::create_vector_store_chunks))

@@ -125,6 +125,23 @@ pub async fn record_reading(
     Ok(())
 }
 
+/// Writes down a search for a response: every one counts, whatever it costs.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn record_file_search(
+    services: &Services,
+    cx: &TenantContext,
+    model: &str,
+    reading: &Reading,
+) -> Result<()> {
+    let mut entered = work(services, cx, Endpoint::FileSearch, model).await?;
+    // It has happened: a budget that has no room for it is not asked.
+    let metered = entered.begin(Amounts::default()).await?;
+    settle_reading(metered, reading);
+    Ok(())
+}
+
 async fn work(services: &Services, cx: &TenantContext, endpoint: Endpoint, model: &str) -> Result<Entered> {
     let call = Call {
         id: new_uuid(),

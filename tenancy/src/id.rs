@@ -106,6 +106,10 @@ ids! {
     BatchId = "vsfb_",
     /// A tenant's preset that appears as a model.
     AssistantId = "asst_",
+    /// An answer that can be continued.
+    ResponseId = "resp_",
+    /// Items that responses add to.
+    ConversationId = "conv_",
     /// A piece of background work.
     JobId = "job_",
     /// A file that arrives in parts.

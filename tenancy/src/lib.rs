@@ -30,9 +30,9 @@ pub use context::{Actor, TenantContext};
 pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
-    AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, IdParseError, JobId, KeyId, MigrationId,
-    OperatorKeyId, PartId, ProviderKeyId, RequestLogId, SourceId, TenantId, UploadId, VectorStoreId,
-    WebhookId, new_uuid,
+    AssistantId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, IdParseError, JobId, KeyId,
+    MigrationId, OperatorKeyId, PartId, ProviderKeyId, RequestLogId, ResponseId, SourceId, TenantId,
+    UploadId, VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::Money;
 pub use narrowing::Narrowing;

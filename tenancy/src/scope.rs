@@ -56,6 +56,10 @@ scopes! {
     EmbeddingsWrite = "embeddings.write",
     /// Create chat completions.
     ChatWrite = "chat.write",
+    /// Read stored responses and conversations.
+    ResponsesRead = "responses.read",
+    /// Delete stored responses; create, change and delete conversations.
+    ResponsesWrite = "responses.write",
     /// List and read files and their content.
     FilesRead = "files.read",
     /// Upload and delete files.

@@ -41,6 +41,7 @@ mod quotas;
 mod replace;
 mod request_logs;
 mod response_cache;
+mod responses;
 mod reuse;
 mod routes;
 mod routes_reload;

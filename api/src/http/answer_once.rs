@@ -15,6 +15,7 @@ use super::once::{REPLAYED, json_response};
 use super::{ApiError, ApiResult, Once};
 use crate::app::App;
 use crate::routes::chat::sse;
+use crate::routes::responses;
 
 /// Longest answer that is kept, in bytes. A longer one is given, and made again for a repetition.
 const KEPT_BYTES: usize = 4 * 1024 * 1024;
@@ -139,6 +140,20 @@ impl Drop for Claimed {
     }
 }
 
+/// Whether a stream has ended well.
+fn is_whole(text: &[u8]) -> bool {
+    if text.ends_with(DONE) {
+        return true;
+    }
+    let Some(events) = text.strip_suffix(b"\n\n") else {
+        return false;
+    };
+    let gap = events.windows(2).rposition(|pair| pair == b"\n\n");
+    let last = gap.map_or(0, |at| at + 2);
+    let ends = responses::stream::ENDS;
+    ends.iter().any(|end| events[last..].starts_with(end))
+}
+
 /// A stream that is kept when it has ended well.
 struct Following {
     claimed: Claimed,
@@ -152,7 +167,7 @@ impl Following {
         text.extend_from_slice(bytes);
         if text.len() > KEPT_BYTES {
             self.text = None;
-        } else if text.ends_with(DONE) {
+        } else if is_whole(text) {
             let claimed = Claimed(self.claimed.0.take());
             claimed.keep(text, true).await;
         }

@@ -1,9 +1,10 @@
 //! Ids on the wire.
 
 use insula_core::Error;
+use insula_core::response::ItemId;
 use insula_tenancy::{
-    AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId,
-    RequestLogId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
+    AssistantId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, JobId, MigrationId, PartId,
+    ProviderKeyId, RequestLogId, ResponseId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -18,6 +19,18 @@ impl PathId for VectorStoreId {
 
 impl PathId for BatchId {
     const WHAT: &'static str = "file batch in this vector store";
+}
+
+impl PathId for ResponseId {
+    const WHAT: &'static str = "response";
+}
+
+impl PathId for ConversationId {
+    const WHAT: &'static str = "conversation";
+}
+
+impl PathId for ItemId {
+    const WHAT: &'static str = "item in this conversation";
 }
 
 impl PathId for ChunkId {

@@ -58,6 +58,12 @@ pub enum TokenScope {
     /// Create chat completions.
     #[serde(rename = "chat.write")]
     ChatWrite,
+    /// Read the responses and conversations of its end user.
+    #[serde(rename = "responses.read")]
+    ResponsesRead,
+    /// Make, change and delete conversations of its end user; delete responses.
+    #[serde(rename = "responses.write")]
+    ResponsesWrite,
     /// Search vector stores, and answer from them.
     #[serde(rename = "vector_stores.read")]
     VectorStoresRead,
@@ -69,6 +75,8 @@ impl From<TokenScope> for Scope {
             TokenScope::ModelsRead => Self::ModelsRead,
             TokenScope::EmbeddingsWrite => Self::EmbeddingsWrite,
             TokenScope::ChatWrite => Self::ChatWrite,
+            TokenScope::ResponsesRead => Self::ResponsesRead,
+            TokenScope::ResponsesWrite => Self::ResponsesWrite,
             TokenScope::VectorStoresRead => Self::VectorStoresRead,
         }
     }

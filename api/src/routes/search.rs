@@ -47,7 +47,7 @@ pub struct RankingOptions {
 }
 
 /// Names of rankers that clients send.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub enum Ranker {
     /// No ranker of its own.
     #[serde(rename = "none")]

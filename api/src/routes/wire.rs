@@ -1,5 +1,6 @@
 //! Shapes that several resources share.
 
+use std::marker::PhantomData;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
@@ -105,6 +106,44 @@ impl<'de> Deserialize<'de> for OneOrMany {
         }
 
         deserializer.deserialize_any(OneOrManyVisitor)
+    }
+}
+
+/// A text, or a list of something else that can stand for one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextOr<T> {
+    /// A text.
+    Text(String),
+    /// A list.
+    Many(Vec<T>),
+}
+
+// By hand, because an untagged enum loses the path and the reason of what is wrong inside it.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for TextOrVisitor<T> {
+            type Value = TextOr<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or an array of objects")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TextOr<T>, E> {
+                Ok(TextOr::Text(text.to_owned()))
+            }
+
+            fn visit_string<E: serde::de::Error>(self, text: String) -> Result<TextOr<T>, E> {
+                Ok(TextOr::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<TextOr<T>, A::Error> {
+                Deserialize::deserialize(SeqAccessDeserializer::new(items)).map(TextOr::Many)
+            }
+        }
+
+        deserializer.deserialize_any(TextOrVisitor(PhantomData))
     }
 }
 

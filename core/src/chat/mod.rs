@@ -10,7 +10,7 @@ mod asked;
 mod bill;
 mod cite;
 pub mod extractive;
-mod ground;
+pub(crate) mod ground;
 
 use std::time::Duration;
 
@@ -43,6 +43,15 @@ pub struct Grounding {
     pub score_threshold: f64,
 }
 
+/// Passages that somebody else has found for a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The passages, in the order of their numbers.
+    pub passages: Vec<Passage>,
+    /// Whether the answer is to come from them and nothing else.
+    pub sole: bool,
+}
+
 /// A conversation to be answered.
 #[derive(Debug, Clone)]
 pub struct ChatCall {
@@ -54,6 +63,8 @@ pub struct ChatCall {
     pub options: ChatOptions,
     /// Stores that the call itself names.
     pub grounding: Option<Grounding>,
+    /// Passages that were found before the call, in place of any stores.
+    pub found: Option<Found>,
     /// How old an answer may be that was given to the same call before, if the call says so; zero: it must be new.
     pub cache_ttl: Option<Duration>,
 }
@@ -253,26 +264,38 @@ pub async fn prepare(
     call: ChatCall,
     metered_as: metering::Request,
 ) -> Result<PreparedChat> {
+    let entered = metering::enter(services, cx, &metered_as, &call.model).await?;
+    prepare_entered(services, cx, call, metered_as, entered).await
+}
+
+/// The same for a call that limits have let in already.
+pub(crate) async fn prepare_entered(
+    services: &Services,
+    cx: &TenantContext,
+    call: ChatCall,
+    metered_as: metering::Request,
+    mut entered: Entered,
+) -> Result<PreparedChat> {
     let ChatCall {
         model,
         mut messages,
         mut options,
         mut grounding,
+        found,
         cache_ttl,
     } = call;
     if let Some(end_user) = cx.end_user() {
         options.user = Some(end_user.to_owned());
     }
-    let mut entered = metering::enter(services, cx, &metered_as, &model).await?;
     let mut around = Around::of(services, cx).await?;
     let mut instructions = None;
     let chat = |choice: &Choice| choice.route.is_chat();
     let mut choice = tenant::find(services, cx, &model).await?.filter(chat);
     if choice.is_none() {
         let mut tx = services.db.tenant(cx).await?;
-        let found = assistant::find_by_name(&mut tx, &model).await?;
+        let preset = assistant::find_by_name(&mut tx, &model).await?;
         tx.commit().await?;
-        let Some(assistant) = found.and_then(|found| assistant::within(cx, found)) else {
+        let Some(assistant) = preset.and_then(|preset| assistant::within(cx, preset)) else {
             return Err(if services.models.find_embedder(&model).is_some() {
                 Error::invalid(
                     "model",
@@ -285,7 +308,7 @@ pub async fn prepare(
         let settings = assistant.settings;
         choice = tenant::find(services, cx, &settings.model).await?.filter(chat);
         instructions = Some(settings.instructions).filter(|text| !text.trim().is_empty());
-        if grounding.is_none() && !settings.vector_store_ids.is_empty() {
+        if grounding.is_none() && found.is_none() && !settings.vector_store_ids.is_empty() {
             grounding = Some(Grounding {
                 vector_store_ids: settings.vector_store_ids,
                 max_num_results: i64::from(settings.max_num_results),
@@ -305,10 +328,12 @@ pub async fn prepare(
     if let Some(instructions) = instructions {
         messages.insert(0, ChatMessage::text(Role::System, instructions));
     }
-    let grounded = grounding.is_some();
-    let mut passages = match grounding {
-        Some(grounding) => ground::retrieve(services, cx, &messages, grounding).await?,
-        None => Vec::new(),
+    let grounded = grounding.is_some() || found.is_some();
+    let sole = found.as_ref().is_none_or(|found| found.sole);
+    let mut passages = match (found, grounding) {
+        (Some(found), _) => found.passages,
+        (None, Some(grounding)) => ground::retrieve(services, cx, &messages, grounding).await?,
+        (None, None) => Vec::new(),
     };
     match around.passages(&mut passages) {
         Ok(too) => stays_here |= too,
@@ -316,7 +341,7 @@ pub async fn prepare(
     }
     choice.facts.personal_data |= stays_here;
     if grounded {
-        ground::instruct(&mut messages, &passages);
+        ground::instruct(&mut messages, &passages, sole);
     }
     let request = ChatRequest {
         model: String::new(),
@@ -335,4 +360,21 @@ pub async fn prepare(
         own_keys,
         around,
     })
+}
+
+/// Whether whoever answers to the model's name for this tenant, itself or behind an assistant, can call functions.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn calls_functions(services: &Services, cx: &TenantContext, model: &str) -> Result<bool> {
+    let mut choice = tenant::find(services, cx, model).await?;
+    if choice.is_none() {
+        let mut tx = services.db.tenant(cx).await?;
+        let assistant = assistant::find_by_name(&mut tx, model).await?;
+        tx.commit().await?;
+        if let Some(assistant) = assistant {
+            choice = tenant::find(services, cx, &assistant.settings.model).await?;
+        }
+    }
+    Ok(choice.is_some_and(|choice| choice.route.capabilities.tools))
 }

@@ -12,7 +12,9 @@ use insula_tenancy::job::Lease;
 use serde::{Deserialize, Serialize};
 
 use crate::blob::ABANDONED_AFTER;
+use crate::conversation::OLD_CONVERSATIONS;
 use crate::request_log::OLD_REQUEST_LOGS;
+use crate::response::OLD_RESPONSES;
 use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services, job};
 
@@ -52,6 +54,8 @@ impl Job for Housekeeping {
             store::ENDED_UPLOADS,
             store::STAGED_EMBEDDINGS,
             OLD_REQUEST_LOGS,
+            OLD_RESPONSES,
+            OLD_CONVERSATIONS,
         ] {
             in_batches(services, lease, delete).await?;
         }

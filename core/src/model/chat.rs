@@ -126,6 +126,15 @@ pub struct Passage {
     pub score: f64,
 }
 
+impl Passage {
+    /// The characters between two positions of its document.
+    pub fn quote(&self, start: i64, end: i64) -> String {
+        let from = usize::try_from(start - self.start).unwrap_or(0);
+        let len = usize::try_from(end - start).unwrap_or(0);
+        self.text.chars().skip(from).take(len).collect()
+    }
+}
+
 /// What a chat model is asked.
 #[derive(Debug, Clone)]
 pub struct ChatRequest {

@@ -16,12 +16,18 @@ pub enum Endpoint {
     /// A text to go on from.
     #[serde(rename = "completions")]
     Completions,
+    /// Input items to output items.
+    #[serde(rename = "responses")]
+    Responses,
     /// Texts to vectors.
     #[serde(rename = "embeddings")]
     Embeddings,
     /// A search.
     #[serde(rename = "vector_stores.search")]
     Search,
+    /// A search for a response, which its model or its caller wanted.
+    #[serde(rename = "responses.file_search")]
+    FileSearch,
     /// Documents made searchable.
     #[serde(rename = "vector_stores.ingestion")]
     Ingestion,
@@ -33,8 +39,10 @@ impl Endpoint {
         match self {
             Self::ChatCompletions => "chat.completions",
             Self::Completions => "completions",
+            Self::Responses => "responses",
             Self::Embeddings => "embeddings",
             Self::Search => "vector_stores.search",
+            Self::FileSearch => "responses.file_search",
             Self::Ingestion => "vector_stores.ingestion",
         }
     }

@@ -6,6 +6,7 @@ mod idempotency;
 mod isolation;
 mod narrowed;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use insula::config::ServeArgs;
@@ -52,14 +53,18 @@ pub(crate) const KINDS: &[&str] = &[
     "batch_id",
     "budget_id",
     "chunk_id",
+    "conversation_id",
     "event_id",
     "file_id",
+    "item_id",
     "job_id",
     "migration_id",
     "model",
     "part_id",
+    "previous_response_id",
     "provider_key_id",
     "request_log_id",
+    "response_id",
     "source_id",
     "spare_upload_id",
     "upload_id",
@@ -134,11 +139,11 @@ impl Document {
             }
         }
         assert!(operations.len() >= 20, "the document was not read");
-        // What ends an object comes after what needs it unfinished.
+        // What ends an object comes after what needs it unfinished, and parts go before the whole.
         operations.sort_by_key(|operation| {
-            ["cancel_", "complete_"]
-                .iter()
-                .any(|verb| operation.id.starts_with(verb))
+            let is = |verb: &str| operation.id.starts_with(verb);
+            let depth = if is("delete_") { operation.path.len() } else { 0 };
+            (is("cancel_") || is("complete_") || is("delete_"), Reverse(depth))
         });
         Self {
             json,
@@ -241,8 +246,9 @@ impl Document {
             .collect();
         let mut object = Map::new();
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-            let wanted =
-                required.contains(&name.as_str()) || name == "content" || self.names_ids(name, property, 0);
+            let wanted = required.contains(&name.as_str())
+                || ["content", "role"].contains(&name.as_str())
+                || self.names_ids(name, property, 0);
             if wanted && let Some(value) = self.sample(property, name, ids) {
                 object.insert(name.clone(), value);
             }
@@ -388,7 +394,29 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .post(&format!("/v1/insula/webhooks/{webhook}/test"), json!({}))
         .await
         .ok();
+    let conversation = json!({"user": canary, "items": [{"role": "user", "content": canary}]});
+    let conversation = client.post("/v1/conversations", conversation).await.ok();
+    let conversation = conversation["id"].as_str().unwrap().to_owned();
+    let items = client
+        .get(&format!("/v1/conversations/{conversation}/items"))
+        .await
+        .ok();
+    let response = json!({"model": "insula/extractive", "input": canary, "user": canary});
+    let response = client.post("/v1/responses", response).await.ok();
+    let response = response["id"].as_str().unwrap().to_owned();
+    let input_items = client
+        .get(&format!("/v1/responses/{response}/input_items"))
+        .await
+        .ok();
     Ids::from([
+        ("conversation_id", conversation),
+        ("item_id", items["data"][0]["id"].as_str().unwrap().to_owned()),
+        (
+            "input_item_id",
+            input_items["data"][0]["id"].as_str().unwrap().to_owned(),
+        ),
+        ("previous_response_id", response.clone()),
+        ("response_id", response),
         ("event_id", event["id"].as_str().unwrap().to_owned()),
         ("source_id", source["id"].as_str().unwrap().to_owned()),
         ("webhook_id", webhook.to_owned()),
@@ -461,6 +489,20 @@ pub(crate) fn nobodys() -> Ids {
         ),
         ("batch_id", insula_tenancy::BatchId::generate().to_string()),
         ("budget_id", insula_tenancy::BudgetId::generate().to_string()),
+        (
+            "conversation_id",
+            insula_tenancy::ConversationId::generate().to_string(),
+        ),
+        (
+            "input_item_id",
+            format!("msg_{}", insula_tenancy::new_uuid().simple()),
+        ),
+        ("item_id", format!("msg_{}", insula_tenancy::new_uuid().simple())),
+        (
+            "previous_response_id",
+            insula_tenancy::ResponseId::generate().to_string(),
+        ),
+        ("response_id", insula_tenancy::ResponseId::generate().to_string()),
         ("plan_name", "nobodys-plan".to_owned()),
         ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
         ("event_id", insula_tenancy::EventId::generate().to_string()),

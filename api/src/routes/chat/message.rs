@@ -265,7 +265,7 @@ fn join(at: &str, content: Content, role: RoleParam, images: &mut Vec<Image>) ->
             }
             (Some("image_url"), RoleParam::User) => {
                 let at = format!("{at}.image_url");
-                images.push(image(&at, required(&at, part.image_url)?)?);
+                images.push(image(&at, &format!("{at}.url"), required(&at, part.image_url)?)?);
             }
             (Some("image_url" | "input_audio" | "file"), _) => {
                 return Err(unsupported(
@@ -283,10 +283,9 @@ fn join(at: &str, content: Content, role: RoleParam, images: &mut Vec<Image>) ->
     Ok(texts.join("\n"))
 }
 
-/// Nobody fetches an image here, but what is no address of one is told at once.
-fn image(at: &str, param: ImageParam) -> Result<Image, Error> {
-    let url_at = format!("{at}.url");
-    let url = required(&url_at, param.url)?;
+/// Nobody fetches an image here, but what is no address of one is told at once. `at` is where its detail is.
+pub(in crate::routes) fn image(at: &str, url_at: &str, param: ImageParam) -> Result<Image, Error> {
+    let url = required(url_at, param.url)?;
     let inline = url
         .strip_prefix("data:image/")
         .and_then(|data| data.split_once(";base64,"))

@@ -5,7 +5,7 @@ mod request;
 mod response;
 pub(crate) mod sse;
 mod stream;
-mod tools;
+pub(in crate::routes) mod tools;
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use insula_tenancy::scope_types::ChatWrite;
 use insula_tenancy::usage::Endpoint;
 use insula_tenancy::{Scope, TenantContext, new_uuid};
 
+pub(super) use self::message::{ImageParam, image};
 pub use self::request::{CreateChatCompletion, StreamOptions};
 pub(super) use self::request::{check_stop, end_user};
 pub use self::response::{ChatCompletion, ChatCompletionChunk, Usage};

@@ -153,6 +153,7 @@ impl CreateChatCompletion {
                 messages,
                 options,
                 grounding,
+                found: None,
                 cache_ttl: None,
             },
             stream: self.stream.unwrap_or(false),

@@ -324,18 +324,11 @@ pub(super) fn annotations(citations: Vec<Citation>, passages: &[Passage]) -> Vec
                 start: citation.start,
                 end: citation.end,
                 page: passage.page,
-                quote: quote(passage, citation.start, citation.end),
+                quote: passage.quote(citation.start, citation.end),
             },
         })
     };
     citations.into_iter().filter_map(annotation).collect()
-}
-
-/// The characters of the passage between two positions of its document.
-fn quote(passage: &Passage, start: i64, end: i64) -> String {
-    let from = usize::try_from(start - passage.start).unwrap_or(0);
-    let len = usize::try_from(end - start).unwrap_or(0);
-    passage.text.chars().skip(from).take(len).collect()
 }
 
 impl ChatCompletion {

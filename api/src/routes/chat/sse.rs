@@ -46,8 +46,17 @@ fn unbuffered(mut response: Response) -> Response {
 
 /// A chunk.
 pub(in crate::routes) fn event(value: &impl Serialize) -> Event {
+    with_data(Event::default(), value)
+}
+
+/// An event with a name.
+pub(in crate::routes) fn named(name: &str, value: &impl Serialize) -> Event {
+    with_data(Event::default().event(name), value)
+}
+
+fn with_data(event: Event, value: &impl Serialize) -> Event {
     match serde_json::to_string(value) {
-        Ok(json) => Event::default().data(json),
+        Ok(json) => event.data(json),
         Err(error) => {
             tracing::error!(%error, "a chunk could not be written");
             Event::default().comment("unwritable chunk")

@@ -125,13 +125,19 @@ fn object<'a>(value: &'a Value, key: &str, at: &str) -> Result<&'a Value, Error>
 /// The `name` of the object at `at`, as providers accept names.
 fn identifier<'a>(value: &'a Value, at: &str) -> Result<&'a str, Error> {
     let name = string(value, "name", at)?;
+    check_identifier(&format!("{at}.name"), name)?;
+    Ok(name)
+}
+
+/// Refuses a name that providers would refuse; `at` is its own path.
+pub(in crate::routes) fn check_identifier(at: &str, name: &str) -> Result<(), Error> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if (1..=64).contains(&name.len()) && name.bytes().all(plain) {
-        return Ok(name);
+        return Ok(());
     }
     let message =
-        format!("Invalid value for '{at}.name': expected 1 to 64 letters, digits, underscores and dashes.");
-    Err(Error::invalid(format!("{at}.name"), message))
+        format!("Invalid value for '{at}': expected 1 to 64 letters, digits, underscores and dashes.");
+    Err(Error::invalid(at, message))
 }
 
 fn wrong_type(param: &str, expected: &str) -> Error {

@@ -81,6 +81,7 @@ async fn answer(
             messages: vec![ChatMessage::text(Role::User, prompt)],
             options: checked.options.clone(),
             grounding: None,
+            found: None,
             cache_ttl: cache,
         };
         let prepared = prepare(&app, &caller, call, metered_as).await;

@@ -187,10 +187,7 @@ impl Routes {
             cooldown: Cooldown::default(),
             context_window: None,
             max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
-            capabilities: Capabilities {
-                vision: false,
-                ..Capabilities::ALL
-            },
+            capabilities: Capabilities::NONE,
             detours: Vec::new(),
             fallbacks: Vec::new(),
             context_window_fallbacks: Vec::new(),

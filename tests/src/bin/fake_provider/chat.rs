@@ -54,6 +54,7 @@ pub(crate) async fn complete_deployment(
 async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, body: Value) -> Response {
     let streamed = body["stream"] == true;
     let with_usage = body["stream_options"]["include_usage"] == true;
+    let searches = search(model, &body);
     let mut caller = counts.arrived(model, uri, headers, body);
     let mut name = model.split('-');
     match (name.next(), name.next().and_then(|ms| ms.parse().ok())) {
@@ -66,11 +67,18 @@ async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, bo
         return failure;
     }
     if streamed {
-        return stream(model, with_usage, caller);
+        return match searches {
+            Some(call) => stream_call(call, with_usage, caller),
+            None => stream(model, with_usage, caller),
+        };
     }
     caller.finish();
     for _ in WORDS {
         caller.produced();
+    }
+    if let Some(call) = searches {
+        let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
+        return reply(StatusCode::OK, &whole(model, message, "tool_calls"));
     }
     if model == "tools" {
         let call = json!({"id": "call_1", "type": "function",
@@ -80,6 +88,47 @@ async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, bo
     }
     let message = json!({"role": "assistant", "content": WORDS.concat()});
     reply(StatusCode::OK, &whole(model, message, "stop"))
+}
+
+/// The search that a model makes if it is offered one: `agent` once, `agent-again` as long as it is offered. It looks for what
+/// the user said last.
+fn search(model: &str, body: &Value) -> Option<Value> {
+    let messages = body["messages"].as_array()?;
+    let again = match model {
+        "agent" => false,
+        "agent-again" => true,
+        _ => return None,
+    };
+    let has_searched = messages.iter().any(|message| message["role"] == "tool");
+    let mut tools = body["tools"].as_array()?.iter();
+    let tool = tools.find(|tool| {
+        tool["function"]["parameters"]["properties"]
+            .get("queries")
+            .is_some()
+    })?;
+    if has_searched && !again {
+        return None;
+    }
+    let said = messages.iter().rev().find(|message| message["role"] == "user")?;
+    let arguments = json!({"queries": [said["content"]]}).to_string();
+    let id = format!("call_{}", messages.len());
+    let function = json!({"name": tool["function"]["name"], "arguments": arguments});
+    Some(json!({"id": id, "type": "function", "function": function}))
+}
+
+/// A call of a function, in two pieces.
+fn stream_call(call: Value, with_usage: bool, caller: Caller) -> Response {
+    let role = data(&chunk(json!({"role": "assistant", "content": ""}), Value::Null));
+    let arguments = call["function"]["arguments"].clone();
+    let begun = json!({"index": 0, "id": call["id"], "type": "function",
+                       "function": {"name": call["function"]["name"], "arguments": ""}});
+    let mut pieces = vec![role, tool_call(begun)];
+    pieces.push(tool_call(
+        json!({"index": 0, "function": {"arguments": arguments}}),
+    ));
+    pieces.push(data(&chunk(json!({}), json!("tool_calls"))));
+    pieces.extend(ending(3, with_usage).into_iter().skip(1));
+    events(pieces.into_iter(), Duration::from_millis(1), caller)
 }
 
 fn usage(tokens: usize) -> Value {
