@@ -15,8 +15,8 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
-    guardrails, health, jobs, migrations, model_routes, models, operator, operator::tenants, provider_keys,
-    request_logs, responses, scoped_tokens, search, sources, storage_usage, uploads, usage,
+    guardrails, health, jobs, mcp, migrations, model_routes, models, operator, operator::tenants,
+    provider_keys, request_logs, responses, scoped_tokens, search, sources, storage_usage, uploads, usage,
     vector_store_files, vector_stores, webhooks,
 };
 
@@ -32,7 +32,8 @@ fn all(args: &ServeArgs) -> Router<App> {
     let (router, document) = documented(args).split_for_parts();
     let router = router
         .merge(docs::router(docs::finish(document)))
-        .route("/", get(|| async { Redirect::temporary("/docs/") }));
+        .route("/", get(|| async { Redirect::temporary("/docs/") }))
+        .merge(mcp::router(args));
     layers::wrap(router, args)
 }
 

@@ -28,6 +28,7 @@ mod ledger_crash;
 mod ledger_faults;
 mod library;
 mod limits;
+mod mcp;
 mod migrations;
 mod models;
 mod openapi;

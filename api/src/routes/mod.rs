@@ -17,6 +17,7 @@ pub mod guardrails;
 pub mod health;
 mod ids;
 pub mod jobs;
+pub mod mcp;
 pub mod migrations;
 pub mod model_routes;
 pub mod models;

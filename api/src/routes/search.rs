@@ -2,14 +2,16 @@
 
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse};
-use insula_core::metering;
 use insula_core::search::{self, Hit, RecallMode, SearchRequest, SearchResponse, Timings};
 use insula_core::vector_store::Attributes;
-use insula_tenancy::VectorStoreId;
+use insula_core::{Error, Services, metering};
+use insula_tenancy::meter::Standings;
 use insula_tenancy::scope_types::VectorStoresRead;
 use insula_tenancy::usage::Endpoint;
+use insula_tenancy::{TenantContext, VectorStoreId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::filter::FilterParam;
 use super::vector_store_files::TextContent;
@@ -206,35 +208,47 @@ pub async fn search_vector_store(
             .and_then(|options| options.score_threshold)
             .unwrap_or(0.0),
     };
-    let call = metering::Request {
-        id: request_id.uuid(),
-        end_user: None,
-        endpoint: Endpoint::Search,
-        streamed: false,
-    };
-    let mut entered = metering::enter(&app.services, &caller, &call, METERED_AS).await?;
-    let bytes = queries.iter().map(String::len).sum();
-    // Which model embeds is the store's affair, and not worth a look where all are free.
-    let model = match app.services.routes.table().sells_embeddings() {
-        true => search::embedding_model(&app.services, &caller, vector_store_id).await?,
-        false => None,
-    };
-    let model = model.as_deref().unwrap_or(METERED_AS);
-    let metered = metering::begin_reading(&app.services, &mut entered, model, bytes).await?;
-    let standings = metered.standings();
-    let response = match search::search(&app.services, &caller, search).await {
-        Ok(response) => response,
-        Err(error) => {
-            metering::fail(metered, &error, 0);
-            return Err(error.into());
-        }
-    };
-    metering::settle_reading(metered, &response.reading);
+    let (response, standings) = metered(&app.services, &caller, request_id.uuid(), search).await?;
     let timing = AppendHeaders([("server-timing", server_timing(response.timings))]);
     Ok(Limited(
         standings,
         (timing, Json(SearchPage::new(queries, response))),
     ))
+}
+
+/// Searches, under the caller's limits and on its ledger: `id` is the event's.
+pub(super) async fn metered(
+    services: &Services,
+    caller: &TenantContext,
+    id: Uuid,
+    search: SearchRequest,
+) -> Result<(SearchResponse, Standings), Error> {
+    let call = metering::Request {
+        id,
+        end_user: None,
+        endpoint: Endpoint::Search,
+        streamed: false,
+    };
+    let mut entered = metering::enter(services, caller, &call, METERED_AS).await?;
+    let bytes = search.queries.iter().map(String::len).sum();
+    // Which model embeds is the store's affair, and not worth a look where all are free.
+    let model = match services.routes.table().sells_embeddings() {
+        true => search::embedding_model(services, caller, search.vector_store_id).await?,
+        false => None,
+    };
+    let model = model.as_deref().unwrap_or(METERED_AS);
+    let metered = metering::begin_reading(services, &mut entered, model, bytes).await?;
+    let standings = metered.standings();
+    match search::search(services, caller, search).await {
+        Ok(response) => {
+            metering::settle_reading(metered, &response.reading);
+            Ok((response, standings))
+        }
+        Err(error) => {
+            metering::fail(metered, &error, 0);
+            Err(error)
+        }
+    }
 }
 
 /// `Server-Timing`, in milliseconds per stage.

@@ -144,6 +144,27 @@ pub(super) async fn rank(
     Ok(query.fetch_all(&mut **tx).await?)
 }
 
+/// A file of a store that passes the filter, with its name and attributes.
+pub(super) async fn find_file(
+    tx: &mut TenantTx,
+    store_id: VectorStoreId,
+    file_id: FileId,
+    filter: Option<&CompiledFilter>,
+) -> Result<Option<(String, Attributes)>> {
+    let row: Option<(String, Json<Attributes>)> = sqlx::query_as(
+        "select f.filename, s.attributes from vector_store_files s join files f on f.id = s.file_id
+         where s.vector_store_id = $1 and s.file_id = $2
+           and ($3::text is null or coalesce(jsonb_path_match(s.attributes, $3::text::jsonpath, $4, true), false))",
+    )
+    .bind(store_id)
+    .bind(file_id)
+    .bind(filter.map(|filter| &filter.path))
+    .bind(filter.map(|filter| Json(&filter.values)))
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|(filename, Json(attributes))| (filename, attributes)))
+}
+
 mod statements {
     use std::sync::LazyLock;
 

@@ -402,6 +402,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .await
         .ok();
     let response = json!({"model": "insula/extractive", "input": canary, "user": canary});
+    let previous = client.post("/v1/responses", response.clone()).await.ok();
     let response = client.post("/v1/responses", response).await.ok();
     let response = response["id"].as_str().unwrap().to_owned();
     let input_items = client
@@ -415,7 +416,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
             "input_item_id",
             input_items["data"][0]["id"].as_str().unwrap().to_owned(),
         ),
-        ("previous_response_id", response.clone()),
+        (
+            "previous_response_id",
+            previous["id"].as_str().unwrap().to_owned(),
+        ),
         ("response_id", response),
         ("event_id", event["id"].as_str().unwrap().to_owned()),
         ("source_id", source["id"].as_str().unwrap().to_owned()),
