@@ -184,7 +184,7 @@ async fn a_token_reads_within_its_bounds() {
         json!({"query": "x", "vector_store_ids": [closed]}),
     )
     .await;
-    let some_files = mint(json!({"filter": {"type": "eq", "key": "public", "value": true}})).await;
+    let some_files = mint(json!({"filters": {"type": "eq", "key": "public", "value": true}})).await;
     call(&some_files, "fetch", json!({"id": format!("{open}/{}", ids[0])})).await;
     refused(&some_files, "fetch", json!({"id": format!("{open}/{}", ids[1])})).await;
     // Answers cost: a token that may only read gets none.
