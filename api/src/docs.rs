@@ -29,6 +29,7 @@ use crate::http::{ApiError, ErrorBody};
     tags(
         (name = "chat", description = "Answers, grounded in documents where stores are named"),
         (name = "embeddings", description = "Texts to vectors"),
+        (name = "batches", description = "Calls that are made in the background, within a day"),
         (name = "models", description = "Names that can be sent as `model`"),
         (name = "files", description = "Uploaded documents"),
         (name = "vector stores", description = "Searchable sets of files"),

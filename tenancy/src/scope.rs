@@ -56,6 +56,10 @@ scopes! {
     EmbeddingsWrite = "embeddings.write",
     /// Create chat completions.
     ChatWrite = "chat.write",
+    /// List and read batches.
+    BatchesRead = "batches.read",
+    /// Create and cancel batches. What their lines call takes its own scope besides.
+    BatchesWrite = "batches.write",
     /// List and read files and their content.
     FilesRead = "files.read",
     /// Upload and delete files.

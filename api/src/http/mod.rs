@@ -24,7 +24,6 @@ pub use answer_once::answer_once;
 pub use caller::{AnyCaller, Caller, Operator, PresentedKey};
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
 pub use json::Json;
-#[cfg(test)]
 pub(crate) use json::parse as parse_json;
 pub use multipart::Multipart;
 pub use once::{IdempotencyHeader, Once, OnceJson, OnceKey};

@@ -3,7 +3,7 @@
 use insula_core::Error;
 use insula_tenancy::{
     AssistantId, BatchId, BudgetId, ChunkId, EventId, FileId, JobId, MigrationId, PartId, ProviderKeyId,
-    RequestLogId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
+    RequestBatchId, RequestLogId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
 };
 
 use crate::http::PathId;
@@ -66,6 +66,10 @@ impl PathId for TenantId {
 
 impl PathId for ProviderKeyId {
     const WHAT: &'static str = "provider key";
+}
+
+impl PathId for RequestBatchId {
+    const WHAT: &'static str = "batch";
 }
 
 impl PathId for RequestLogId {

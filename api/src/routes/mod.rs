@@ -2,12 +2,14 @@
 
 pub mod assistants;
 mod attributes;
+pub mod batches;
 pub mod budgets;
 pub mod chat;
 mod chunking;
 pub mod chunks;
 pub mod completions;
 pub mod embeddings;
+pub mod endpoints;
 pub mod file_batches;
 pub mod files;
 mod filter;

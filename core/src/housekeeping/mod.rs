@@ -11,6 +11,7 @@ use insula_tenancy::TenantTx;
 use insula_tenancy::job::Lease;
 use serde::{Deserialize, Serialize};
 
+use crate::batch::ENDED_BATCH_LINES;
 use crate::blob::ABANDONED_AFTER;
 use crate::request_log::OLD_REQUEST_LOGS;
 use crate::worker::{Class, Failure, Job, enqueue_after};
@@ -52,6 +53,7 @@ impl Job for Housekeeping {
             store::ENDED_UPLOADS,
             store::STAGED_EMBEDDINGS,
             OLD_REQUEST_LOGS,
+            ENDED_BATCH_LINES,
         ] {
             in_batches(services, lease, delete).await?;
         }

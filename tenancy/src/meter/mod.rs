@@ -7,6 +7,7 @@
 
 mod account;
 mod metered;
+mod tab;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::usage::{Details, Endpoint, Recorder, Tokens, UsageEvent};
 use crate::{Actor, Db, Error, Money, Result, TenantContext, TenantId};
 
 pub use self::metered::Metered;
+pub use self::tab::{Settled, Tab};
 pub use crate::limit::Standing;
 pub use crate::usage::journal::JournalOptions;
 
@@ -35,6 +37,8 @@ const MOST_WAITING: usize = 200_000;
 #[derive(Clone)]
 pub struct Meter {
     inner: Arc<Inner>,
+    /// Where its calls are put instead of on record.
+    tab: Option<Tab>,
 }
 
 struct Inner {
@@ -178,7 +182,7 @@ impl Meter {
             written: AtomicU64::new(0),
         });
         tokio::spawn(upkeep::run(Arc::downgrade(&inner)));
-        Ok(Self { inner })
+        Ok(Self { inner, tab: None })
     }
 
     /// Lets a call in, or says why not: limits of calls, per minute and at once. Asks the database only now and then.
@@ -216,6 +220,7 @@ impl Meter {
             key_id,
             call,
             limited,
+            tab: self.tab.clone(),
             held: Held::default(),
             started: Instant::now(),
         })
@@ -252,6 +257,8 @@ pub struct Entered {
     call: Call,
     /// Whether limits of calls and tokens hold for it.
     limited: bool,
+    /// What it is put on instead of on record.
+    tab: Option<Tab>,
     held: Held,
     started: Instant,
 }
@@ -286,9 +293,11 @@ impl Entered {
             key_id: self.key_id,
             call: self.call.clone(),
             limited: self.limited,
+            tab: self.tab.clone(),
             held: Held::default(),
             started: self.started,
         };
+        let amounts = self.tab.as_ref().map_or(amounts, |tab| tab.price(amounts));
         let tokens = i64::try_from(amounts.tokens.total()).unwrap_or(i64::MAX);
         if more.limited {
             more.take(Metric::Tokens, tokens).await?;
@@ -314,18 +323,24 @@ impl Entered {
                 ..Details::default()
             },
         };
-        let segment = inner
-            .journal
-            .write(&event)
-            .map_err(|error| journal_error(&inner.folder, &error))?;
-        inner.written.fetch_add(1, Ordering::Release);
+        let mut segments = Vec::new();
+        // What is on a tab and never ends has not happened.
+        if self.tab.is_none() {
+            let segment = inner
+                .journal
+                .write(&event)
+                .map_err(|error| journal_error(&inner.folder, &error))?;
+            segments.push(segment);
+            inner.written.fetch_add(1, Ordering::Release);
+        }
         let mut held = std::mem::take(&mut self.held);
         held.append(&mut more.held);
         let standings = self.account.standings();
         Ok(Metered::new(
             Arc::clone(&self.inner),
+            self.tab.clone(),
             event,
-            segment,
+            segments,
             held,
             standings,
             self.started,
