@@ -70,7 +70,12 @@ pub(super) async fn check(
             }
         };
         if !known {
-            let shown: String = asked.model.chars().take(100).collect();
+            let shown: String = asked
+                .model
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(100)
+                .collect();
             errors.push(BatchError {
                 code: "model_not_found".into(),
                 message: format!(

@@ -8,7 +8,7 @@ mod rights;
 mod story;
 mod waits;
 
-use insula_tests::{Client, TestApp, eventually};
+use insula_tests::{Client, PATIENCE, TestApp, eventually};
 use serde_json::{Value, json};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -86,6 +86,7 @@ fn ids(answers: &[Value]) -> Vec<&str> {
 
 /// Every event of a tenant's: the id of its request, and its cost.
 async fn ledger(app: &TestApp, of: &Client) -> Vec<(String, i64)> {
+    assert!(app.services.meter.settled(PATIENCE).await);
     sqlx::query_as(
         "select 'req_' || replace(id::text, '-', ''), cost from usage_events where tenant_id = $1 order by 1",
     )

@@ -26,7 +26,7 @@ async fn lines_go_no_further_than_the_key_of_their_batch() {
     let question = json!([{"role": "user", "content": "When do zebras graze?"}]);
     let grounded = json!({
         "model": "insula/extractive", "messages": question,
-        "data_sources": [{"type": "insula", "parameters": {"vector_store_ids": [store]}}],
+        "data_sources": [{"type": "insula_vector_stores", "parameters": {"vector_store_ids": [store]}}],
     });
     let plain = json!({"model": "insula/extractive", "messages": question});
     let text = [line("grounded", CHAT, &grounded), line("plain", CHAT, &plain)].join("\n");

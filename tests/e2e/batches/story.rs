@@ -18,7 +18,7 @@ async fn conversations_are_answered_as_over_http_and_charged_once() {
     let question = json!([{"role": "user", "content": "When do zebras graze?"}]);
     let grounded = json!({
         "model": "insula/extractive", "messages": question,
-        "data_sources": [{"type": "insula", "parameters": {"vector_store_ids": [store]}}],
+        "data_sources": [{"type": "insula_vector_stores", "parameters": {"vector_store_ids": [store]}}],
     });
     let too_hot = json!({"model": "fake/ok", "messages": question, "temperature": 3});
     let text = [
