@@ -138,12 +138,18 @@ impl ApiError {
     /// Whether the same call may be answered later, for callers that have time.
     pub fn wait(&self) -> Option<Wait> {
         match self {
+            Self::Domain(Error::LimitReached { is_beyond: true, .. }) => None,
+            Self::Domain(Error::LimitReached {
+                kind: LimitKind::Concurrency,
+                ..
+            }) => Some(Wait::Full),
             Self::Domain(Error::LimitReached { retry_after, .. }) => Some(Wait::Limit(*retry_after)),
-            // A budget or a quota that is used up does not come back by waiting; a request that is wrong does not get better.
-            Self::Domain(Error::Upstream { .. } | Error::Overloaded { .. }) | Self::TimedOut => {
+            Self::Domain(Error::Upstream { .. } | Error::Overloaded { .. }) => {
                 Some(Wait::Busy(self.answer().retry_after.unwrap_or_default()))
             }
+            // A budget that is used up does not come back by waiting; what is wrong, or takes too long, does not get better.
             Self::Domain(_)
+            | Self::TimedOut
             | Self::UnknownUrl(..)
             | Self::MethodNotAllowed(..)
             | Self::UnderWay
@@ -231,15 +237,20 @@ fn domain_answer(error: &Error) -> Answer {
             kind,
             message,
             retry_after,
+            is_beyond,
             ..
         } => {
             let what = match kind {
                 LimitKind::Requests | LimitKind::Concurrency => "requests",
                 LimitKind::Tokens => "tokens",
             };
-            Answer::new(StatusCode::TOO_MANY_REQUESTS, what, message)
-                .code("rate_limit_exceeded")
-                .retry_after(*retry_after)
+            let answer =
+                Answer::new(StatusCode::TOO_MANY_REQUESTS, what, message).code("rate_limit_exceeded");
+            if *is_beyond {
+                answer.never_retry()
+            } else {
+                answer.retry_after(*retry_after)
+            }
         }
         Error::BudgetExceeded(message) => {
             Answer::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message)
@@ -381,6 +392,7 @@ mod tests {
     async fn retries_are_asked_for_only_where_they_help() {
         let limit = Error::LimitReached {
             kind: LimitKind::Requests,
+            is_beyond: false,
             standings: Standings::default(),
             message: "slow".into(),
             retry_after: Duration::from_millis(1200),

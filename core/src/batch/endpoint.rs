@@ -81,6 +81,8 @@ pub struct Answered {
 pub enum Wait {
     /// A limit of the tenant's is used up: whoever has a day waits.
     Limit(Duration),
+    /// As many calls as may be are under way.
+    Full,
     /// This server, or a provider, is too busy.
     Busy(Duration),
 }

@@ -69,6 +69,8 @@ impl Ending {
 
 /// Writes the files of a batch and ends it, and with it the job.
 pub(super) async fn finish(run: &Run<'_>, batch: &Batch, ending: Ending) -> Result<(), Failure> {
+    // Their lines are about to go.
+    run.record_what_is_left().await?;
     match write(run, batch, &ending).await {
         // What was answered was paid for. Somebody may make room.
         Err(Error::QuotaExceeded(message)) => {

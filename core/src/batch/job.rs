@@ -166,7 +166,7 @@ impl Run<'_> {
     }
 
     /// Brings calls to the ledger whose lines were written by somebody who did not live to record them.
-    async fn record_what_is_left(&self) -> Result<()> {
+    pub(super) async fn record_what_is_left(&self) -> Result<()> {
         let id = self.job.batch_id.into();
         loop {
             let left = self.write(async |tx| lines::unrecorded(tx, id).await).await?;

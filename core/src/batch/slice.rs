@@ -30,6 +30,8 @@ const BELIEVED: Duration = Duration::from_secs(1);
 const MOST_ATTEMPTS: i32 = 5;
 /// Longest pause, whatever is asked for: limits and providers change their mind.
 const MOST_PAUSE: Duration = Duration::from_secs(60);
+/// Pause while others make as many calls at once as may be made.
+const FULL: Duration = Duration::from_secs(1);
 /// Pause of a batch whose tenant is suspended.
 const SUSPENDED: Duration = Duration::from_secs(60);
 
@@ -72,6 +74,8 @@ pub(super) async fn run(run: &Run<'_>, batch: &Batch) -> Result<Ended> {
             .collect(),
         open: BTreeMap::new(),
         calls: JoinSet::new(),
+        at_once: run.services.batches.lines_at_once,
+        again: Vec::new(),
         recorded: Vec::new(),
         rights: None,
         answered: batch.completed + batch.failed,
@@ -96,6 +100,10 @@ struct Slice<'a> {
     /// Where the lines begin that are read and not done.
     open: BTreeMap<i64, u64>,
     calls: JoinSet<Called>,
+    /// How many calls there may be at once.
+    at_once: usize,
+    /// Lines for which there was no room.
+    again: Vec<Line>,
     /// Lines whose calls are on the ledger, and in their rows still.
     recorded: Vec<i64>,
     /// On whose behalf lines are called, and since when that is believed.
@@ -118,7 +126,7 @@ struct Slice<'a> {
 
 /// A line that was called.
 struct Called {
-    line: i64,
+    line: Line,
     attempts: i32,
     request_id: Uuid,
     custom_id: String,
@@ -129,8 +137,11 @@ struct Called {
 impl Slice<'_> {
     async fn run(mut self) -> Result<Ended> {
         loop {
-            while !self.is_closing && self.calls.len() < self.run.services.batches.lines_at_once {
+            while !self.is_closing && self.calls.len() < self.at_once {
                 self.begin_next().await?;
+                if self.is_through && self.again.is_empty() {
+                    break;
+                }
             }
             let Some(first) = self.calls.join_next().await else {
                 break;
@@ -152,8 +163,14 @@ impl Slice<'_> {
             self.is_closing = true;
             return Ok(());
         }
-        let Some(line) = self.input.next().await.map_err(storage_error)? else {
-            (self.is_closing, self.is_through) = (true, true);
+        let next = match self.again.pop() {
+            Some(line) => Some(line),
+            None => self.input.next().await.map_err(storage_error)?,
+        };
+        let Some(line) = next else {
+            // One that is under way may be turned away and have to be begun again.
+            self.is_through = true;
+            self.is_closing = self.calls.is_empty();
             return Ok(());
         };
         let Place { line: number, offset } = line.at;
@@ -216,7 +233,7 @@ impl Slice<'_> {
                 ),
             };
             Called {
-                line: line.at.line,
+                line,
                 attempts,
                 request_id,
                 custom_id,
@@ -230,9 +247,15 @@ impl Slice<'_> {
     async fn write(&mut self, called: Vec<Called>) -> Result<()> {
         let (mut rows, mut settled) = (Vec::with_capacity(called.len()), Vec::with_capacity(called.len()));
         let (mut good, mut bad) = (0, 0);
+        let is_full = |called: &Called| called.answered.wait == Some(Wait::Full);
+        if called.iter().any(is_full) {
+            let admitted = called.iter().filter(|called| !is_full(called)).count();
+            self.give_room(admitted + self.calls.len());
+        }
         for called in called {
+            let number = called.line.at.line;
             let mut row = Written {
-                line: called.line,
+                line: number,
                 attempts: called.attempts,
                 done: None,
                 events: None,
@@ -240,7 +263,12 @@ impl Slice<'_> {
             if !called.settled.is_empty() {
                 row.events = Some(called.settled.to_json()?);
             }
-            if self.is_to_wait(&mut row, &called.answered) {
+            if is_full(&called) {
+                self.again.push(called.line);
+                if row.events.is_none() {
+                    continue;
+                }
+            } else if self.is_to_wait(&mut row, &called.answered) {
                 if row.attempts == called.attempts && row.events.is_none() {
                     continue;
                 }
@@ -249,11 +277,11 @@ impl Slice<'_> {
                     200 => good += 1,
                     _ => bad += 1,
                 }
-                self.open.remove(&called.line);
+                self.open.remove(&number);
                 row.done = Some((called.answered.status.into(), called.output()?));
             }
             if !called.settled.is_empty() {
-                settled.push((called.line, called.settled));
+                settled.push((number, called.settled));
             }
             rows.push(row);
         }
@@ -280,6 +308,16 @@ impl Slice<'_> {
         Ok(())
     }
 
+    /// Calls no more lines at once than there was room for.
+    fn give_room(&mut self, room: usize) {
+        self.at_once = room.max(1);
+        if room == 0 {
+            // Others have all of it.
+            self.is_closing = true;
+            self.pause = self.pause.max(FULL);
+        }
+    }
+
     /// Whether a line is called again later, and what follows from that.
     fn is_to_wait(&mut self, row: &mut Written, answered: &Answered) -> bool {
         match answered.wait {
@@ -302,7 +340,7 @@ impl Slice<'_> {
                 }
                 true
             }
-            _ => {
+            Some(Wait::Full | Wait::Busy(_)) | None => {
                 self.busy = 0;
                 false
             }

@@ -135,6 +135,8 @@ pub enum Refused {
         limit: i64,
         /// When there is room again.
         retry_after: Duration,
+        /// Whether the call alone is beyond the limit, so that waiting does not help.
+        is_beyond: bool,
         /// For the headers.
         standings: Standings,
     },
@@ -353,11 +355,14 @@ impl Entered {
             kind,
             limit,
             retry_after,
+            is_beyond: need > limit,
             standings: self.account.standings(),
         };
+        // Whoever works behind the scenes leaves half of each limit to those who wait for an answer.
+        let patient = self.tab.is_some();
         if metric == Metric::Requests {
             for permits in &self.account.permits {
-                if let Err(limit) = permits.enter(db, server).await {
+                if let Err(limit) = permits.enter(db, server, patient).await {
                     return Err(refused(LimitKind::Concurrency, limit, Duration::from_secs(1)));
                 }
                 self.held.permits.push(Arc::clone(permits));
@@ -365,7 +370,7 @@ impl Entered {
         }
         let windows = self.account.windows.iter();
         for window in windows.filter(|window| window.metric() == metric) {
-            if let Err(standing) = window.take(db, server, need).await {
+            if let Err(standing) = window.take(db, server, need, patient).await {
                 let kind = match metric {
                     Metric::Requests => LimitKind::Requests,
                     Metric::Tokens => LimitKind::Tokens,

@@ -35,30 +35,73 @@ async fn waits(app: &TestApp) {
 async fn a_limit_of_requests_turns_no_line_away() {
     let (provider, app) = priced(&["ok"]).await;
     let ada = app.tenant("ada").await;
-    limit(
-        &app,
-        &ada,
-        json!([{"subject_kind": "tenant", "requests_per_minute": 5}]),
-    )
-    .await;
-    let id = submit(&ada, CHAT, &lines(8, CHAT, &ask("ok"))).await;
+    let limits = json!([{"subject_kind": "tenant", "requests_per_minute": 10}]);
+    limit(&app, &ada, limits).await;
+    let id = submit(&ada, CHAT, &lines(12, CHAT, &ask("ok"))).await;
     waits(&app).await;
     let batch = get(&ada, &id).await;
     assert_eq!(batch["status"], "in_progress");
-    assert_eq!(
-        batch["request_counts"],
-        json!({"total": 8, "completed": 5, "failed": 0})
-    );
+    let counts = json!({"total": 12, "completed": 5, "failed": 0});
+    assert_eq!(batch["request_counts"], counts, "half of the limit");
+    for _ in 0..5 {
+        // The other half is for whoever waits for an answer.
+        ada.post(CHAT, ask("ok")).await.ok();
+    }
+    ada.post(CHAT, ask("ok")).await.refused(429);
     limit(&app, &ada, json!([])).await;
     app.bring_forward("run_batch").await;
     let batch = ended(&ada, &id).await;
-    assert_eq!(
-        batch["request_counts"],
-        json!({"total": 8, "completed": 8, "failed": 0})
-    );
-    assert_eq!(provider.count("ok").await.requests, 8);
+    let counts = json!({"total": 12, "completed": 12, "failed": 0});
+    assert_eq!(batch["request_counts"], counts);
+    assert_eq!(provider.count("ok").await.requests, 17);
     let good = answers(&ada, &batch, "output_file_id").await;
-    assert_eq!(ledger(&app, &ada).await, charges(&good));
+    let charged = ledger(&app, &ada).await;
+    assert_eq!(charged.len(), 17);
+    for charge in charges(&good) {
+        assert!(charged.contains(&charge), "{charge:?}");
+    }
+    assert_invariants(app.owner()).await;
+}
+
+#[tokio::test]
+async fn a_limit_of_calls_at_once_is_kept_and_shared() {
+    let (provider, app) = priced(&["late-100", "ok"]).await;
+    let ada = app.tenant("ada").await;
+    let limits = json!([{"subject_kind": "tenant", "concurrency": 4}]);
+    limit(&app, &ada, limits).await;
+    let id = submit(&ada, CHAT, &lines(30, CHAT, &ask("late-100"))).await;
+    super::has_done(&ada, &id, 1).await;
+    for _ in 0..10 {
+        ada.post(CHAT, ask("ok")).await.ok();
+    }
+    let batch = ended(&ada, &id).await;
+    let counts = json!({"total": 30, "completed": 30, "failed": 0});
+    assert_eq!(batch["request_counts"], counts);
+    assert_eq!(
+        provider.count("late-100").await.requests,
+        30,
+        "none is called twice"
+    );
+    assert_invariants(app.owner()).await;
+}
+
+#[tokio::test]
+async fn a_line_beyond_a_limit_fails_and_holds_up_nobody() {
+    let (_provider, app) = priced(&["ok"]).await;
+    let ada = app.tenant("ada").await;
+    let limits = json!([{"subject_kind": "tenant", "tokens_per_minute": 1_000}]);
+    limit(&app, &ada, limits).await;
+    let mut huge = ask("ok");
+    huge["max_tokens"] = json!(2_000);
+    let both = super::line("huge", CHAT, &huge) + "\n" + &super::line("small", CHAT, &ask("ok"));
+    let id = submit(&ada, CHAT, &both).await;
+    let batch = ended(&ada, &id).await;
+    let counts = json!({"total": 2, "completed": 1, "failed": 1});
+    assert_eq!(batch["request_counts"], counts);
+    let bad = answers(&ada, &batch, "error_file_id").await;
+    let over_http = ada.post(CHAT, huge).await;
+    assert_eq!(over_http.header("x-should-retry"), Some("false"));
+    assert_eq!(bad[0]["response"]["body"]["error"], over_http.refused(429));
     assert_invariants(app.owner()).await;
 }
 
