@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use insula_core::batch::BatchSettings;
 use insula_core::blob::LocalBlobs;
 use insula_core::cache::{QueryEmbeddings, Responses};
 use insula_core::guard::Policies;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, AppParts, MAX_JOB_STREAMS};
 use crate::route_file::RouteSource;
+use crate::routes::endpoints::LocalEndpoints;
 
 /// What a server or worker is made of.
 #[derive(Debug, Clone)]
@@ -45,6 +47,8 @@ pub struct AssemblyOptions {
     pub parser: PoolOptions,
     /// What is kept in memory of what was computed before.
     pub caches: CacheOptions,
+    /// How batches are worked off.
+    pub batches: BatchSettings,
 }
 
 /// Bounds of the caches, in bytes; 0 keeps nothing.
@@ -121,6 +125,8 @@ pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> 
         responses: Responses::new(options.caches.responses),
         query_embeddings: QueryEmbeddings::new(options.caches.queries),
         request_logs: RequestLogs::start(db.clone()),
+        endpoints: Arc::new(LocalEndpoints),
+        batches: options.batches,
         db,
         meter,
         models,

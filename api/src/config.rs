@@ -10,13 +10,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
+use insula_core::batch::BatchSettings;
 use insula_core::worker::WorkerSettings;
 use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
-use insula_tenancy::DbConfig;
 use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::vault::MasterKeys;
+use insula_tenancy::{DbConfig, PriceFactor};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -214,6 +215,12 @@ pub struct InstallArgs {
     /// Memory for the vectors of queries of late, in bytes; 0 keeps none
     #[arg(long, env = "INSULA_QUERY_CACHE_BYTES", default_value_t = CacheOptions::default().queries)]
     pub query_cache_bytes: u64,
+    /// Lines of one batch that are called at once
+    #[arg(long, env = "INSULA_BATCH_LINES_AT_ONCE", default_value_t = 8, value_parser = at_least_one)]
+    pub batch_lines_at_once: usize,
+    /// What the cost of calls in batches is multiplied by: 0.5 is half the price. The same for all workers
+    #[arg(long, env = "INSULA_BATCH_PRICE_FACTOR", default_value_t = PriceFactor::WHOLE, value_name = "FACTOR")]
+    pub batch_price_factor: PriceFactor,
     #[command(flatten)]
     pub(crate) master_keys: MasterKeyArgs,
     #[command(flatten)]
@@ -245,6 +252,10 @@ impl InstallArgs {
             caches: CacheOptions {
                 responses: self.response_cache_bytes,
                 queries: self.query_cache_bytes,
+            },
+            batches: BatchSettings {
+                lines_at_once: self.batch_lines_at_once,
+                price_factor: self.batch_price_factor,
             },
         })
     }
@@ -335,7 +346,10 @@ pub struct WorkerArgs {
     /// Jobs at once in this process besides those, that mostly wait: deliveries, deletions, sweeps
     #[arg(long, env = "INSULA_WORKER_LIGHT_CONCURRENCY", default_value_t = 8, value_parser = at_least_one)]
     pub worker_light_concurrency: usize,
-    /// Jobs at once of one tenant, over all workers; of each of the two sorts
+    /// Batches of calls at once in this process, besides those
+    #[arg(long, env = "INSULA_WORKER_BATCH_CONCURRENCY", default_value_t = 2, value_parser = at_least_one)]
+    pub worker_batch_concurrency: usize,
+    /// Jobs at once of one tenant, over all workers; of each of the three sorts
     #[arg(long, env = "INSULA_WORKER_TENANT_CAP", default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..))]
     pub worker_tenant_cap: i32,
 }
@@ -346,6 +360,7 @@ impl WorkerArgs {
         WorkerSettings {
             concurrency: self.worker_concurrency,
             light_concurrency: self.worker_light_concurrency,
+            batch_concurrency: self.worker_batch_concurrency,
             tenant_cap: self.worker_tenant_cap,
             ..WorkerSettings::default()
         }

@@ -31,6 +31,7 @@ use crate::http::{ApiError, ErrorBody};
         (name = "responses", description = "Answers that can search, be kept, and be gone on from"),
         (name = "conversations", description = "Items that responses go on from and are added to"),
         (name = "embeddings", description = "Texts to vectors"),
+        (name = "batches", description = "Calls that are made in the background, within a day"),
         (name = "models", description = "Names that can be sent as `model`"),
         (name = "files", description = "Uploaded documents"),
         (name = "vector stores", description = "Searchable sets of files"),

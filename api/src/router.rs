@@ -14,7 +14,7 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
+    assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
     guardrails, health, jobs, mcp, migrations, model_routes, models, operator, operator::tenants,
     provider_keys, request_logs, responses, scoped_tokens, search, sources, storage_usage, uploads, usage,
     vector_store_files, vector_stores, webhooks,
@@ -69,6 +69,9 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(uploads::create_upload))
         .routes(routes!(uploads::cancel_upload))
         .routes(routes!(storage_usage::get_storage_usage))
+        .routes(routes!(batches::create_batch, batches::list_batches))
+        .routes(routes!(batches::get_batch))
+        .routes(routes!(batches::cancel_batch))
         .routes(routes!(
             vector_stores::create_vector_store,
             vector_stores::list_vector_stores

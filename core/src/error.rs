@@ -45,6 +45,8 @@ pub enum Error {
         message: String,
         /// When to come back.
         retry_after: Duration,
+        /// Whether there is no use in that: the request alone is beyond the limit.
+        is_beyond: bool,
         /// How the limits stand.
         standings: Standings,
     },

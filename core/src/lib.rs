@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod assistant;
+pub mod batch;
 pub mod blob;
 mod budget_alert;
 pub mod cache;

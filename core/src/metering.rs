@@ -250,10 +250,16 @@ impl From<Refused> for Error {
                 kind,
                 limit,
                 retry_after,
+                is_beyond,
                 standings,
             } => Self::LimitReached {
                 kind,
+                is_beyond,
                 message: match kind {
+                    LimitKind::Tokens if is_beyond => format!(
+                        "Request too large: it may take more than the {limit} tokens per minute of the rate limit. Send a \
+                         shorter one, or ask for a shorter answer."
+                    ),
                     LimitKind::Requests => format!(
                         "Rate limit reached: {limit} requests per minute. Try again in {}.",
                         seconds(retry_after)

@@ -7,6 +7,7 @@ use insula_tenancy::Db;
 use insula_tenancy::meter::Meter;
 use insula_tenancy::vault::Vault;
 
+use crate::batch::{BatchSettings, Endpoints};
 use crate::blob::BlobStore;
 use crate::cache::{QueryEmbeddings, Responses};
 use crate::guard::Policies;
@@ -48,6 +49,10 @@ pub struct Services {
     pub query_embeddings: QueryEmbeddings,
     /// Takes what tenants want logged of their calls.
     pub request_logs: RequestLogs,
+    /// What the lines of batches call.
+    pub endpoints: Arc<dyn Endpoints>,
+    /// How batches are worked off.
+    pub batches: BatchSettings,
 }
 
 /// An embedder with its row in the database.

@@ -132,6 +132,8 @@ ids! {
     BudgetId = "budget_",
     /// A call that was logged.
     RequestLogId = "rlog_",
+    /// Calls that are made in the background, named line by line in a file.
+    RequestBatchId = "batch_",
 }
 
 #[cfg(test)]

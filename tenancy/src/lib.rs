@@ -31,10 +31,10 @@ pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
     AssistantId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, IdParseError, JobId, KeyId,
-    MigrationId, OperatorKeyId, PartId, ProviderKeyId, RequestLogId, ResponseId, SourceId, TenantId,
-    UploadId, VectorStoreId, WebhookId, new_uuid,
+    MigrationId, OperatorKeyId, PartId, ProviderKeyId, RequestBatchId, RequestLogId, ResponseId, SourceId,
+    TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
-pub use money::Money;
+pub use money::{Money, PriceFactor};
 pub use narrowing::Narrowing;
 pub use notify::{JobWatch, Notifications, QueueWatch};
 pub use operator::OperatorContext;

@@ -48,6 +48,49 @@ impl Money {
     }
 }
 
+/// What a cost is multiplied by, in millionths: `1` is the whole price, `0.5` half of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceFactor(u32);
+
+impl PriceFactor {
+    /// The whole price.
+    pub const WHOLE: Self = Self(1_000_000);
+
+    /// The cost at this factor, rounded up to the nano-dollar.
+    pub fn of(self, cost: Money) -> Money {
+        let millionths = i128::from(cost.0) * i128::from(self.0);
+        let nanos = millionths.div_euclid(1_000_000) + i128::from(millionths.rem_euclid(1_000_000) > 0);
+        i64::try_from(nanos).map_or(Money::MAX, Money)
+    }
+}
+
+impl Default for PriceFactor {
+    fn default() -> Self {
+        Self::WHOLE
+    }
+}
+
+impl fmt::Display for PriceFactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Decimal::new(self.0.into(), 6).normalize().fmt(f)
+    }
+}
+
+/// As in `0.5`: from 0 to 10, with at most six digits after the point.
+impl FromStr for PriceFactor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::Invalid("must be a number from 0 to 10, as in 0.5".into());
+        let factor = Decimal::from_str_exact(text).map_err(|_| wrong())?;
+        let millionths = factor.checked_mul(Decimal::from(1_000_000)).ok_or_else(wrong)?;
+        match millionths.to_u32() {
+            Some(whole) if whole <= 10_000_000 && millionths.fract().is_zero() => Ok(Self(whole)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
 impl Add for Money {
     type Output = Self;
 
@@ -123,6 +166,30 @@ mod tests {
         }
         for bad in ["", "x", "0.0000000001", "1e30", "9223372037"] {
             assert!(bad.parse::<Money>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_factor_is_exact_and_rounds_up() {
+        let factor = |text: &str| text.parse::<PriceFactor>().unwrap();
+        for (text, nanos, expected) in [
+            ("1", 7, 7),
+            ("0.5", 7, 4),
+            ("0.5", 8, 4),
+            ("0", 7, 0),
+            ("0.000001", 1, 1),
+            ("1.25", 100, 125),
+            ("10", i64::MAX, i64::MAX),
+        ] {
+            assert_eq!(
+                factor(text).of(Money::from_nanos(nanos)).nanos(),
+                expected,
+                "{text}"
+            );
+            assert_eq!(factor(text).to_string(), text);
+        }
+        for bad in ["", "x", "-0.5", "10.1", "0.0000001", "1e3"] {
+            assert!(bad.parse::<PriceFactor>().is_err(), "{bad}");
         }
     }
 

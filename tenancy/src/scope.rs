@@ -60,6 +60,10 @@ scopes! {
     ResponsesRead = "responses.read",
     /// Delete stored responses; create, change and delete conversations.
     ResponsesWrite = "responses.write",
+    /// List and read batches.
+    BatchesRead = "batches.read",
+    /// Create and cancel batches. What their lines call takes its own scope besides.
+    BatchesWrite = "batches.write",
     /// List and read files and their content.
     FilesRead = "files.read",
     /// Upload and delete files.

@@ -3,6 +3,7 @@
 mod answers_once;
 mod anthropic;
 mod assistants;
+mod batches;
 mod budgets;
 mod cancellation;
 mod chat;

@@ -97,6 +97,24 @@ async fn the_official_python_sdk_works_through_the_gateway() {
     assert_invariants(app.owner()).await;
 }
 
+#[tokio::test]
+async fn the_official_python_sdk_works_with_batches() {
+    let provider = FakeProvider::start(env!("CARGO_BIN_EXE_fake-provider")).await;
+    let app = TestApp::with(Setup {
+        routes: Some(provider.routes(&["ok"], "")),
+        ..Setup::default()
+    })
+    .await;
+    let ada = app.tenant("ada").await;
+    if let Some(said) = run_script("batches.py", &ada, &[]).await {
+        assert!(
+            said.contains("batches that go wrong: ok"),
+            "it did not run to its end: {said}"
+        );
+    }
+    assert_invariants(app.owner()).await;
+}
+
 /// The block of that language in the page about scoped tokens.
 fn documented(language: &str) -> String {
     let page = std::fs::read_to_string(workspace().join("api/SCOPED_TOKENS.md")).unwrap();

@@ -9,6 +9,7 @@ use insula::app::App;
 use insula::assembly::{AssemblyOptions, CacheOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
+use insula_core::batch::BatchSettings;
 use insula_core::worker::{self, WorkerSettings};
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
@@ -52,6 +53,8 @@ pub struct Setup {
     pub serve: ServeArgs,
     /// Limits of the processes that read documents; their program is the real one.
     pub parser: PoolOptions,
+    /// How batches are worked off.
+    pub batches: BatchSettings,
 }
 
 impl Default for Setup {
@@ -67,6 +70,7 @@ impl Default for Setup {
             vault: true,
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
+            batches: BatchSettings::default(),
         }
     }
 }
@@ -193,6 +197,7 @@ impl TestApp {
                 ..setup.parser
             },
             caches: CacheOptions::default(),
+            batches: setup.batches,
         };
         let stop = CancellationToken::new();
         let parts = options.clone();

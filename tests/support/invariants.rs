@@ -90,6 +90,22 @@ const PROMISES: &[(&str, &str)] = &[
          having p.spent + coalesce(sum(s.amount), 0) > b.amount",
     ),
     (
+        "a batch of calls under way has a job",
+        "select b.id::text from batches b
+         where b.status in ('validating', 'in_progress', 'finalizing', 'cancelling') and not exists (
+           select from jobs j where j.tenant_id = b.tenant_id and j.kind = 'run_batch' and j.state in ('ready', 'running')
+             and j.payload ->> 'batch_id' = b.id::text)",
+    ),
+    (
+        "the lines of a batch of calls are counted, and are in its files when it is over",
+        "select b.id::text from batches b
+         left join batch_lines l on l.tenant_id = b.tenant_id and l.batch_id = b.id
+         group by b.tenant_id, b.id
+         having case when b.status in ('completed', 'expired', 'cancelled') then count(l.line) <> 0
+                else (count(*) filter (where l.status_code = 200), count(*) filter (where l.status_code <> 200))
+                     is distinct from (b.completed::bigint, b.failed::bigint) end",
+    ),
+    (
         "a store's statistics are those of its chunks",
         "select s.id::text from vector_stores s
          left join chunks c on c.tenant_id = s.tenant_id and c.vector_store_id = s.id

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use insula_core::batch::BatchSettings;
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
@@ -105,6 +106,7 @@ async fn serve_until_stopped(
             ..PoolOptions::default()
         },
         caches: CacheOptions::default(),
+        batches: BatchSettings::default(),
     };
     let assembly = assemble(parts, shutdown.clone()).await?;
     let first = first_tenant(&assembly.app.services.db, data).await?;

@@ -52,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 /// [`Error::Invalid`] for a header that says something else.
 pub fn wanted(header: &Asked, body: Option<CacheParam>) -> Result<Option<Duration>, Error> {
     let Some(value) = &header.0 else {
-        return Ok(body.map(|body| Duration::from_secs(body.ttl_seconds.into())));
+        return Ok(from_body(body));
     };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "no-store" {
@@ -68,6 +68,11 @@ pub fn wanted(header: &Asked, body: Option<CacheParam>) -> Result<Option<Duratio
             "Invalid header 'x-insula-cache': expected 'ttl=SECONDS' or 'no-store'.",
         )),
     }
+}
+
+/// How old an answer may be, if the body says so.
+pub fn from_body(body: Option<CacheParam>) -> Option<Duration> {
+    body.map(|body| Duration::from_secs(body.ttl_seconds.into()))
 }
 
 /// An answer that says whether it came from the cache.

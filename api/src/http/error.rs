@@ -1,5 +1,6 @@
 //! From the domain's error to a status, headers and OpenAI's error object. The only place that knows how.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Method, StatusCode};
 use insula_core::Error;
+use insula_core::batch::Wait;
 use insula_tenancy::AccessError;
 use insula_tenancy::meter::{LimitKind, Standings};
 use serde::{Deserialize, Serialize};
@@ -118,11 +120,40 @@ const OUR_FAULT: &str = "The server had an error while processing your request. 
     again, tell the operator of this server the value of the x-request-id header of this answer.";
 
 impl ApiError {
+    /// The error of a handler that panicked.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let what = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Self::Panicked(what.unwrap_or("something that is no text").to_owned())
+    }
+
     /// The object to send inside an already started stream; logs the error like an answer would.
     pub fn into_body(self) -> ErrorBody {
         self.log();
         ErrorBody {
             error: self.answer().body,
+        }
+    }
+
+    /// Whether the same call may be answered later, for callers that have time.
+    pub fn wait(&self) -> Option<Wait> {
+        match self {
+            Self::Domain(Error::LimitReached { is_beyond: true, .. }) => None,
+            Self::Domain(Error::LimitReached {
+                kind: LimitKind::Concurrency,
+                ..
+            }) => Some(Wait::Full),
+            Self::Domain(Error::LimitReached { retry_after, .. }) => Some(Wait::Limit(*retry_after)),
+            Self::Domain(Error::Upstream { .. } | Error::Overloaded { .. }) => {
+                Some(Wait::Busy(self.answer().retry_after.unwrap_or_default()))
+            }
+            // A budget that is used up does not come back by waiting; what is wrong, or takes too long, does not get better.
+            Self::Domain(_)
+            | Self::TimedOut
+            | Self::UnknownUrl(..)
+            | Self::MethodNotAllowed(..)
+            | Self::UnderWay
+            | Self::Panicked(_) => None,
         }
     }
 
@@ -206,15 +237,20 @@ fn domain_answer(error: &Error) -> Answer {
             kind,
             message,
             retry_after,
+            is_beyond,
             ..
         } => {
             let what = match kind {
                 LimitKind::Requests | LimitKind::Concurrency => "requests",
                 LimitKind::Tokens => "tokens",
             };
-            Answer::new(StatusCode::TOO_MANY_REQUESTS, what, message)
-                .code("rate_limit_exceeded")
-                .retry_after(*retry_after)
+            let answer =
+                Answer::new(StatusCode::TOO_MANY_REQUESTS, what, message).code("rate_limit_exceeded");
+            if *is_beyond {
+                answer.never_retry()
+            } else {
+                answer.retry_after(*retry_after)
+            }
         }
         Error::BudgetExceeded(message) => {
             Answer::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", message)
@@ -356,6 +392,7 @@ mod tests {
     async fn retries_are_asked_for_only_where_they_help() {
         let limit = Error::LimitReached {
             kind: LimitKind::Requests,
+            is_beyond: false,
             standings: Standings::default(),
             message: "slow".into(),
             retry_after: Duration::from_millis(1200),

@@ -68,12 +68,7 @@ async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let what = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("not a text");
-    ApiError::Panicked(what.to_owned()).into_response()
+    ApiError::of_panic(&*panic).into_response()
 }
 
 const API_CSP: &str = "default-src 'none'; frame-ancestors 'none'";

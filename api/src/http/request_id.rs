@@ -26,7 +26,11 @@ pub struct RequestId {
 
 impl RequestId {
     fn new() -> Self {
-        let id = Uuid::now_v7();
+        Self::of(Uuid::now_v7())
+    }
+
+    /// The id of a request that does not come over HTTP.
+    pub(crate) fn of(id: Uuid) -> Self {
         // Hexadecimal digits are always a valid header value.
         let header = HeaderValue::try_from(format!("req_{}", id.simple()))
             .unwrap_or_else(|_| HeaderValue::from_static("req_"));

@@ -4,7 +4,8 @@ use insula_core::Error;
 use insula_core::response::ItemId;
 use insula_tenancy::{
     AssistantId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, JobId, MigrationId, PartId,
-    ProviderKeyId, RequestLogId, ResponseId, SourceId, TenantId, UploadId, VectorStoreId, WebhookId,
+    ProviderKeyId, RequestBatchId, RequestLogId, ResponseId, SourceId, TenantId, UploadId, VectorStoreId,
+    WebhookId,
 };
 
 use crate::http::PathId;
@@ -79,6 +80,10 @@ impl PathId for TenantId {
 
 impl PathId for ProviderKeyId {
     const WHAT: &'static str = "provider key";
+}
+
+impl PathId for RequestBatchId {
+    const WHAT: &'static str = "batch";
 }
 
 impl PathId for RequestLogId {

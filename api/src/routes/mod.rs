@@ -2,6 +2,7 @@
 
 pub mod assistants;
 mod attributes;
+pub mod batches;
 pub mod budgets;
 pub mod chat;
 mod chunking;
@@ -9,6 +10,7 @@ pub mod chunks;
 pub mod completions;
 pub mod conversations;
 pub mod embeddings;
+pub mod endpoints;
 pub mod file_batches;
 pub mod files;
 mod filter;

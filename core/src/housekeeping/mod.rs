@@ -11,6 +11,7 @@ use insula_tenancy::TenantTx;
 use insula_tenancy::job::Lease;
 use serde::{Deserialize, Serialize};
 
+use crate::batch::ENDED_BATCH_LINES;
 use crate::blob::ABANDONED_AFTER;
 use crate::conversation::OLD_CONVERSATIONS;
 use crate::request_log::OLD_REQUEST_LOGS;
@@ -56,6 +57,7 @@ impl Job for Housekeeping {
             OLD_REQUEST_LOGS,
             OLD_RESPONSES,
             OLD_CONVERSATIONS,
+            ENDED_BATCH_LINES,
         ] {
             in_batches(services, lease, delete).await?;
         }

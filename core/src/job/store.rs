@@ -144,7 +144,7 @@ async fn select(
 
 /// Fills in how many jobs are ahead of each that is queued: of its tenant, of its class, in the order of claims.
 async fn find_positions(tx: &mut TenantTx, jobs: &mut [Job]) -> Result<()> {
-    for class in [Class::Ingest, Class::Light] {
+    for class in Class::ALL {
         let kinds = Kind::names(class);
         let queued = |job: &Job| job.status == Status::Queued && kinds.contains(&job.kind.as_str());
         let ids: Vec<JobId> = jobs.iter().filter(|job| queued(job)).map(|job| job.id).collect();

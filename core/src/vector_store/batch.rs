@@ -143,9 +143,9 @@ async fn finished(tx: &mut TenantTx, store_id: VectorStoreId, id: BatchId) -> Re
     let batch = get(tx, store_id, id).await?;
     tracing::info!(batch = %id, status = batch.status().as_str(), files = batch.file_counts.total(), "file batch finished");
     let kind = match batch.status() {
-        Status::Completed => EventType::BatchCompleted,
-        Status::Cancelled => EventType::BatchCancelled,
-        Status::Failed => EventType::BatchFailed,
+        Status::Completed => EventType::FileBatchCompleted,
+        Status::Cancelled => EventType::FileBatchCancelled,
+        Status::Failed => EventType::FileBatchFailed,
         Status::InProgress => return Ok(()),
     };
     let data = json!({"vector_store_id": store_id, "file_batch_id": id});

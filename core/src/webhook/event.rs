@@ -13,12 +13,20 @@ pub enum EventType {
     FileCompleted,
     /// A file of a vector store cannot be read.
     FileFailed,
-    /// All files of a batch are done with.
+    /// A batch was worked off.
     BatchCompleted,
+    /// A batch is wrong, or could not be worked off.
+    BatchFailed,
+    /// The time of a batch was over before all of it was worked off.
+    BatchExpired,
     /// A batch was given up on request.
     BatchCancelled,
-    /// No file of a batch could be read.
-    BatchFailed,
+    /// All files of a file batch are done with.
+    FileBatchCompleted,
+    /// A file batch was given up on request.
+    FileBatchCancelled,
+    /// No file of a file batch could be read.
+    FileBatchFailed,
     /// A source was read through.
     SourceCrawled,
     /// A budget went past one of the percentages at which it tells.
@@ -31,12 +39,16 @@ pub enum EventType {
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::FileCompleted,
         Self::FileFailed,
         Self::BatchCompleted,
-        Self::BatchCancelled,
         Self::BatchFailed,
+        Self::BatchExpired,
+        Self::BatchCancelled,
+        Self::FileBatchCompleted,
+        Self::FileBatchCancelled,
+        Self::FileBatchFailed,
         Self::SourceCrawled,
         Self::BudgetAlert,
         Self::WebhookDisabled,
@@ -48,9 +60,13 @@ impl EventType {
         match self {
             Self::FileCompleted => "vector_store.file.completed",
             Self::FileFailed => "vector_store.file.failed",
-            Self::BatchCompleted => "vector_store.file_batch.completed",
-            Self::BatchCancelled => "vector_store.file_batch.cancelled",
-            Self::BatchFailed => "vector_store.file_batch.failed",
+            Self::BatchCompleted => "batch.completed",
+            Self::BatchFailed => "batch.failed",
+            Self::BatchExpired => "batch.expired",
+            Self::BatchCancelled => "batch.cancelled",
+            Self::FileBatchCompleted => "vector_store.file_batch.completed",
+            Self::FileBatchCancelled => "vector_store.file_batch.cancelled",
+            Self::FileBatchFailed => "vector_store.file_batch.failed",
             Self::SourceCrawled => "source.crawled",
             Self::BudgetAlert => "budget.alert",
             Self::WebhookDisabled => "webhook.disabled",

@@ -67,6 +67,13 @@ pub(crate) enum Class {
     Ingest,
     /// Mostly waiting, for a disk or for somebody else's server: deliveries, deletions, sweeps.
     Light,
+    /// Batches of calls: hours of work for which nobody waits, in slices.
+    Batch,
+}
+
+impl Class {
+    /// Every class.
+    pub(crate) const ALL: [Self; 3] = [Self::Ingest, Self::Light, Self::Batch];
 }
 
 /// Why a job did not end well.

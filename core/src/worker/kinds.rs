@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::job::{Class, Failure, Job};
+use crate::batch::RunBatch;
 use crate::budget_alert::TellBudgetAlert;
 use crate::file::{DeleteBlob, DeleteBlobs, ExpireFile};
 use crate::housekeeping::Housekeeping;
@@ -97,6 +98,7 @@ kinds! {
     MigrateStore,
     RemoveVectors,
     TellBudgetAlert,
+    RunBatch,
 }
 
 pub(super) async fn dispatch(services: &Services, lease: &Lease) -> Result<(), Failure> {

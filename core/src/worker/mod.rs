@@ -26,7 +26,9 @@ pub struct WorkerSettings {
     pub concurrency: usize,
     /// Jobs at once in this process besides those, that mostly wait: deliveries, deletions, sweeps.
     pub light_concurrency: usize,
-    /// Jobs at once of one tenant, over all workers; of each of the two sorts.
+    /// Batches of calls at once in this process, besides those.
+    pub batch_concurrency: usize,
+    /// Jobs at once of one tenant, over all workers; of each of the three sorts.
     pub tenant_cap: i32,
     /// How long a job may go without a sign of life.
     pub lease_for: Duration,
@@ -41,6 +43,7 @@ impl Default for WorkerSettings {
         Self {
             concurrency: 4,
             light_concurrency: 8,
+            batch_concurrency: 2,
             tenant_cap: 4,
             lease_for: Duration::from_secs(30),
             poll_every: Duration::from_secs(1),
@@ -80,6 +83,7 @@ pub async fn run(
     tokio::join!(
         lane(Class::Ingest, settings.concurrency),
         lane(Class::Light, settings.light_concurrency),
+        lane(Class::Batch, settings.batch_concurrency),
     );
     tasks.close();
     if tokio::time::timeout(settings.drain_for, tasks.wait())

@@ -151,6 +151,12 @@ impl Purse {
         state.held = state.held.less(amount);
     }
 
+    /// What was spent is not recorded after all: the call will be made again, and is charged then.
+    pub(crate) fn forget(&self, amount: Money) {
+        let mut state = self.state();
+        state.unrecorded = state.unrecorded.less(amount);
+    }
+
     /// Gives back what is free, for servers that can use it.
     pub(crate) async fn give_back_if_idle(&self, db: &Db, server: &Server) -> Result<()> {
         let unused = {

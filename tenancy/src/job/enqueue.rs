@@ -90,6 +90,22 @@ pub async fn enqueue_many(tx: &mut TenantTx, jobs: Vec<NewJob<'_>>) -> Result<()
     Ok(())
 }
 
+/// Lets the job of a kind with this unique key begin now, if it waits for its time.
+///
+/// # Errors
+/// When the database is away.
+pub async fn hasten(tx: &mut TenantTx, kind: &str, unique_key: &str) -> Result<()> {
+    sqlx::query(
+        "update jobs set run_at = now(), due = true
+         where kind = $1 and unique_key = $2 and state = 'ready' and not due",
+    )
+    .bind(kind)
+    .bind(unique_key)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Cancels the jobs of a kind that wait or run under these unique keys. The lease of a running one is lost: whatever its
 /// worker does from here on is not written.
 ///

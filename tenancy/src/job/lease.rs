@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Error, JobId, Result, TenantContext, TenantTx};
+use crate::{AccessError, Actor, Error, JobId, KeyId, Result, TenantContext, TenantTx};
 
 /// The right to run a job now.
 #[derive(Debug, Clone)]
@@ -73,6 +73,42 @@ impl Lease {
         .fetch_optional(&mut **tx)
         .await?;
         row.map(|Json(payload)| payload).ok_or(Error::LeaseLost)
+    }
+
+    /// The context of the key that asked for the job, with the rights that it has now: what is done on somebody's behalf
+    /// goes no further than they could go themselves.
+    ///
+    /// # Errors
+    /// [`AccessError::InvalidKey`] for a key that is revoked or has expired; [`AccessError::Suspended`].
+    pub async fn act_for(&self, tx: &mut TenantTx, key: KeyId) -> Result<TenantContext> {
+        let found: Option<(Vec<String>, bool)> = sqlx::query_as(
+            "select k.scopes, t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id
+             where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
+        )
+        .bind(key)
+        .fetch_optional(&mut **tx)
+        .await?;
+        let (scopes, suspended) = found.ok_or(AccessError::InvalidKey)?;
+        if suspended {
+            return Err(AccessError::Suspended.into());
+        }
+        let scopes = scopes.iter().filter_map(|name| name.parse().ok()).collect();
+        Ok(TenantContext::new(tx.tenant_id(), Actor::Key(key), scopes))
+    }
+
+    /// Sees to it that the lease is held until `tx` is over.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`].
+    pub async fn hold(&self, tx: &mut TenantTx) -> Result<()> {
+        let held_by = sqlx::query_scalar::<_, JobId>(
+            "select id from jobs where id = $1 and lease_token = $2 and state = 'running' for update",
+        )
+        .bind(self.id)
+        .bind(self.token)
+        .fetch_optional(&mut **tx)
+        .await?;
+        held_by.map(drop).ok_or(Error::LeaseLost)
     }
 
     /// Marks the job done, in the transaction that writes its result.

@@ -13,5 +13,5 @@ mod enqueue;
 mod lease;
 
 pub use claim::Leaser;
-pub use enqueue::{NewJob, Subject, cancel_keys, enqueue, enqueue_many};
+pub use enqueue::{NewJob, Subject, cancel_keys, enqueue, enqueue_many, hasten};
 pub use lease::{Lease, Progress, Reason, Retry};

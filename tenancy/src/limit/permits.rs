@@ -58,15 +58,15 @@ impl Permits {
         }
     }
 
-    /// Begins a call. `Err`: the limit; nothing began.
-    pub(crate) async fn enter(&self, db: &Db, server: &Server) -> Result<(), i64> {
-        if let Some(done) = self.state().enter(server) {
+    /// Begins a call; whoever is `patient` begins none beside half of what may be. `Err`: the limit; nothing began.
+    pub(crate) async fn enter(&self, db: &Db, server: &Server, patient: bool) -> Result<(), i64> {
+        if let Some(done) = self.state().enter(server, patient) {
             return done;
         }
         let _asking = self.asking.lock().await;
         let (limit, held) = {
             let mut state = self.state();
-            if let Some(done) = state.enter(server) {
+            if let Some(done) = state.enter(server, patient) {
                 return done;
             }
             (state.limit, state.held)
@@ -81,7 +81,7 @@ impl Permits {
         if state.in_use >= state.held {
             state.exhausted_until = Some(Instant::now() + BELIEVED);
         }
-        match state.enter(server) {
+        match state.enter(server, patient) {
             Some(done) => done,
             None => Err(limit),
         }
@@ -115,7 +115,10 @@ impl Permits {
 
 impl State {
     /// From what is held. `None`: the database has to be asked.
-    fn enter(&mut self, server: &Server) -> Option<Result<(), i64>> {
+    fn enter(&mut self, server: &Server, patient: bool) -> Option<Result<(), i64>> {
+        if patient && self.in_use >= (self.limit / 2).max(1) {
+            return Some(Err(self.limit));
+        }
         if self.era != server.era() {
             self.era = server.era();
             self.held = 0;

@@ -106,14 +106,21 @@ impl Window {
         }
     }
 
-    /// Takes `need`, if need be from the database. `Err`: how it stands; nothing was taken.
-    pub(crate) async fn take(&self, db: &Db, server: &Server, need: i64) -> Result<(), Standing> {
-        if let Some(done) = self.state().take(need) {
+    /// Takes `need`, if need be from the database; whoever is `patient` leaves half of the limit to those who wait for an
+    /// answer. `Err`: how it stands; nothing was taken.
+    pub(crate) async fn take(
+        &self,
+        db: &Db,
+        server: &Server,
+        need: i64,
+        patient: bool,
+    ) -> Result<(), Standing> {
+        if let Some(done) = self.state().take(need, patient) {
             return done;
         }
         let _asking = self.asking.lock().await;
         // Somebody may have asked meanwhile.
-        if let Some(done) = self.state().take(need) {
+        if let Some(done) = self.state().take(need, patient) {
             return done;
         }
         // Twice: the minute may end between the look at what is ours and the database's answer.
@@ -133,7 +140,7 @@ impl Window {
                     false
                 }
             };
-            match state.take(need) {
+            match state.take(need, patient) {
                 Some(Err(_)) | None if began => {}
                 Some(done) => return done,
                 None => return Err(state.standing()),
@@ -178,7 +185,7 @@ impl Window {
 
 impl State {
     /// From what is ours. `None`: the database has to be asked.
-    fn take(&mut self, need: i64) -> Option<Result<(), Standing>> {
+    fn take(&mut self, need: i64, patient: bool) -> Option<Result<(), Standing>> {
         let now = Instant::now();
         self.used = now;
         if self.ends <= now {
@@ -187,6 +194,9 @@ impl State {
             self.exhausted = None;
             self.emergency_until = None;
             return None;
+        }
+        if patient && self.leaves_too_little(need) {
+            return Some(Err(self.standing()));
         }
         if self.ours >= need {
             self.ours -= need;
@@ -198,6 +208,12 @@ impl State {
             return Some(Err(self.standing()));
         }
         None
+    }
+
+    /// Whether less than half of the limit would be left. The first call of a minute may need more.
+    fn leaves_too_little(&self, need: i64) -> bool {
+        let Standing { limit, remaining, .. } = self.standing();
+        remaining < limit && remaining.saturating_sub(need) < limit / 2
     }
 
     /// What is ours of the minute that runs; below zero when calls took more than was expected.

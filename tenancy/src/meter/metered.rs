@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{Held, Inner, Standings};
+use super::{Held, Inner, Standings, Tab};
 use crate::limit::Metric;
 use crate::usage::journal::Segment;
 use crate::usage::{Details, Ended, UsageEvent};
@@ -17,6 +17,7 @@ const NOTED_EVERY: Duration = Duration::from_secs(1);
 /// The right to go on with a call, and its account. Dropping it settles with what was noted.
 pub struct Metered {
     inner: Arc<Inner>,
+    tab: Option<Tab>,
     /// Taken when it is settled.
     open: Option<Open>,
     standings: Standings,
@@ -33,17 +34,19 @@ struct Open {
 impl Metered {
     pub(super) fn new(
         inner: Arc<Inner>,
+        tab: Option<Tab>,
         event: UsageEvent,
-        segment: Segment,
+        segments: Vec<Segment>,
         held: Held,
         standings: Standings,
         started: Instant,
     ) -> Self {
         Self {
             inner,
+            tab,
             open: Some(Open {
                 event,
-                segments: vec![segment],
+                segments,
                 held,
             }),
             standings,
@@ -73,7 +76,7 @@ impl Metered {
     /// # Errors
     /// When the disk fails.
     pub async fn durable(&self) -> Result<()> {
-        if !self.inner.sync {
+        if !self.inner.sync || self.tab.is_some() {
             return Ok(());
         }
         self.inner.sync_journal().await
@@ -84,7 +87,7 @@ impl Metered {
     pub fn note(&mut self, change: impl FnOnce(&mut Details)) {
         let Some(open) = &mut self.open else { return };
         change(&mut open.event.details);
-        if self.noted.elapsed() < NOTED_EVERY {
+        if self.tab.is_some() || self.noted.elapsed() < NOTED_EVERY {
             return;
         }
         self.noted = Instant::now();
@@ -114,10 +117,13 @@ impl Metered {
         };
         event.latency_us = micros(self.started.elapsed());
         event.details.cost = event.details.cost.max(Money::ZERO);
-        match self.inner.journal.write(&event) {
-            Ok(segment) => segments.push(segment),
-            // It is in memory still, and on its way to the database.
-            Err(error) => tracing::error!(%error, "the journal of usage cannot be written"),
+        match &self.tab {
+            Some(tab) => event.details.cost = tab.factor().of(event.details.cost),
+            None => match self.inner.journal.write(&event) {
+                Ok(segment) => segments.push(segment),
+                // It is in memory still, and on its way to the database.
+                Err(error) => tracing::error!(%error, "the journal of usage cannot be written"),
+            },
         }
         // Taken out of what would give them back whole.
         let windows = std::mem::take(&mut held.windows);
@@ -133,16 +139,24 @@ impl Metered {
             purse.settle(*reserved, event.details.cost);
         }
         let purses = purses.into_iter().map(|(purse, _)| purse).collect();
-        self.inner.recorder.record(Ended {
+        let ended = Ended {
             event,
             segments,
             purses,
-        });
+        };
+        match &self.tab {
+            Some(tab) => tab.add(ended),
+            None => self.inner.recorder.record(ended),
+        }
     }
 }
 
 impl Drop for Metered {
     fn drop(&mut self) {
+        if self.tab.is_some() {
+            // Gives back what it held: the call will be made again.
+            self.open = None;
+        }
         self.settle();
     }
 }

@@ -7,6 +7,7 @@
 
 mod account;
 mod metered;
+mod tab;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::usage::{Details, Endpoint, Recorder, Tokens, UsageEvent};
 use crate::{Actor, Db, Error, Money, Result, TenantContext, TenantId};
 
 pub use self::metered::Metered;
+pub use self::tab::{Settled, Tab};
 pub use crate::limit::Standing;
 pub use crate::usage::journal::JournalOptions;
 
@@ -35,6 +37,8 @@ const MOST_WAITING: usize = 200_000;
 #[derive(Clone)]
 pub struct Meter {
     inner: Arc<Inner>,
+    /// Where its calls are put instead of on record.
+    tab: Option<Tab>,
 }
 
 struct Inner {
@@ -131,6 +135,8 @@ pub enum Refused {
         limit: i64,
         /// When there is room again.
         retry_after: Duration,
+        /// Whether the call alone is beyond the limit, so that waiting does not help.
+        is_beyond: bool,
         /// For the headers.
         standings: Standings,
     },
@@ -178,7 +184,7 @@ impl Meter {
             written: AtomicU64::new(0),
         });
         tokio::spawn(upkeep::run(Arc::downgrade(&inner)));
-        Ok(Self { inner })
+        Ok(Self { inner, tab: None })
     }
 
     /// Lets a call in, or says why not: limits of calls, per minute and at once. Asks the database only now and then.
@@ -216,6 +222,7 @@ impl Meter {
             key_id,
             call,
             limited,
+            tab: self.tab.clone(),
             held: Held::default(),
             started: Instant::now(),
         })
@@ -252,6 +259,8 @@ pub struct Entered {
     call: Call,
     /// Whether limits of calls and tokens hold for it.
     limited: bool,
+    /// What it is put on instead of on record.
+    tab: Option<Tab>,
     held: Held,
     started: Instant,
 }
@@ -286,9 +295,11 @@ impl Entered {
             key_id: self.key_id,
             call: self.call.clone(),
             limited: self.limited,
+            tab: self.tab.clone(),
             held: Held::default(),
             started: self.started,
         };
+        let amounts = self.tab.as_ref().map_or(amounts, |tab| tab.price(amounts));
         let tokens = i64::try_from(amounts.tokens.total()).unwrap_or(i64::MAX);
         if more.limited {
             more.take(Metric::Tokens, tokens).await?;
@@ -314,18 +325,24 @@ impl Entered {
                 ..Details::default()
             },
         };
-        let segment = inner
-            .journal
-            .write(&event)
-            .map_err(|error| journal_error(&inner.folder, &error))?;
-        inner.written.fetch_add(1, Ordering::Release);
+        let mut segments = Vec::new();
+        // What is on a tab and never ends has not happened.
+        if self.tab.is_none() {
+            let segment = inner
+                .journal
+                .write(&event)
+                .map_err(|error| journal_error(&inner.folder, &error))?;
+            segments.push(segment);
+            inner.written.fetch_add(1, Ordering::Release);
+        }
         let mut held = std::mem::take(&mut self.held);
         held.append(&mut more.held);
         let standings = self.account.standings();
         Ok(Metered::new(
             Arc::clone(&self.inner),
+            self.tab.clone(),
             event,
-            segment,
+            segments,
             held,
             standings,
             self.started,
@@ -338,11 +355,14 @@ impl Entered {
             kind,
             limit,
             retry_after,
+            is_beyond: need > limit,
             standings: self.account.standings(),
         };
+        // Whoever works behind the scenes leaves half of each limit to those who wait for an answer.
+        let patient = self.tab.is_some();
         if metric == Metric::Requests {
             for permits in &self.account.permits {
-                if let Err(limit) = permits.enter(db, server).await {
+                if let Err(limit) = permits.enter(db, server, patient).await {
                     return Err(refused(LimitKind::Concurrency, limit, Duration::from_secs(1)));
                 }
                 self.held.permits.push(Arc::clone(permits));
@@ -350,7 +370,7 @@ impl Entered {
         }
         let windows = self.account.windows.iter();
         for window in windows.filter(|window| window.metric() == metric) {
-            if let Err(standing) = window.take(db, server, need).await {
+            if let Err(standing) = window.take(db, server, need, patient).await {
                 let kind = match metric {
                     Metric::Requests => LimitKind::Requests,
                     Metric::Tokens => LimitKind::Tokens,

@@ -15,5 +15,5 @@ mod retention;
 
 pub use event::{Details, Endpoint, Outcome, Tokens, UsageEvent};
 pub(crate) use record::record;
-pub(crate) use recorder::{Ended, Recorder};
+pub(crate) use recorder::{Ended, Recorder, tell, write};
 pub use retention::{retention, set_retention, sweep};

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::UsageEvent;
 use super::journal::{Journal, Segment};
-use super::record::{Recorded, record};
+use super::record::{Crossed, Recorded, record};
 use crate::budget::{Draw, Purse};
-use crate::{Db, Money, alert};
+use crate::{Db, Money, Result, alert};
 
 /// Most events of one transaction.
 const BATCH: usize = 4_000;
@@ -100,30 +100,41 @@ impl Task {
 
     /// Records a batch, however long the database is away.
     async fn record(&self, batch: &[Ended]) {
-        let events: Vec<&UsageEvent> = batch.iter().map(|ended| &ended.event).collect();
-        let spent = spent(batch);
-        let draws: Vec<Draw> = spent.iter().map(|(purse, amount)| purse.draw(*amount)).collect();
         let mut failures = 0;
-        let Recorded { alerts, .. } = loop {
-            match record(&self.db, self.server_id, &events, &draws).await {
-                Ok(recorded) => break recorded,
+        let alerts = loop {
+            match write(&self.db, self.server_id, batch).await {
+                Ok(alerts) => break alerts,
                 Err(error) => {
-                    tracing::warn!(%error, events = events.len(), "usage is not recorded yet");
+                    tracing::warn!(%error, events = batch.len(), "usage is not recorded yet");
                     sleep(PAUSES[failures.min(PAUSES.len() - 1)]).await;
                     failures += 1;
                 }
             }
         };
-        for (purse, amount) in spent {
-            purse.recorded(amount);
-        }
         self.journal
             .release(batch.iter().flat_map(|ended| ended.segments.iter().copied()));
-        for crossed in alerts {
-            if let Err(error) = alert::enqueue(&self.db, crossed.tenant_id, crossed.id).await {
-                // The sweep finds it.
-                tracing::warn!(%error, "a budget's alert is not told yet");
-            }
+        tell(&self.db, alerts).await;
+    }
+}
+
+/// Brings calls to the database, all or none of them. The alerts that follow are to be told.
+pub(crate) async fn write(db: &Db, server_id: Uuid, batch: &[Ended]) -> Result<Vec<Crossed>> {
+    let events: Vec<&UsageEvent> = batch.iter().map(|ended| &ended.event).collect();
+    let spent = spent(batch);
+    let draws: Vec<Draw> = spent.iter().map(|(purse, amount)| purse.draw(*amount)).collect();
+    let Recorded { alerts, .. } = record(db, server_id, &events, &draws).await?;
+    for (purse, amount) in spent {
+        purse.recorded(amount);
+    }
+    Ok(alerts)
+}
+
+/// Tells tenants of alerts, by jobs of theirs.
+pub(crate) async fn tell(db: &Db, alerts: Vec<Crossed>) {
+    for crossed in alerts {
+        if let Err(error) = alert::enqueue(db, crossed.tenant_id, crossed.id).await {
+            // The sweep finds it.
+            tracing::warn!(%error, "a budget's alert is not told yet");
         }
     }
 }

@@ -140,6 +140,7 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("jobs") => "job_id",
             id if id.ends_with("request_logs") => "request_log_id",
             id if id.ends_with("migrations") => "migration_id",
+            id if id.ends_with("batches") => "request_batch_id",
             other => panic!("{other}: teach this walker whose ids its cursors are"),
         };
         assert_eq!(
@@ -159,7 +160,8 @@ async fn another_tenants_ids_are_no_cursors() {
 }
 
 /// Operations that are refused when their moment is over.
-const OF_A_MOMENT: [&str; 4] = [
+const OF_A_MOMENT: [&str; 5] = [
+    "cancel_batch",
     "cancel_response",
     "finish_vector_store_migration",
     "roll_back_vector_store_migration",

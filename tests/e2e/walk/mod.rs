@@ -57,12 +57,14 @@ pub(crate) const KINDS: &[&str] = &[
     "event_id",
     "file_id",
     "item_id",
+    "input_file_id",
     "job_id",
     "migration_id",
     "model",
     "part_id",
     "previous_response_id",
     "provider_key_id",
+    "request_batch_id",
     "request_log_id",
     "response_id",
     "source_id",
@@ -158,11 +160,12 @@ impl Document {
         let mut rest = operation.path.as_str();
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap();
-            // Both end an upload, and each needs one.
-            let kind = if operation.id == "cancel_upload" {
-                "spare_upload_id"
-            } else {
-                name
+            let kind = match name {
+                // Both end an upload, and each needs one.
+                "upload_id" if operation.id == "cancel_upload" => "spare_upload_id",
+                // There are batches of calls, and batches of files.
+                "batch_id" if operation.path.starts_with("/v1/batches/") => "request_batch_id",
+                name => name,
             };
             let id = ids
                 .get(kind)
@@ -409,7 +412,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .get(&format!("/v1/responses/{response}/input_items"))
         .await
         .ok();
+    let (calls, request_batch) = request_batch(client, canary).await;
     Ids::from([
+        ("input_file_id", calls),
+        ("request_batch_id", request_batch),
         ("conversation_id", conversation),
         ("item_id", items["data"][0]["id"].as_str().unwrap().to_owned()),
         (
@@ -447,6 +453,27 @@ pub(crate) async fn chunk_of(client: &Client, store: &str, file: &str) -> String
     let path = format!("/v1/insula/vector_stores/{store}/files/{file}/chunks");
     let chunks = client.get(&path).await.ok();
     chunks["data"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// A file of calls, and a batch of them.
+async fn request_batch(client: &Client, canary: &str) -> (String, String) {
+    let body = json!({"model": "insula/extractive", "messages": [{"role": "user", "content": canary}]});
+    let line = json!({"custom_id": canary, "method": "POST", "url": "/v1/chat/completions", "body": body});
+    let calls = client
+        .upload_with(
+            "calls.jsonl",
+            line.to_string().as_bytes(),
+            &[("purpose", "batch")],
+        )
+        .await
+        .ok();
+    let batch = json!({
+        "input_file_id": calls["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h",
+        "metadata": {"word": canary},
+    });
+    let batch = client.post("/v1/batches", batch).await.ok();
+    let text = |object: &Value| object["id"].as_str().unwrap().to_owned();
+    (text(&calls), text(&batch))
 }
 
 /// An upload of one byte, without its part.
@@ -511,6 +538,11 @@ pub(crate) fn nobodys() -> Ids {
         ("chunk_id", insula_tenancy::ChunkId::generate().to_string()),
         ("event_id", insula_tenancy::EventId::generate().to_string()),
         ("file_id", insula_tenancy::FileId::generate().to_string()),
+        ("input_file_id", insula_tenancy::FileId::generate().to_string()),
+        (
+            "request_batch_id",
+            insula_tenancy::RequestBatchId::generate().to_string(),
+        ),
         ("source_id", insula_tenancy::SourceId::generate().to_string()),
         ("webhook_id", insula_tenancy::WebhookId::generate().to_string()),
         ("job_id", insula_tenancy::JobId::generate().to_string()),

@@ -118,6 +118,7 @@ impl Visitor {
 
 fn too_many(message: &str, retry_after: Duration) -> Error {
     Error::LimitReached {
+        is_beyond: false,
         kind: LimitKind::Requests,
         message: message.to_owned(),
         retry_after,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use insula_core::chat::Answer;
-use insula_core::{Error, chat, metering};
+use insula_core::{Error, Services, chat, metering};
 use insula_tenancy::scope_types::ChatWrite;
 use insula_tenancy::usage::Endpoint;
 use insula_tenancy::{Scope, TenantContext, new_uuid};
@@ -46,13 +46,15 @@ pub async fn create_chat_completion(
 ) -> ApiResult<Response> {
     let cache_ttl = caching::wanted(&asked, request.insula_cache)?;
     let cx = caller.into_context();
-    let answer = answer(app.clone(), cx.clone(), request_id, cache_ttl, request);
+    let (of_answer, caller) = (app.clone(), cx.clone());
+    let answer = async move { answer(&of_answer.services, &caller, request_id, cache_ttl, request).await };
     answer_once(once, &app, &cx, answer).await
 }
 
-async fn answer(
-    app: App,
-    caller: TenantContext,
+/// Answers a request, wherever it comes from.
+pub(super) async fn answer(
+    services: &Services,
+    caller: &TenantContext,
     request_id: RequestId,
     cache_ttl: Option<Duration>,
     request: CreateChatCompletion,
@@ -75,7 +77,7 @@ async fn answer(
         endpoint: Endpoint::ChatCompletions,
         streamed: checked.stream,
     };
-    let prepared = chat::prepare(&app.services, &caller, checked.call, metered_as)
+    let prepared = chat::prepare(services, caller, checked.call, metered_as)
         .await
         .map_err(|error| {
             if names_stores {

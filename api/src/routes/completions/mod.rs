@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use insula_core::chat::{self, ChatCall, PreparedChat};
+use insula_core::chat::{ChatCall, PreparedChat, prepare};
 use insula_core::model::{ChatMessage, Role};
-use insula_core::{Error, metering};
+use insula_core::{Error, Services, metering};
 use insula_inference::cl100k;
 use insula_tenancy::scope_types::ChatWrite;
 use insula_tenancy::usage::Endpoint;
@@ -45,13 +45,15 @@ pub async fn create_completion(
 ) -> ApiResult<Response> {
     let cache = caching::wanted(&asked, request.insula_cache)?;
     let cx = caller.into_context();
-    let answer = answer(app.clone(), cx.clone(), request_id, cache, request);
+    let (of_answer, caller) = (app.clone(), cx.clone());
+    let answer = async move { answer(&of_answer.services, &caller, request_id, cache, request).await };
     answer_once(once, &app, &cx, answer).await
 }
 
-async fn answer(
-    app: App,
-    caller: TenantContext,
+/// Answers a request, wherever it comes from.
+pub(super) async fn answer(
+    services: &Services,
+    caller: &TenantContext,
     request_id: RequestId,
     cache: Option<Duration>,
     request: CreateCompletion,
@@ -84,7 +86,7 @@ async fn answer(
             found: None,
             cache_ttl: cache,
         };
-        let prepared = prepare(&app, &caller, call, metered_as).await;
+        let prepared = prepare(services, caller, call, metered_as).await;
         calls.push(prepared.map_err(|error| in_prompt(error, n, prompts.len()))?);
     }
     if checked.stream {
@@ -97,15 +99,6 @@ async fn answer(
         .await?);
     }
     whole(head, &checked, &prompts, calls).await
-}
-
-async fn prepare(
-    app: &App,
-    cx: &TenantContext,
-    call: ChatCall,
-    metered_as: metering::Request,
-) -> Result<PreparedChat, Error> {
-    chat::prepare(&app.services, cx, call, metered_as).await
 }
 
 async fn whole(

@@ -26,6 +26,15 @@ pub enum Input {
 }
 
 impl Input {
+    /// How many texts there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Text(_) | Self::Tokens(_) => 1,
+            Self::Texts(texts) => texts.len(),
+            Self::TokenArrays(arrays) => arrays.len(),
+        }
+    }
+
     /// Refuses what has nothing to embed, or too much.
     pub fn check(&self) -> Result<(), Error> {
         let empty_item = match self {

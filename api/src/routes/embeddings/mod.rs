@@ -7,11 +7,11 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use futures::join;
-use insula_core::Error;
 use insula_core::guard::{self, Decisions};
 use insula_core::metering::{self, Reading};
 use insula_core::model::EmbedPurpose;
 use insula_core::route::tenant;
+use insula_core::{Error, Services};
 use insula_inference::cl100k;
 use insula_tenancy::TenantContext;
 use insula_tenancy::scope_types::EmbeddingsWrite;
@@ -22,9 +22,10 @@ use utoipa::ToSchema;
 pub use self::input::Input;
 use crate::app::App;
 use crate::http::limits::Limited;
+use crate::http::validate::text;
 use crate::http::{AnyCaller, ApiResult, IdempotencyHeader, Json, OnceJson, RequestId, answer_once};
 
-/// Up to this many texts are taken for a person's question, which goes before bulk work.
+/// Most texts of a person's question.
 const INTERACTIVE_ITEMS: usize = 8;
 
 /// Texts to turn into vectors.
@@ -43,6 +44,17 @@ pub struct CreateEmbedding {
     pub dimensions: Option<usize>,
     /// For whom, as the tenant calls them: budgets and usage can be told apart by it.
     pub user: Option<String>,
+}
+
+impl CreateEmbedding {
+    /// Checks what the model is not needed for.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.input.check()?;
+        match &self.user {
+            Some(user) => text("user", user, 512),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How vectors are written.
@@ -116,19 +128,27 @@ pub async fn create_embedding(
     State(app): State<App>,
     OnceJson(once, request): OnceJson<CreateEmbedding>,
 ) -> ApiResult<Response> {
-    request.input.check()?;
+    request.check()?;
+    // A few texts are taken for a person's question, which goes before bulk work.
+    let purpose = match request.input.len() {
+        ..=INTERACTIVE_ITEMS => EmbedPurpose::Interactive,
+        _ => EmbedPurpose::Bulk,
+    };
     let cx = caller.into_context();
-    let answer = answer(app.clone(), cx.clone(), request_id, request);
+    let (of_answer, caller) = (app.clone(), cx.clone());
+    let answer = async move { answer(&of_answer.services, &caller, request_id, purpose, request).await };
     answer_once(once, &app, &cx, answer).await
 }
 
-async fn answer(
-    app: App,
-    caller: TenantContext,
+/// Answers a request that was checked, wherever it comes from.
+pub(super) async fn answer(
+    services: &Services,
+    caller: &TenantContext,
     request_id: RequestId,
+    purpose: EmbedPurpose,
     request: CreateEmbedding,
 ) -> ApiResult<Response> {
-    let found = tenant::find_embedder(&app.services, &caller, &request.model).await?;
+    let found = tenant::find_embedder(services, caller, &request.model).await?;
     let embedder = found.ok_or_else(|| Error::model_not_found(&request.model))?;
     let native = embedder.card().dimensions;
     let dimensions = check_dimensions(request.dimensions, native)?;
@@ -138,20 +158,14 @@ async fn answer(
         Input::Tokens(tokens) => cl100k::decode_all(vec![tokens]).await?,
         Input::TokenArrays(arrays) => cl100k::decode_all(arrays).await?,
     };
-    let purpose = if texts.len() <= INTERACTIVE_ITEMS {
-        EmbedPurpose::Interactive
-    } else {
-        EmbedPurpose::Bulk
-    };
     let call = metering::Request {
         id: request_id.uuid(),
         end_user: request.user,
         endpoint: Endpoint::Embeddings,
         streamed: false,
     };
-    let services = &app.services;
-    let mut entered = metering::enter(services, &caller, &call, &request.model).await?;
-    let settings = services.policies.of(&services.db, &caller).await?;
+    let mut entered = metering::enter(services, caller, &call, &request.model).await?;
+    let settings = services.policies.of(&services.db, caller).await?;
     let decisions = Decisions::default();
     if let Some(policy) = &settings.policy {
         let guarded = guard::texts(policy, "input", &mut texts, &decisions)

@@ -8,7 +8,7 @@ mod wire;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use insula_core::{Error, metering, response};
+use insula_core::{Error, Services, metering, response};
 use insula_tenancy::scope_types::{ChatWrite, ResponsesRead, ResponsesWrite};
 use insula_tenancy::usage::Endpoint;
 use insula_tenancy::{ResponseId, Scope, TenantContext};
@@ -42,13 +42,15 @@ pub async fn create_response(
     OnceJson(once, request): OnceJson<CreateResponse>,
 ) -> ApiResult<Response> {
     let cx = caller.into_context();
-    let answer = answer(app.clone(), cx.clone(), request_id, request);
+    let (of_answer, caller) = (app.clone(), cx.clone());
+    let answer = async move { answer(&of_answer.services, &caller, request_id, request).await };
     answer_once(once, &app, &cx, answer).await
 }
 
-async fn answer(
-    app: App,
-    caller: TenantContext,
+/// Answers a request, wherever it comes from.
+pub(super) async fn answer(
+    services: &Services,
+    caller: &TenantContext,
     request_id: RequestId,
     request: CreateResponse,
 ) -> ApiResult<Response> {
@@ -65,7 +67,7 @@ async fn answer(
     };
     let (search_at, with_results) = (checked.search_at, checked.with_results);
     let in_request = |error| stream::in_request(error, search_at);
-    let run = response::begin(&app.services, &caller, checked.call, metered_as)
+    let run = response::begin(services, caller, checked.call, metered_as)
         .await
         .map_err(in_request)?;
     let standings = run.standings();

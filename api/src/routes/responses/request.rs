@@ -179,6 +179,14 @@ pub(super) struct Checked {
 }
 
 impl CreateResponse {
+    /// Refuses what the lines of a batch cannot be: they are called in any order, and sometimes twice.
+    pub(in crate::routes) fn check_for_batch(&self) -> Result<(), Error> {
+        if self.conversation.is_some() {
+            return Err(unsupported("conversation", "A conversation in a batch"));
+        }
+        Ok(())
+    }
+
     /// Checks every field.
     pub(super) fn check(self) -> Result<Checked, Error> {
         if self.background == Some(true) {

@@ -17,15 +17,27 @@ pub enum EventName {
     /// A file of a vector store cannot be read.
     #[serde(rename = "vector_store.file.failed")]
     FileFailed,
-    /// All files of a batch are done with.
-    #[serde(rename = "vector_store.file_batch.completed")]
+    /// A batch was worked off.
+    #[serde(rename = "batch.completed")]
     BatchCompleted,
-    /// A batch was given up on request.
-    #[serde(rename = "vector_store.file_batch.cancelled")]
-    BatchCancelled,
-    /// No file of a batch could be read.
-    #[serde(rename = "vector_store.file_batch.failed")]
+    /// A batch is wrong, or could not be worked off.
+    #[serde(rename = "batch.failed")]
     BatchFailed,
+    /// The time of a batch was over before all of it was worked off.
+    #[serde(rename = "batch.expired")]
+    BatchExpired,
+    /// A batch was given up on request.
+    #[serde(rename = "batch.cancelled")]
+    BatchCancelled,
+    /// All files of a file batch are done with.
+    #[serde(rename = "vector_store.file_batch.completed")]
+    FileBatchCompleted,
+    /// A file batch was given up on request.
+    #[serde(rename = "vector_store.file_batch.cancelled")]
+    FileBatchCancelled,
+    /// No file of a file batch could be read.
+    #[serde(rename = "vector_store.file_batch.failed")]
+    FileBatchFailed,
     /// A source was read through.
     #[serde(rename = "source.crawled")]
     SourceCrawled,
@@ -46,8 +58,12 @@ impl From<EventName> for EventType {
             EventName::FileCompleted => Self::FileCompleted,
             EventName::FileFailed => Self::FileFailed,
             EventName::BatchCompleted => Self::BatchCompleted,
-            EventName::BatchCancelled => Self::BatchCancelled,
             EventName::BatchFailed => Self::BatchFailed,
+            EventName::BatchExpired => Self::BatchExpired,
+            EventName::BatchCancelled => Self::BatchCancelled,
+            EventName::FileBatchCompleted => Self::FileBatchCompleted,
+            EventName::FileBatchCancelled => Self::FileBatchCancelled,
+            EventName::FileBatchFailed => Self::FileBatchFailed,
             EventName::SourceCrawled => Self::SourceCrawled,
             EventName::BudgetAlert => Self::BudgetAlert,
             EventName::WebhookDisabled => Self::WebhookDisabled,
