@@ -28,6 +28,15 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// All there are.
+    pub const ALL: [Self; 5] = [
+        Self::ChatCompletions,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Search,
+        Self::Ingestion,
+    ];
+
     /// The stored name.
     pub const fn as_str(self) -> &'static str {
         match self {
