@@ -285,8 +285,8 @@ async fn whoever_changes_an_entry_is_found_out() {
             4,
         ),
         (
-            format!("update audit_logs set details = replace(details, '"days":2', '"days":9') {at}"),
-            format!("update audit_logs set details = replace(details, '"days":9', '"days":2') {at}"),
+            format!(r#"update audit_logs set details = replace(details, '"days":2', '"days":9') {at}"#),
+            format!(r#"update audit_logs set details = replace(details, '"days":9', '"days":2') {at}"#),
             4,
         ),
         (
