@@ -44,14 +44,59 @@ use crate::http::{ApiError, ErrorBody};
         (name = "request logs", description = "Prompts and answers, for tenants that want them stored"),
         (name = "jobs", description = "Background work: how far it is, why it failed; retry and cancel"),
         (name = "operator", description = "The install itself, for whoever runs it; these take the operator's keys"),
+        (name = "organization", description = "The install as OpenAI's organization: projects are tenants. These take the operator's keys"),
+        (name = "usage", description = "What was used and what it cost, by the ledger that enforces budgets"),
+        (name = "audit logs", description = "Who changed what, when, and from where"),
         (name = "health", description = "Probes; they need no key"),
     ),
     components(schemas(ErrorBody)),
 )]
 struct Frame;
 
-/// Where the operations are that take the operator's keys.
-pub(crate) const OPERATOR_PATHS: &str = "/v1/insula/operator/";
+/// Whose keys an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// A tenant's.
+    Tenant,
+    /// The operator's.
+    Operator,
+    /// Either: the operator sees all tenants, and a tenant itself.
+    Both,
+}
+
+impl Door {
+    /// Of the operation at a path.
+    pub(crate) fn at(path: &str) -> Self {
+        let below = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+        if below(&[
+            "/v1/organization/audit_logs",
+            "/v1/organization/costs",
+            "/v1/organization/usage/",
+        ]) {
+            Self::Both
+        } else if below(&["/v1/insula/operator/", "/v1/organization/"]) {
+            Self::Operator
+        } else {
+            Self::Tenant
+        }
+    }
+
+    /// What the document says of it; `None`: what it says of all.
+    fn security(self) -> Option<Vec<SecurityRequirement>> {
+        let none: [&str; 0] = [];
+        let schemes: &[&str] = match self {
+            Self::Tenant => return None,
+            Self::Operator => &["operator_key"],
+            Self::Both => &["api_key", "operator_key"],
+        };
+        Some(
+            schemes
+                .iter()
+                .map(|scheme| SecurityRequirement::new(*scheme, none))
+                .collect(),
+        )
+    }
+}
 
 /// The document before any route is in it.
 pub(crate) fn base() -> utoipa::openapi::OpenApi {
@@ -118,10 +163,7 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
                 .entry(status.into())
                 .or_insert(error);
         }
-        if path.starts_with(OPERATOR_PATHS) {
-            let none: [&str; 0] = [];
-            operation.security = Some(vec![SecurityRequirement::new("operator_key", none)]);
-        }
+        operation.security = Door::at(path).security();
     }
     document
 }

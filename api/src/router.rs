@@ -15,7 +15,9 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
-    guardrails, health, jobs, mcp, migrations, model_routes, models, operator, operator::tenants,
+    guardrails, health, jobs, mcp, migrations, model_routes, models, operator,
+    operator::tenants,
+    organization::{api_keys, audit_logs, projects, reports, service_accounts},
     provider_keys, request_logs, responses, scoped_tokens, search, sources, storage_usage, uploads, usage,
     vector_store_files, vector_stores, webhooks,
 };
@@ -173,6 +175,32 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             operator::limits::put_tenant_limits
         ))
         .routes(routes!(operator::budgets::put_tenant_budgets))
+        .routes(routes!(projects::list_projects, projects::create_project))
+        .routes(routes!(projects::get_project, projects::update_project))
+        .routes(routes!(projects::archive_project))
+        .routes(routes!(api_keys::list_project_api_keys))
+        .routes(routes!(
+            api_keys::get_project_api_key,
+            api_keys::update_project_api_key,
+            api_keys::delete_project_api_key
+        ))
+        .routes(routes!(
+            service_accounts::list_project_service_accounts,
+            service_accounts::create_project_service_account
+        ))
+        .routes(routes!(
+            service_accounts::get_project_service_account,
+            service_accounts::update_project_service_account,
+            service_accounts::delete_project_service_account
+        ))
+        .routes(routes!(service_accounts::create_project_service_account_api_key))
+        .routes(routes!(reports::get_usage_completions))
+        .routes(routes!(reports::get_usage_embeddings))
+        .routes(routes!(reports::get_usage_moderations))
+        .routes(routes!(reports::get_usage_vector_stores))
+        .routes(routes!(reports::get_usage_file_search_calls))
+        .routes(routes!(reports::get_costs))
+        .routes(routes!(audit_logs::list_audit_logs))
         .routes(routes!(budgets::create_budget, budgets::list_budgets))
         .routes(routes!(
             budgets::get_budget,
@@ -282,11 +310,12 @@ mod tests {
                 let error = operation["responses"][status]["$ref"] == "#/components/responses/Error";
                 assert!(error || probe, "{name} does not document {status}");
             }
-            let of_operator = name.contains(docs::OPERATOR_PATHS);
-            let security = match (probe, of_operator) {
+            let path = name.split(' ').next_back().unwrap();
+            let security = match (probe, docs::Door::at(path)) {
                 (true, _) => Some(serde_json::json!([{}])),
-                (_, true) => Some(serde_json::json!([{"operator_key": []}])),
-                _ => None,
+                (_, docs::Door::Operator) => Some(serde_json::json!([{"operator_key": []}])),
+                (_, docs::Door::Both) => Some(serde_json::json!([{"api_key": []}, {"operator_key": []}])),
+                (_, docs::Door::Tenant) => None,
             };
             assert_eq!(
                 operation.get("security"),

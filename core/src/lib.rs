@@ -18,6 +18,7 @@ pub mod job;
 pub mod metering;
 pub mod migration;
 pub mod model;
+pub mod organization;
 pub mod page;
 mod pg;
 pub mod quota;

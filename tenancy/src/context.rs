@@ -1,7 +1,9 @@
 //! The proof of who calls.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::audit::{By, Origin};
 use crate::{AccessError, JobId, KeyId, Narrowing, Scope, TenantId};
 
 /// Who acts inside a tenant.
@@ -23,6 +25,7 @@ pub struct TenantContext {
     actor: Actor,
     scopes: Arc<[Scope]>,
     narrowing: Option<Arc<Narrowing>>,
+    address: Option<IpAddr>,
 }
 
 impl TenantContext {
@@ -32,6 +35,7 @@ impl TenantContext {
             actor,
             scopes,
             narrowing: None,
+            address: None,
         }
     }
 
@@ -43,6 +47,22 @@ impl TenantContext {
             scopes: kept.collect(),
             narrowing: Some(Arc::new(narrowing)),
             ..self.clone()
+        }
+    }
+
+    /// The same caller, known to call from this address: the audit log says it.
+    pub fn from_address(self, address: IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
+    }
+
+    /// Who acts, for the audit log.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            by: By::Tenant(self.actor),
+            address: self.address,
         }
     }
 

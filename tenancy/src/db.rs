@@ -10,7 +10,8 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Postgres};
 
-use crate::{Error, Result, TenantContext, TenantId};
+use crate::audit::Origin;
+use crate::{Error, OperatorContext, Result, TenantContext, TenantId};
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -78,7 +79,11 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] when no connection becomes free in time or the database is away.
     pub async fn tenant(&self, cx: &TenantContext) -> Result<TenantTx> {
-        self.begin_tenant(cx.tenant_id()).await
+        let tx = self.begin_tenant(cx.tenant_id()).await?;
+        Ok(TenantTx {
+            origin: cx.origin(),
+            ..tx
+        })
     }
 
     /// As [`Db::tenant`], but the commit does not wait for the disk: should Postgres crash, the last half second of what
@@ -87,7 +92,11 @@ impl Db {
     /// # Errors
     /// As for [`Db::tenant`].
     pub async fn tenant_in_passing(&self, cx: &TenantContext) -> Result<TenantTx> {
-        self.begin_tenant_in_passing(cx.tenant_id()).await
+        let tx = self.begin_tenant_in_passing(cx.tenant_id()).await?;
+        Ok(TenantTx {
+            origin: cx.origin(),
+            ..tx
+        })
     }
 
     /// As [`Db::tenant_in_passing`], for code of this crate that has just established the tenant.
@@ -99,7 +108,11 @@ impl Db {
                  set local synchronous_commit = off"
             ))
             .await?;
-        Ok(TenantTx { unit, tenant_id })
+        Ok(TenantTx {
+            unit,
+            tenant_id,
+            origin: Origin::SYSTEM,
+        })
     }
 
     /// The tenant transaction for code of this crate that has just established the tenant.
@@ -111,16 +124,34 @@ impl Db {
                 "begin; set local role insula_tenant; set local insula.tenant_id = '{id}'"
             ))
             .await?;
-        Ok(TenantTx { unit, tenant_id })
+        Ok(TenantTx {
+            unit,
+            tenant_id,
+            origin: Origin::SYSTEM,
+        })
     }
 
-    /// Opens the operator's transaction: tenants and keys of the whole install, none of their data.
+    /// Opens the transaction of whoever runs the command line: tenants and keys of the whole install, none of their data.
+    /// Handlers use [`Db::operator_by`].
     ///
     /// # Errors
     /// As for [`Db::tenant`].
     pub async fn operator(&self) -> Result<OperatorTx> {
+        self.begin_operator(Origin::CONSOLE).await
+    }
+
+    /// As [`Db::operator`], for an operator whose key was checked. The audit log says so of what is done in it.
+    ///
+    /// # Errors
+    /// As for [`Db::tenant`].
+    pub async fn operator_by(&self, cx: &OperatorContext) -> Result<OperatorTx> {
+        self.begin_operator(cx.origin()).await
+    }
+
+    async fn begin_operator(&self, origin: Origin) -> Result<OperatorTx> {
         Ok(OperatorTx {
             unit: self.begin("begin; set local role insula_operator".into()).await?,
+            origin,
         })
     }
 
@@ -326,6 +357,7 @@ macro_rules! transaction {
 pub struct TenantTx {
     unit: Unit,
     tenant_id: TenantId,
+    origin: Origin,
 }
 
 impl TenantTx {
@@ -333,11 +365,24 @@ impl TenantTx {
     pub fn tenant_id(&self) -> TenantId {
         self.tenant_id
     }
+
+    /// Who acts, for the audit log.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
 }
 
 /// A transaction of the operator: tenants and keys, none of their data.
 pub struct OperatorTx {
     unit: Unit,
+    origin: Origin,
+}
+
+impl OperatorTx {
+    /// Who acts, for the audit log.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
+    }
 }
 
 transaction!(TenantTx);

@@ -39,6 +39,9 @@ macro_rules! ids {
             /// What its wire form starts with.
             pub const PREFIX: &'static str = $prefix;
 
+            /// The id that nothing has.
+            pub const NIL: Self = Self(Uuid::nil());
+
             /// A new id.
             pub fn generate() -> Self {
                 Self(new_uuid())
@@ -134,6 +137,16 @@ ids! {
     RequestLogId = "rlog_",
     /// Calls that are made in the background, named line by line in a file.
     RequestBatchId = "batch_",
+    /// What owns keys that programs use.
+    ServiceAccountId = "svc_acct_",
+    /// An entry of the audit log.
+    AuditLogId = "audit_log-",
+    /// A person.
+    UserId = "user-",
+    /// An invitation of a person.
+    InviteId = "invite-",
+    /// An amount of money at which somebody is told.
+    SpendAlertId = "alert_",
 }
 
 #[cfg(test)]

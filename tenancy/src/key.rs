@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
 
+use crate::audit::{Act, Event, record_by_operator};
 use crate::secret::{self, Kind};
-use crate::{Error, KeyId, OperatorTx, Result, Scope, TenantId, token};
+use crate::{Error, KeyId, OperatorTx, Result, Scope, ServiceAccountId, TenantId, token};
 
 /// What may be told of a key. The secret is stored hashed and cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -64,6 +66,19 @@ impl NewKey {
 /// # Errors
 /// [`Error::Invalid`] without a scope or with an expiry that is not in the future.
 pub async fn create(tx: &mut OperatorTx, tenant_id: TenantId, new: &NewKey) -> Result<CreatedKey> {
+    create_owned(tx, tenant_id, new, None).await
+}
+
+/// As [`create`], for a service account of the tenant.
+///
+/// # Errors
+/// As for [`create`].
+pub async fn create_owned(
+    tx: &mut OperatorTx,
+    tenant_id: TenantId,
+    new: &NewKey,
+    owner: Option<ServiceAccountId>,
+) -> Result<CreatedKey> {
     if new.scopes.is_empty() {
         return Err(Error::Invalid("a key needs at least one scope".into()));
     }
@@ -72,7 +87,7 @@ pub async fn create(tx: &mut OperatorTx, tenant_id: TenantId, new: &NewKey) -> R
     }
     let scopes: Vec<&str> = new.scopes.iter().map(|scope| scope.as_str()).collect();
     let expires_in = new.expires_in.map(|duration| duration.as_secs_f64());
-    insert(tx, tenant_id, &new.name, &scopes, expires_in).await
+    insert(tx, tenant_id, owner, &new.name, &scopes, expires_in).await
 }
 
 /// The keys of a tenant, newest first.
@@ -94,14 +109,106 @@ pub async fn list(tx: &mut OperatorTx, tenant_id: TenantId) -> Result<Vec<ApiKey
 /// # Errors
 /// [`Error::Invalid`] if there is no such key, or it is revoked already.
 pub async fn revoke(tx: &mut OperatorTx, id: KeyId) -> Result<()> {
-    let done = sqlx::query("update api_keys set revoked_at = now() where id = $1 and revoked_at is null")
-        .bind(id)
-        .execute(&mut **tx)
-        .await?;
+    let tenant: Option<TenantId> = sqlx::query_scalar(
+        "update api_keys set revoked_at = now() where id = $1 and revoked_at is null returning tenant_id",
+    )
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let tenant = tenant.ok_or_else(|| Error::Invalid(format!("there is no active key '{id}'")))?;
+    record_by_operator(tx, tenant, Act::new(Event::ApiKeyDeleted, id)).await
+}
+
+/// Revokes a key of a tenant. `false`: there is none that is good.
+///
+/// # Errors
+/// When the database is away.
+pub async fn revoke_of(tx: &mut OperatorTx, tenant_id: TenantId, id: KeyId) -> Result<bool> {
+    let done = sqlx::query(
+        "update api_keys set revoked_at = now() where tenant_id = $1 and id = $2 and revoked_at is null",
+    )
+    .bind(tenant_id)
+    .bind(id)
+    .execute(&mut **tx)
+    .await?;
     if done.rows_affected() == 0 {
-        return Err(Error::Invalid(format!("there is no active key '{id}'")));
+        return Ok(false);
+    }
+    record_by_operator(tx, tenant_id, Act::new(Event::ApiKeyDeleted, id)).await?;
+    Ok(true)
+}
+
+/// Revokes all keys of a service account.
+pub(crate) async fn revoke_of_service_account(
+    tx: &mut OperatorTx,
+    tenant_id: TenantId,
+    owner: ServiceAccountId,
+) -> Result<()> {
+    let revoked: Vec<KeyId> = sqlx::query_scalar(
+        "update api_keys set revoked_at = now()
+         where tenant_id = $1 and service_account_id = $2 and revoked_at is null returning id",
+    )
+    .bind(tenant_id)
+    .bind(owner)
+    .fetch_all(&mut **tx)
+    .await?;
+    for id in revoked {
+        record_by_operator(tx, tenant_id, Act::new(Event::ApiKeyDeleted, id)).await?;
     }
     Ok(())
+}
+
+/// What is to be changed of a key.
+#[derive(Debug, Clone, Default)]
+pub struct KeyChange {
+    /// Its permissions; at least one.
+    pub scopes: Option<Vec<Scope>>,
+    /// Its lifetime from now.
+    pub expires_in: Option<Duration>,
+}
+
+/// Changes a key of a tenant. Every server heeds it within a second. `false`: there is none that is good.
+///
+/// # Errors
+/// As for [`create`].
+pub async fn update(tx: &mut OperatorTx, tenant_id: TenantId, id: KeyId, change: &KeyChange) -> Result<bool> {
+    if change.scopes.as_ref().is_some_and(Vec::is_empty) {
+        return Err(Error::Invalid("a key needs at least one scope".into()));
+    }
+    if change.expires_in == Some(Duration::ZERO) {
+        return Err(Error::Invalid("a key cannot expire at once".into()));
+    }
+    let before: Option<(Vec<String>, Option<DateTime<Utc>>)> = sqlx::query_as(
+        "select scopes, expires_at from api_keys
+         where tenant_id = $1 and id = $2 and revoked_at is null and (expires_at is null or expires_at > now())
+         for no key update",
+    )
+    .bind(tenant_id)
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some((scopes, expires_at)) = before else {
+        return Ok(false);
+    };
+    let named = |scopes: &Vec<Scope>| scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
+    let new_scopes = change.scopes.as_ref().map(named);
+    let lifetime = change.expires_in.map(|duration| duration.as_secs_f64());
+    sqlx::query(
+        "update api_keys set scopes = coalesce($3, scopes),
+                expires_at = coalesce(now() + make_interval(secs => $4), expires_at)
+         where tenant_id = $1 and id = $2",
+    )
+    .bind(tenant_id)
+    .bind(id)
+    .bind(&new_scopes)
+    .bind(lifetime)
+    .execute(&mut **tx)
+    .await?;
+    let before = json!({"scopes": scopes, "expires_at": expires_at.map(|at| at.timestamp())});
+    let after = json!({"scopes": new_scopes, "expires_in_seconds": lifetime});
+    let act = Act::new(Event::ApiKeyUpdated, id).changed(before, after);
+    record_by_operator(tx, tenant_id, act).await?;
+    Ok(true)
 }
 
 /// Makes a successor with the same name and scopes, and lets the old key live for `grace` longer, so that clients can be
@@ -110,18 +217,20 @@ pub async fn revoke(tx: &mut OperatorTx, id: KeyId) -> Result<()> {
 /// # Errors
 /// [`Error::Invalid`] if there is no such key, or it is revoked, expired or rotated already.
 pub async fn rotate(tx: &mut OperatorTx, id: KeyId, grace: Duration) -> Result<CreatedKey> {
-    let old: Option<(TenantId, String, Vec<String>, Option<f64>)> = sqlx::query_as(
-        "select tenant_id, name, scopes, extract(epoch from expires_at - created_at)::float8
+    let old: Option<Rotated> = sqlx::query_as(
+        "select tenant_id, service_account_id, name, scopes,
+                extract(epoch from expires_at - created_at)::float8 as lifetime
          from api_keys
          where id = $1 and revoked_at is null and rotated_to is null and (expires_at is null or expires_at > now())",
     )
     .bind(id)
     .fetch_optional(&mut **tx)
     .await?;
-    let (tenant_id, name, scopes, lifetime) =
+    let old =
         old.ok_or_else(|| Error::Invalid(format!("there is no active key '{id}' that was not rotated yet")))?;
-    let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
-    let successor = insert(tx, tenant_id, &name, &scopes, lifetime).await?;
+    let scopes: Vec<&str> = old.scopes.iter().map(String::as_str).collect();
+    let (tenant_id, owner) = (old.tenant_id, old.service_account_id);
+    let successor = insert(tx, tenant_id, owner, &old.name, &scopes, old.lifetime).await?;
     sqlx::query(
         "update api_keys
          set rotated_to = $2, expires_at = least(expires_at, now() + make_interval(secs => $3)) where id = $1",
@@ -131,12 +240,25 @@ pub async fn rotate(tx: &mut OperatorTx, id: KeyId, grace: Duration) -> Result<C
     .bind(grace.as_secs_f64())
     .execute(&mut **tx)
     .await?;
+    let after = json!({"rotated_to": successor.id, "expires_in_seconds": grace.as_secs_f64()});
+    let act = Act::new(Event::ApiKeyUpdated, id).changed(Value::Null, after);
+    record_by_operator(tx, tenant_id, act).await?;
     Ok(successor)
+}
+
+#[derive(sqlx::FromRow)]
+struct Rotated {
+    tenant_id: TenantId,
+    service_account_id: Option<ServiceAccountId>,
+    name: String,
+    scopes: Vec<String>,
+    lifetime: Option<f64>,
 }
 
 async fn insert(
     tx: &mut OperatorTx,
     tenant_id: TenantId,
+    owner: Option<ServiceAccountId>,
     name: &str,
     scopes: &[&str],
     expires_in_seconds: Option<f64>,
@@ -144,8 +266,9 @@ async fn insert(
     let id = KeyId::generate();
     let secret = secret::generate(Kind::Tenant);
     sqlx::query(
-        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at, token_key)
-         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8)",
+        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at, token_key,
+                               service_account_id)
+         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8, $9)",
     )
     .bind(tenant_id)
     .bind(id)
@@ -155,8 +278,14 @@ async fn insert(
     .bind(scopes)
     .bind(expires_in_seconds)
     .bind(token::public_key(secret.key.expose_secret()).as_slice())
+    .bind(owner)
     .execute(&mut **tx)
     .await?;
+    let data = json!({
+        "name": name, "scopes": scopes, "expires_in_seconds": expires_in_seconds, "service_account_id": owner,
+    });
+    let act = Act::new(Event::ApiKeyCreated, id).data(data);
+    record_by_operator(tx, tenant_id, act).await?;
     Ok(CreatedKey {
         id,
         key: secret.into_key(),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod alert;
+pub mod audit;
 mod auth;
 pub mod budget;
 mod context;
@@ -19,6 +20,7 @@ pub mod quota;
 mod scope;
 mod secret;
 mod server;
+pub mod service_account;
 pub mod tenant;
 pub mod token;
 pub mod usage;
@@ -30,9 +32,10 @@ pub use context::{Actor, TenantContext};
 pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
-    AssistantId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, IdParseError, JobId, KeyId,
-    MigrationId, OperatorKeyId, PartId, ProviderKeyId, RequestBatchId, RequestLogId, ResponseId, SourceId,
-    TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
+    AssistantId, AuditLogId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, IdParseError,
+    InviteId, JobId, KeyId, MigrationId, OperatorKeyId, PartId, ProviderKeyId, RequestBatchId, RequestLogId,
+    ResponseId, ServiceAccountId, SourceId, SpendAlertId, TenantId, UploadId, UserId, VectorStoreId,
+    WebhookId, new_uuid,
 };
 pub use money::{Money, PriceFactor};
 pub use narrowing::Narrowing;

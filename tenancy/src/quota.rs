@@ -1,5 +1,8 @@
 //! How much a tenant may store, set by the operator.
 
+use serde_json::{Value, json};
+
+use crate::audit::{Act, Event, record_by_operator};
 use crate::{OperatorTx, Result, TenantId};
 
 /// Most that a tenant may store; `None` is any amount.
@@ -48,6 +51,7 @@ pub async fn get(tx: &mut OperatorTx, tenant: TenantId) -> Result<Storage> {
 /// # Errors
 /// When a quota is negative, or the database is away.
 pub async fn set(tx: &mut OperatorTx, tenant: TenantId, quotas: Quotas) -> Result<()> {
+    let before = get(tx, tenant).await?.quotas;
     sqlx::query(
         "insert into tenant_quotas (tenant_id, max_files, max_bytes, max_chunks) values ($1, $2, $3, $4)
          on conflict (tenant_id) do update set max_files = excluded.max_files, max_bytes = excluded.max_bytes,
@@ -59,5 +63,10 @@ pub async fn set(tx: &mut OperatorTx, tenant: TenantId, quotas: Quotas) -> Resul
     .bind(quotas.chunks)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    let act = Act::new(Event::QuotaUpdated, tenant).changed(told(before), told(quotas));
+    record_by_operator(tx, tenant, act).await
+}
+
+fn told(Quotas { files, bytes, chunks }: Quotas) -> Value {
+    json!({"files": files, "bytes": bytes, "chunks": chunks})
 }

@@ -98,6 +98,8 @@ scopes! {
     UsageRead = "usage.read",
     /// Say for how long usage is kept.
     UsageWrite = "usage.write",
+    /// See who changed what in the tenant.
+    AuditLogsRead = "audit_logs.read",
     /// Change what model names mean for the tenant.
     RoutesWrite = "routes.write",
     /// Make scoped tokens, by the API or by signing them.

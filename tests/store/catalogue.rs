@@ -102,6 +102,8 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "api_keys operator for * to insula_operator",
         "api_keys system_read for r to insula_system",
         "api_keys system_use for w to insula_system",
+        "audit_logs operator_read for r to insula_operator",
+        "audit_logs operator_record for a to insula_operator",
         "budget_alerts system for * to insula_system",
         "budget_periods operator for r to insula_operator",
         "budget_periods system for * to insula_system",
@@ -120,6 +122,7 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "plan_limits operator for * to insula_operator",
         "plans operator for * to insula_operator",
         "servers system for * to insula_system",
+        "service_accounts operator for * to insula_operator",
         "tenant_data_keys operator_read for r to insula_operator",
         "tenant_data_keys operator_rewrap for w to insula_operator",
         "tenant_limits operator for * to insula_operator",
@@ -129,10 +132,12 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "tenants operator for * to insula_operator",
         "tenants system for r to insula_system",
         "tenants tenant for r to insula_tenant",
+        "usage_events operator_read for r to insula_operator",
         "usage_events system_read for r to insula_system",
         "usage_events system_record for a to insula_system",
         "usage_hours operator for r to insula_operator",
         "usage_hours system for * to insula_system",
+        "vector_store_files operator_read for r to insula_operator",
     ];
     assert_eq!(others, reviewed);
 }

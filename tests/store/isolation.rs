@@ -291,13 +291,23 @@ async fn no_role_can_look_further_than_it_has_to() {
                 (
                     "api_keys",
                     "tenant_id, id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at, \
-                     rotated_to",
+                     rotated_to, service_account_id",
+                ),
+                (
+                    "audit_logs",
+                    "tenant_id, seq, id, created_at, event, actor, address, resource, details, hash",
                 ),
                 (
                     "operator_keys",
                     "id, name, public_id, created_at, expires_at, revoked_at, last_used_at",
                 ),
+                ("service_accounts", "tenant_id, id, name, role, created_at"),
                 ("tenant_data_keys", "tenant_id, master_key_id, wrapped"),
+                (
+                    "usage_events",
+                    "tenant_id, started_at, key_id, endpoint, model, input_tokens, cached_tokens, output_tokens, cost",
+                ),
+                ("vector_store_files", "tenant_id, usage_bytes"),
                 ("tenant_quotas", "tenant_id, max_files, max_bytes, max_chunks"),
                 ("tenant_usage", "tenant_id, files, bytes"),
                 (
@@ -322,7 +332,7 @@ async fn no_role_can_look_further_than_it_has_to() {
                     "usage_hours",
                     "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
                 ),
-                ("tenants", "id, name, status, created_at"),
+                ("tenants", "id, name, status, created_at, title, archived_at"),
             ],
         ),
     ];

@@ -1,5 +1,6 @@
 //! The commands of the binary.
 
+mod audit;
 mod dev;
 mod doctor;
 mod ingest;
@@ -85,6 +86,9 @@ enum Command {
     /// Manage the keys that seal the secrets of tenants
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
+    /// Check the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Check that everything that serving needs is there
     Doctor(Box<doctor::DoctorArgs>),
     /// Read documents for a server: started by it
@@ -127,6 +131,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Routes(command) => routes::run(command),
         Command::OperatorKey(command) => operator_key::run(command).await,
         Command::MasterKey(command) => master_key::run(command).await,
+        Command::Audit(command) => return audit::run(command).await,
         Command::Doctor(args) => doctor::run(*args).await,
         // Refuses, because there are threads now.
         Command::ParseWorker => parse_worker::run(),
@@ -188,6 +193,7 @@ mod tests {
             "insula master-key rotate --master-key-file keys --json",
             "insula dev --data d --listen 127.0.0.1:0 --json",
             "insula demo --data d",
+            "insula audit verify --json",
             "insula openapi",
             "insula routes check routes.toml",
             "insula ingest docs notes.md --store Handbook --url http://127.0.0.1:8080 --key-file k --json",

@@ -1,6 +1,7 @@
 //! Who calls.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts};
@@ -11,7 +12,7 @@ use insula_tenancy::{AccessError, Authenticator, NamedScope, OperatorContext, Te
 use secrecy::SecretString;
 
 use super::ApiError;
-use super::gate::Visitor;
+use super::gate::{ClientAddress, Visitor};
 
 /// The caller's tenant context, once the key is found good and to have the scope `S`. A scoped token is refused: what
 /// takes a `Caller` knows nothing of its bounds.
@@ -91,7 +92,15 @@ async fn authenticate(parts: &Parts, authenticator: &Authenticator) -> Result<Te
     let key = presented_key(&parts.headers)?;
     let context = attempt(parts, key, authenticator.authenticate(key)).await?;
     tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
-    Ok(context)
+    Ok(match address(parts) {
+        Some(address) => context.from_address(address),
+        None => context,
+    })
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
+    let found = parts.extensions.get::<ClientAddress>();
+    found.map(|ClientAddress(address)| *address)
 }
 
 /// Checks a key, unless its bearer has been wrong too often.
@@ -130,7 +139,40 @@ where
         let authenticator = Authenticator::from_ref(app);
         let context = attempt(parts, key, authenticator.operator(key)).await?;
         tracing::Span::current().record("tenant", "operator");
-        Ok(Self(context))
+        Ok(Self(match address(parts) {
+            Some(address) => context.from_address(address),
+            None => context,
+        }))
+    }
+}
+
+/// Whoever may read what the operator sees of all tenants, and a tenant of itself: the operator, or a tenant's key with the
+/// scope `S`.
+#[derive(Debug)]
+pub enum Reader<S> {
+    /// Of the whole install.
+    Operator(Operator),
+    /// Of one tenant.
+    Tenant(Caller<S>),
+}
+
+impl<S, App> FromRequestParts<App> for Reader<S>
+where
+    S: NamedScope,
+    App: Send + Sync,
+    Authenticator: FromRef<App>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match Operator::from_request_parts(parts, app).await {
+            Ok(operator) => Ok(Self::Operator(operator)),
+            // The key is good, and a tenant's.
+            Err(ApiError::Domain(Error::Access(AccessError::NotOperator))) => {
+                Ok(Self::Tenant(Caller::from_request_parts(parts, app).await?))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ mod shape;
 pub mod validate;
 
 pub use answer_once::answer_once;
-pub use caller::{AnyCaller, Caller, Operator, PresentedKey};
+pub use caller::{AnyCaller, Caller, Operator, PresentedKey, Reader};
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
 pub use json::Json;
 pub(crate) use json::parse as parse_json;

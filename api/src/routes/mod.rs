@@ -24,6 +24,7 @@ pub mod migrations;
 pub mod model_routes;
 pub mod models;
 pub mod operator;
+pub mod organization;
 pub mod provider_keys;
 pub mod request_logs;
 pub mod responses;

@@ -8,8 +8,9 @@ mod store;
 mod writer;
 
 use chrono::{DateTime, Utc};
+use insula_tenancy::audit::{self, Act, Event};
 use insula_tenancy::{RequestLogId, TenantTx};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub(crate) use store::OLD_REQUEST_LOGS;
@@ -92,7 +93,19 @@ pub async fn set_logging(tx: &mut TenantTx, logging: Logging) -> Result<()> {
     if !(1..=365).contains(&logging.retention_days) {
         return Err(Error::invalid("retention_days", "Must be between 1 and 365."));
     }
-    store::set_logging(tx, logging).await
+    let before = store::logging(tx).await?.unwrap_or_default();
+    store::set_logging(tx, logging).await?;
+    let act = Act::new(Event::RequestLoggingUpdated, tx.tenant_id());
+    Ok(audit::record(tx, act.changed(told(before), told(logging))).await?)
+}
+
+fn told(logging: Logging) -> Value {
+    let Logging {
+        enabled,
+        retention_days,
+        redact,
+    } = logging;
+    json!({"enabled": enabled, "retention_days": retention_days, "redact": redact})
 }
 
 impl NewRequestLog {

@@ -30,6 +30,18 @@ pub enum BudgetSubject {
     EndUser,
 }
 
+impl BudgetSubject {
+    /// The stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::Key => "key",
+            Self::Model => "model",
+            Self::EndUser => "end_user",
+        }
+    }
+}
+
 /// How often a budget begins anew, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -43,6 +55,15 @@ pub enum Period {
 }
 
 impl Period {
+    /// The stored name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Total => "total",
+        }
+    }
+
     /// When the period that `at` lies in began.
     pub fn start(self, at: DateTime<Utc>) -> DateTime<Utc> {
         let midnight = |date: NaiveDate| date.and_time(chrono::NaiveTime::MIN).and_utc();

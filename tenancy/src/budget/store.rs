@@ -1,10 +1,11 @@
 //! Budgets in the database.
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Budget, BudgetSubject, NewBudget};
+use crate::audit::{Act, Event, record, record_by_operator};
 use crate::server::EXPIRY_SECONDS;
 use crate::{BudgetId, Db, Error, Money, OperatorTx, Result, TenantId, TenantTx};
 
@@ -64,7 +65,23 @@ pub async fn create(tx: &mut TenantTx, new: &NewBudget) -> Result<Budget> {
     .bind(MOST)
     .fetch_optional(&mut **tx)
     .await?;
-    made.ok_or_else(|| Error::Invalid(format!("subject_kind: a tenant has at most {MOST} budgets")))
+    let made =
+        made.ok_or_else(|| Error::Invalid(format!("subject_kind: a tenant has at most {MOST} budgets")))?;
+    record(tx, Act::new(Event::BudgetCreated, made.id).data(told(&made))).await?;
+    Ok(made)
+}
+
+/// A budget as the audit log tells it.
+fn told(budget: &Budget) -> Value {
+    json!({
+        "name": budget.name,
+        "subject_kind": budget.subject_kind.as_str(),
+        "subject": budget.subject,
+        "period": budget.period.as_str(),
+        "amount_usd": budget.amount.to_string(),
+        "hard": budget.hard,
+        "alert_at": budget.alert_at,
+    })
 }
 
 /// The tenant's budgets, newest first.
@@ -100,7 +117,10 @@ pub async fn find(tx: &mut TenantTx, id: BudgetId) -> Result<Option<Budget>> {
 /// [`Error::Invalid`] with the field and what is wrong with it.
 pub async fn update(tx: &mut TenantTx, id: BudgetId, new: &NewBudget) -> Result<Option<Budget>> {
     check(new)?;
-    Ok(sqlx::query_as(
+    let Some(before) = find(tx, id).await? else {
+        return Ok(None);
+    };
+    let changed: Option<Budget> = sqlx::query_as(
         "update budgets set name = $2, amount = $3, hard = $4, alert_at = $5 where id = $1 and set_by = 'tenant'
          returning id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at",
     )
@@ -110,7 +130,12 @@ pub async fn update(tx: &mut TenantTx, id: BudgetId, new: &NewBudget) -> Result<
     .bind(new.hard)
     .bind(&new.alert_at)
     .fetch_optional(&mut **tx)
-    .await?)
+    .await?;
+    if let Some(changed) = &changed {
+        let act = Act::new(Event::BudgetUpdated, id).changed(told(&before), told(changed));
+        record(tx, act).await?;
+    }
+    Ok(changed)
 }
 
 /// Removes a budget of the tenant's own. `false`: there is none that it may remove.
@@ -118,11 +143,18 @@ pub async fn update(tx: &mut TenantTx, id: BudgetId, new: &NewBudget) -> Result<
 /// # Errors
 /// When the database is away.
 pub async fn delete(tx: &mut TenantTx, id: BudgetId) -> Result<bool> {
-    let done = sqlx::query("delete from budgets where id = $1 and set_by = 'tenant'")
-        .bind(id)
-        .execute(&mut **tx)
-        .await?;
-    Ok(done.rows_affected() > 0)
+    let gone: Option<Budget> = sqlx::query_as(
+        "delete from budgets where id = $1 and set_by = 'tenant'
+         returning id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at",
+    )
+    .bind(id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(gone) = gone else {
+        return Ok(false);
+    };
+    record(tx, Act::new(Event::BudgetDeleted, id).removed(told(&gone))).await?;
+    Ok(true)
 }
 
 /// Replaces the operator's budgets of a tenant. What was set.
@@ -134,10 +166,13 @@ pub async fn set_by_operator(
     tenant_id: TenantId,
     budgets: &[NewBudget],
 ) -> Result<Vec<Budget>> {
-    sqlx::query("delete from budgets where tenant_id = $1 and set_by = 'operator'")
-        .bind(tenant_id)
-        .execute(&mut **tx)
-        .await?;
+    let before: Vec<Budget> = sqlx::query_as(
+        "delete from budgets where tenant_id = $1 and set_by = 'operator'
+         returning id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at",
+    )
+    .bind(tenant_id)
+    .fetch_all(&mut **tx)
+    .await?;
     let mut set = Vec::with_capacity(budgets.len());
     for new in budgets {
         check(new)?;
@@ -159,6 +194,9 @@ pub async fn set_by_operator(
         .await?;
         set.push(budget);
     }
+    let all = |budgets: &[Budget]| json!({"budgets": budgets.iter().map(told).collect::<Vec<_>>()});
+    let act = Act::new(Event::BudgetUpdated, tenant_id).changed(all(&before), all(&set));
+    record_by_operator(tx, tenant_id, act).await?;
     Ok(set)
 }
 

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::policy::check;
 use super::{Limit, SubjectKind};
+use crate::audit::{Act, Event, INSTALL, record_by_operator};
 use crate::{Error, OperatorTx, Result, TenantId};
 
 /// Limits under a name.
@@ -104,7 +107,18 @@ pub async fn put_plan(tx: &mut OperatorTx, plan: &Plan) -> Result<()> {
             )));
         }
     }
-    Ok(())
+    let limit = |limit: &PlanLimit| {
+        json!({
+            "subject_kind": limit.subject_kind.as_str(),
+            "subject": limit.subject,
+            "requests_per_minute": limit.limit.requests_per_minute,
+            "tokens_per_minute": limit.limit.tokens_per_minute,
+            "concurrency": limit.limit.concurrency,
+        })
+    };
+    let limits: Vec<_> = plan.limits.iter().map(limit).collect();
+    let act = Act::new(Event::PlanUpdated, &plan.name).data(json!({"limits": limits}));
+    record_by_operator(tx, INSTALL, act).await
 }
 
 /// Removes a plan. `false`: there was none.
@@ -123,7 +137,11 @@ pub async fn delete_plan(tx: &mut OperatorTx, name: &str) -> Result<bool> {
         .bind(name)
         .execute(&mut **tx)
         .await?;
-    Ok(done.rows_affected() > 0)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    record_by_operator(tx, INSTALL, Act::new(Event::PlanDeleted, name)).await?;
+    Ok(true)
 }
 
 /// The plan of a tenant, if it has one.
@@ -144,6 +162,17 @@ pub async fn plan_of(tx: &mut OperatorTx, tenant_id: TenantId) -> Result<Option<
 /// # Errors
 /// [`Error::Invalid`] for an unknown plan.
 pub async fn assign_plan(tx: &mut OperatorTx, tenant_id: TenantId, plan: Option<&str>) -> Result<()> {
+    let before = plan_of(tx, tenant_id).await?;
+    if before.as_deref() == plan {
+        return Ok(());
+    }
+    assign(tx, tenant_id, plan).await?;
+    let act = Act::new(Event::RateLimitUpdated, tenant_id);
+    let act = act.changed(json!({"plan": before}), json!({"plan": plan}));
+    record_by_operator(tx, tenant_id, act).await
+}
+
+async fn assign(tx: &mut OperatorTx, tenant_id: TenantId, plan: Option<&str>) -> Result<()> {
     let Some(plan) = plan else {
         sqlx::query("delete from tenant_plans where tenant_id = $1")
             .bind(tenant_id)

@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use serde_json::{Value, json};
+
+use crate::audit::{Act, Event, record_by_operator};
 use crate::{Db, Error, OperatorTx, Result, TenantId};
 
 /// Limits on one subject. `None`: not limited.
@@ -146,6 +149,7 @@ pub async fn limits_of(tx: &mut OperatorTx, tenant_id: TenantId) -> Result<Vec<T
 /// # Errors
 /// [`Error::Invalid`] for a subject that comes twice, a name that is too long or a limit below zero.
 pub async fn set_limits(tx: &mut OperatorTx, tenant_id: TenantId, limits: &[TenantLimit]) -> Result<()> {
+    let before = limits_of(tx, tenant_id).await?;
     sqlx::query("delete from tenant_limits where tenant_id = $1")
         .bind(tenant_id)
         .execute(&mut **tx)
@@ -177,7 +181,36 @@ pub async fn set_limits(tx: &mut OperatorTx, tenant_id: TenantId, limits: &[Tena
             )));
         }
     }
-    Ok(())
+    let act = Act::new(Event::RateLimitUpdated, tenant_id).changed(told(&before), told(limits));
+    record_by_operator(tx, tenant_id, act).await
+}
+
+/// Replaces what differs from its plan on one subject of a tenant. Servers follow within a second.
+///
+/// # Errors
+/// As for [`set_limits`].
+pub async fn set_limit(tx: &mut OperatorTx, tenant_id: TenantId, new: &TenantLimit) -> Result<()> {
+    let before = limits_of(tx, tenant_id).await?;
+    let mut limits: Vec<TenantLimit> = before
+        .into_iter()
+        .filter(|limit| (limit.subject_kind, &limit.subject) != (new.subject_kind, &new.subject))
+        .collect();
+    limits.push(new.clone());
+    set_limits(tx, tenant_id, &limits).await
+}
+
+/// Limits as the audit log tells them.
+fn told(limits: &[TenantLimit]) -> Value {
+    let limit = |limit: &TenantLimit| {
+        json!({
+            "subject_kind": limit.subject_kind.as_str(),
+            "subject": limit.subject,
+            "requests_per_minute": limit.limit.requests_per_minute,
+            "tokens_per_minute": limit.limit.tokens_per_minute,
+            "concurrency": limit.limit.concurrency,
+        })
+    };
+    json!({"limits": limits.iter().map(limit).collect::<Vec<_>>()})
 }
 
 /// Whether a limit can be stored.

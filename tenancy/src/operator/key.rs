@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
+use serde_json::json;
 
+use crate::audit::{Act, Event, INSTALL, record_by_operator};
 use crate::secret::{self, Kind};
 use crate::{Error, OperatorKeyId, OperatorTx, Result};
 
@@ -60,6 +62,9 @@ pub async fn create(
     .bind(expires_in.map(|duration| duration.as_secs_f64()))
     .execute(&mut **tx)
     .await?;
+    let data = json!({"name": name, "expires_in_seconds": expires_in.map(|duration| duration.as_secs_f64())});
+    let act = Act::new(Event::AdminApiKeyCreated, id).data(data);
+    record_by_operator(tx, INSTALL, act).await?;
     Ok(CreatedOperatorKey {
         id,
         key: secret.into_key(),
@@ -92,5 +97,5 @@ pub async fn revoke(tx: &mut OperatorTx, id: OperatorKeyId) -> Result<()> {
     if done.rows_affected() == 0 {
         return Err(Error::Invalid(format!("there is no active operator key '{id}'")));
     }
-    Ok(())
+    record_by_operator(tx, INSTALL, Act::new(Event::AdminApiKeyDeleted, id)).await
 }

@@ -2,6 +2,9 @@
 
 pub mod key;
 
+use std::net::IpAddr;
+
+use crate::audit::{By, Origin};
 use crate::secret::{self, Kind};
 use crate::{AccessError, Authenticator, Db, OperatorKeyId, Result};
 
@@ -9,12 +12,29 @@ use crate::{AccessError, Authenticator, Db, OperatorKeyId, Result};
 #[derive(Debug, Clone)]
 pub struct OperatorContext {
     key_id: OperatorKeyId,
+    address: Option<IpAddr>,
 }
 
 impl OperatorContext {
     /// Which key was presented.
     pub fn key_id(&self) -> OperatorKeyId {
         self.key_id
+    }
+
+    /// The same operator, known to call from this address: the audit log says it.
+    pub fn from_address(self, address: IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
+    }
+
+    /// Who acts, for the audit log.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            by: By::Operator(self.key_id),
+            address: self.address,
+        }
     }
 }
 
@@ -31,7 +51,10 @@ impl Authenticator {
         };
         let found = look_up(&self.db, key.public_id).await?;
         match found {
-            Some((key_id, hash)) if key.matches(&hash) => Ok(OperatorContext { key_id }),
+            Some((key_id, hash)) if key.matches(&hash) => Ok(OperatorContext {
+                key_id,
+                address: None,
+            }),
             _ => Err(AccessError::InvalidKey.into()),
         }
     }

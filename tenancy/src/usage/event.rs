@@ -34,6 +34,17 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::ChatCompletions,
+        Self::Completions,
+        Self::Responses,
+        Self::Embeddings,
+        Self::Search,
+        Self::FileSearch,
+        Self::Ingestion,
+    ];
+
     /// The stored name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,8 @@
 //! How long a tenant's events are kept.
 
+use serde_json::json;
+
+use crate::audit::{Act, Event, record};
 use crate::{Error, Result, TenantTx};
 
 /// Days that the tenant's events are kept; `None`: for ever.
@@ -17,23 +20,22 @@ pub async fn retention(tx: &mut TenantTx) -> Result<Option<i32>> {
 /// # Errors
 /// [`Error::Invalid`] for another number of days.
 pub async fn set_retention(tx: &mut TenantTx, days: Option<i32>) -> Result<()> {
-    let Some(days) = days else {
-        sqlx::query("delete from usage_retention")
-            .execute(&mut **tx)
-            .await?;
-        return Ok(());
-    };
-    if !(1..=3650).contains(&days) {
+    if days.is_some_and(|days| !(1..=3650).contains(&days)) {
         return Err(Error::Invalid("must be 1 to 3650 days".into()));
     }
-    sqlx::query(
-        "insert into usage_retention (days) values ($1)
-         on conflict (tenant_id) do update set days = excluded.days",
-    )
-    .bind(days)
+    let before = retention(tx).await?;
+    match days {
+        None => sqlx::query("delete from usage_retention"),
+        Some(days) => sqlx::query(
+            "insert into usage_retention (days) values ($1)
+             on conflict (tenant_id) do update set days = excluded.days",
+        )
+        .bind(days),
+    }
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    let act = Act::new(Event::UsageRetentionUpdated, tx.tenant_id());
+    record(tx, act.changed(json!({"days": before}), json!({"days": days}))).await
 }
 
 /// Removes at most `most` events that are older than the tenant keeps them. How many there were.

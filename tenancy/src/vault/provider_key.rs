@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 
 use super::Vault;
+use crate::audit::{self, Act, Event};
 use crate::{ProviderKeyId, Result, TenantContext, TenantTx};
 
 /// What their sealed values are bound to, besides tenant and row.
@@ -44,7 +46,7 @@ impl Vault {
     ) -> Result<Option<ProviderKey>> {
         let id = ProviderKeyId::generate();
         let sealed = self.seal(tx, PURPOSE, id.uuid(), key).await?;
-        Ok(sqlx::query_as(
+        let kept: Option<ProviderKey> = sqlx::query_as(
             "insert into provider_keys (id, provider, sealed, last_four)
              select $1, $2, $3, $4
              where (select count(*) from provider_keys where provider <> $2) < $5
@@ -59,7 +61,12 @@ impl Vault {
         .bind(last_four(key))
         .bind(MAX_PROVIDER_KEYS)
         .fetch_optional(&mut **tx)
-        .await?)
+        .await?;
+        if kept.is_some() {
+            let act = Act::new(Event::ProviderKeyCreated, id).data(json!({"provider": provider}));
+            audit::record(tx, act).await?;
+        }
+        Ok(kept)
     }
 
     /// Has this server look again at its next use of a provider's key; other servers do within a second.
@@ -87,12 +94,16 @@ pub async fn list(tx: &mut TenantTx) -> Result<Vec<ProviderKey>> {
 /// # Errors
 /// When the database is away.
 pub async fn delete(tx: &mut TenantTx, id: ProviderKeyId) -> Result<Option<String>> {
-    Ok(
+    let provider: Option<String> =
         sqlx::query_scalar("delete from provider_keys where id = $1 returning provider")
             .bind(id)
             .fetch_optional(&mut **tx)
-            .await?,
-    )
+            .await?;
+    if let Some(provider) = &provider {
+        let act = Act::new(Event::ProviderKeyDeleted, id).removed(json!({"provider": provider}));
+        audit::record(tx, act).await?;
+    }
+    Ok(provider)
 }
 
 /// Opens the key for a provider, and notes its use at most once a minute.

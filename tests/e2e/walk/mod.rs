@@ -19,8 +19,12 @@ pub(crate) struct Operation {
     pub(crate) id: String,
     pub(crate) method: Method,
     path: String,
+    /// What its query must have.
+    query: Vec<String>,
     /// Whether it needs no key.
     pub(crate) public: bool,
+    /// Whether the operator's keys open it too.
+    pub(crate) shared: bool,
     body: Option<Body>,
     /// Whether it takes cursors.
     pub(crate) is_list: bool,
@@ -37,7 +41,7 @@ enum Body {
 /// The document, with its operations.
 pub(crate) struct Document {
     json: Value,
-    /// Those of tenants, and the public ones.
+    /// Those of tenants, shared with the operator or not, and the public ones.
     pub(crate) operations: Vec<Operation>,
     /// Those that take the operator's keys.
     pub(crate) of_operator: Vec<Operation>,
@@ -50,6 +54,7 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 pub(crate) const KINDS: &[&str] = &[
     "alias",
     "assistant_id",
+    "audit_log_id",
     "batch_id",
     "budget_id",
     "chunk_id",
@@ -124,14 +129,24 @@ impl Document {
                 let security = operation["security"].to_string();
                 let sort = match security.as_str() {
                     r#"[{"operator_key":[]}]"# => &mut of_operator,
-                    "null" | "[{}]" => &mut operations,
+                    "null" | "[{}]" | r#"[{"api_key":[]},{"operator_key":[]}]"# => &mut operations,
                     other => panic!("{method} {path} needs {other}: teach this walker"),
                 };
+                let must = |parameter: &&Value| parameter["in"] == "query" && parameter["required"] == true;
+                let query = parameters.iter().filter(must).map(|parameter| {
+                    assert_eq!(
+                        parameter["schema"]["type"], "integer",
+                        "{path}: teach this walker"
+                    );
+                    format!("{}=1", parameter["name"].as_str().unwrap())
+                });
                 sort.push(Operation {
+                    query: query.collect(),
                     id: operation["operationId"].as_str().unwrap().to_owned(),
                     method,
                     path: path.clone(),
-                    public: operation.get("security").is_some(),
+                    public: security == "[{}]",
+                    shared: security.contains("api_key\""),
                     body,
                     is_list: parameters.iter().any(|parameter| parameter["name"] == "after"),
                     is_repeatable: parameters
@@ -175,6 +190,9 @@ impl Document {
             rest = after;
         }
         path += rest;
+        if !operation.query.is_empty() {
+            path = format!("{path}?{}", operation.query.join("&"));
+        }
         let body = match &operation.body {
             Some(Body::Json(schema)) => Some(self.sample(schema, "", ids).unwrap_or_else(|| json!({}))),
             _ => None,
@@ -310,7 +328,11 @@ impl Call {
     /// The same call with more in its query.
     pub(crate) fn with_query(&self, query: &str) -> Self {
         Self {
-            path: format!("{}?{query}", self.path),
+            path: format!(
+                "{}{}{query}",
+                self.path,
+                if self.path.contains('?') { '&' } else { '?' }
+            ),
             ..self.clone()
         }
     }
@@ -413,6 +435,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .await
         .ok();
     let (calls, request_batch) = request_batch(client, canary).await;
+    let audit_log = client.get("/v1/organization/audit_logs?limit=1").await.ok();
     Ids::from([
         ("input_file_id", calls),
         ("request_batch_id", request_batch),
@@ -427,6 +450,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
             previous["id"].as_str().unwrap().to_owned(),
         ),
         ("response_id", response),
+        (
+            "audit_log_id",
+            audit_log["data"][0]["id"].as_str().unwrap().to_owned(),
+        ),
         ("event_id", event["id"].as_str().unwrap().to_owned()),
         ("source_id", source["id"].as_str().unwrap().to_owned()),
         ("webhook_id", webhook.to_owned()),
@@ -517,6 +544,13 @@ pub(crate) fn nobodys() -> Ids {
         (
             "assistant_id",
             insula_tenancy::AssistantId::generate().to_string(),
+        ),
+        ("audit_log_id", insula_tenancy::AuditLogId::generate().to_string()),
+        ("project_id", insula_tenancy::TenantId::generate().to_string()),
+        ("api_key_id", insula_tenancy::KeyId::generate().to_string()),
+        (
+            "service_account_id",
+            insula_tenancy::ServiceAccountId::generate().to_string(),
         ),
         ("batch_id", insula_tenancy::BatchId::generate().to_string()),
         ("budget_id", insula_tenancy::BudgetId::generate().to_string()),

@@ -39,6 +39,10 @@ pub(super) struct Visitor {
     attempts: Arc<Attempts>,
 }
 
+/// Where a request came from, as far as trusted proxies tell: among the request's extensions, for the audit log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClientAddress(pub(super) IpAddr);
+
 impl Gate {
     pub(super) fn new(args: &ServeArgs) -> Self {
         let rate = NonZeroU32::new(args.ip_requests_per_second).map(|per_second| {
@@ -62,7 +66,9 @@ impl Gate {
         let Some(peer) = peer.map(|peer| peer.0.ip()) else {
             return Ok(());
         };
-        let from = address::household(address::client(peer, request.headers(), &self.trusted));
+        let client = address::client(peer, request.headers(), &self.trusted);
+        request.extensions_mut().insert(ClientAddress(client));
+        let from = address::household(client);
         if let Some(retry_after) = self.wait(from) {
             return Err(too_many("Too many requests from your address.", retry_after).into());
         }

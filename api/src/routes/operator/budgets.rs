@@ -32,7 +32,7 @@ pub struct TenantBudgets {
     request_body = PutTenantBudgets, responses((status = OK, body = TenantBudgets))
 )]
 pub async fn put_tenant_budgets(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<TenantId>,
     Json(request): Json<PutTenantBudgets>,
@@ -42,7 +42,7 @@ pub async fn put_tenant_budgets(
         let place = format!("budgets[{at}]");
         budgets.push(budget.read().map_err(|error| error.within(&place))?);
     }
-    let mut tx = app.services.db.operator().await?;
+    let mut tx = app.services.db.operator_by(&operator).await?;
     find(&mut tx, id).await?;
     let set = budget::set_by_operator(&mut tx, id, &budgets)
         .await

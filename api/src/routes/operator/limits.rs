@@ -155,8 +155,8 @@ impl From<Plan> for PlanObject {
     get, path = "/v1/insula/operator/plans", operation_id = "list_plans", tag = "operator",
     responses((status = OK, body = List<PlanObject>))
 )]
-pub async fn list_plans(_: Operator, State(app): State<App>) -> ApiResult<Json<List<PlanObject>>> {
-    let mut tx = app.services.db.operator().await?;
+pub async fn list_plans(operator: Operator, State(app): State<App>) -> ApiResult<Json<List<PlanObject>>> {
+    let mut tx = app.services.db.operator_by(&operator).await?;
     let plans = limit::list_plans(&mut tx).await?;
     let plans = plans.into_iter().map(PlanObject::from).collect();
     Ok(Json(List::new(plans, false, |plan| plan.id.clone())))
@@ -169,7 +169,7 @@ pub async fn list_plans(_: Operator, State(app): State<App>) -> ApiResult<Json<L
     request_body = PutPlan, responses((status = OK, body = PlanObject))
 )]
 pub async fn put_plan(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(PlanName(name)): Path<PlanName>,
     Json(request): Json<PutPlan>,
@@ -184,7 +184,7 @@ pub async fn put_plan(
         });
     }
     let plan = Plan { name, limits };
-    let mut tx = app.services.db.operator().await?;
+    let mut tx = app.services.db.operator_by(&operator).await?;
     limit::put_plan(&mut tx, &plan).await.map_err(invalid)?;
     tx.commit().await?;
     Ok(Json(plan.into()))
@@ -197,11 +197,11 @@ pub async fn put_plan(
     responses((status = OK, body = Deleted))
 )]
 pub async fn delete_plan(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(PlanName(name)): Path<PlanName>,
 ) -> ApiResult<Json<Deleted>> {
-    let mut tx = app.services.db.operator().await?;
+    let mut tx = app.services.db.operator_by(&operator).await?;
     if !limit::delete_plan(&mut tx, &name).await.map_err(invalid)? {
         return Err(Error::not_found("plan", &name).into());
     }
@@ -226,11 +226,11 @@ pub struct TenantLimits {
     responses((status = OK, body = TenantLimits))
 )]
 pub async fn get_tenant_limits(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<TenantId>,
 ) -> ApiResult<Json<TenantLimits>> {
-    let mut tx = app.services.db.operator().await?;
+    let mut tx = app.services.db.operator_by(&operator).await?;
     find(&mut tx, id).await?;
     Ok(Json(describe(&mut tx, id).await?))
 }
@@ -242,7 +242,7 @@ pub async fn get_tenant_limits(
     request_body = TenantLimits, responses((status = OK, body = TenantLimits))
 )]
 pub async fn put_tenant_limits(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<TenantId>,
     Json(request): Json<TenantLimits>,
@@ -256,7 +256,7 @@ pub async fn put_tenant_limits(
             limit,
         });
     }
-    let mut tx = app.services.db.operator().await?;
+    let mut tx = app.services.db.operator_by(&operator).await?;
     find(&mut tx, id).await?;
     limit::assign_plan(&mut tx, id, request.plan.as_deref())
         .await

@@ -30,7 +30,7 @@ pub struct TenantObject {
     pub object: &'static str,
     /// Its name.
     pub name: String,
-    /// `active`, or `suspended`: its keys are refused.
+    /// `active`; `suspended`: its keys are refused; `archived`: for good.
     pub status: String,
     /// Unix seconds of its making.
     pub created_at: i64,
@@ -42,7 +42,10 @@ impl From<Tenant> for TenantObject {
             id: tenant.id.to_string(),
             object: "insula.tenant",
             name: tenant.name,
-            status: tenant.status,
+            status: match tenant.archived_at {
+                Some(_) => "archived".into(),
+                None => tenant.status,
+            },
             created_at: seconds(tenant.created_at),
         }
     }
@@ -53,8 +56,8 @@ impl From<Tenant> for TenantObject {
     get, path = "/v1/insula/operator/tenants", operation_id = "list_tenants", tag = "operator",
     responses((status = OK, body = List<TenantObject>))
 )]
-pub async fn list_tenants(_: Operator, State(app): State<App>) -> ApiResult<Json<List<TenantObject>>> {
-    let mut tx = app.services.db.operator().await?;
+pub async fn list_tenants(operator: Operator, State(app): State<App>) -> ApiResult<Json<List<TenantObject>>> {
+    let mut tx = app.services.db.operator_by(&operator).await?;
     let tenants = tenant::list(&mut tx).await?;
     let tenants = tenants.into_iter().map(TenantObject::from).collect();
     Ok(Json(List::new(tenants, false, |tenant| tenant.id.clone())))
@@ -68,11 +71,11 @@ pub async fn list_tenants(_: Operator, State(app): State<App>) -> ApiResult<Json
     request_body = CreateTenant, responses((status = OK, body = TenantObject))
 )]
 pub async fn create_tenant(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Json(request): Json<CreateTenant>,
 ) -> ApiResult<Json<TenantObject>> {
-    let mut tx = app.services.db.operator().await?;
+    let mut tx = app.services.db.operator_by(&operator).await?;
     let made = tenant::create(&mut tx, &request.name)
         .await
         .map_err(|error| match error {
@@ -90,11 +93,11 @@ pub async fn create_tenant(
     responses((status = OK, body = TenantObject))
 )]
 pub async fn get_tenant(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<TenantId>,
 ) -> ApiResult<Json<TenantObject>> {
-    let mut tx = app.services.db.operator().await?;
+    let mut tx = app.services.db.operator_by(&operator).await?;
     Ok(Json(find(&mut tx, id).await?.into()))
 }
 
@@ -105,11 +108,11 @@ pub async fn get_tenant(
     responses((status = OK, body = TenantObject))
 )]
 pub async fn suspend_tenant(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<TenantId>,
 ) -> ApiResult<Json<TenantObject>> {
-    set_suspended(&app, id, true).await
+    set_suspended(&operator, &app, id, true).await
 }
 
 /// Lets a suspended tenant in again.
@@ -119,16 +122,29 @@ pub async fn suspend_tenant(
     responses((status = OK, body = TenantObject))
 )]
 pub async fn resume_tenant(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<TenantId>,
 ) -> ApiResult<Json<TenantObject>> {
-    set_suspended(&app, id, false).await
+    set_suspended(&operator, &app, id, false).await
 }
 
-async fn set_suspended(app: &App, id: TenantId, suspended: bool) -> ApiResult<Json<TenantObject>> {
-    let mut tx = app.services.db.operator().await?;
-    find(&mut tx, id).await?;
+async fn set_suspended(
+    operator: &Operator,
+    app: &App,
+    id: TenantId,
+    suspended: bool,
+) -> ApiResult<Json<TenantObject>> {
+    let mut tx = app.services.db.operator_by(operator).await?;
+    let tenant = find(&mut tx, id).await?;
+    if tenant.archived_at.is_some() && !suspended {
+        return Err(Error::Invalid {
+            message: format!("The tenant '{id}' is archived, for good."),
+            param: None,
+            code: Some("project_archived"),
+        }
+        .into());
+    }
     tenant::set_suspended(&mut tx, id, suspended).await?;
     let changed = find(&mut tx, id).await?;
     tx.commit().await?;

@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use insula_tenancy::audit::{self, Act, Event};
 use insula_tenancy::{TenantContext, TenantTx};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{Route, RouteFacts, RoutedEmbedder};
 use crate::model::Embedder;
@@ -227,7 +229,8 @@ pub async fn set(
 ) -> Result<Override> {
     check_name(model)?;
     let mut tx = services.db.tenant(cx).await?;
-    let mut changed = store::lock(&mut tx, model).await?.unwrap_or_default();
+    let before = store::lock(&mut tx, model).await?;
+    let mut changed = before.clone().unwrap_or_default();
     change(&mut changed);
     check(services, model, &changed)?;
     if assistant::find_by_name(&mut tx, model).await?.is_some() {
@@ -238,6 +241,9 @@ pub async fn set(
     if store::count(&mut tx).await? > MOST {
         return Err(Error::Conflict(format!("There can be at most {MOST} overrides.")));
     }
+    let act = Act::new(Event::RouteOverrideUpdated, model);
+    let act = act.changed(before.as_ref().map_or(Value::Null, told), told(&changed));
+    audit::record(&mut tx, act).await?;
     tx.commit().await?;
     services.routes.overrides.invalidate(&cx.tenant_id()).await;
     Ok(changed)
@@ -252,9 +258,15 @@ pub async fn unset(services: &Services, cx: &TenantContext, model: &str) -> Resu
     if !store::unset(&mut tx, model).await? {
         return Err(Error::not_found("override of a model", shown(model)));
     }
+    audit::record(&mut tx, Act::new(Event::RouteOverrideDeleted, model)).await?;
     tx.commit().await?;
     services.routes.overrides.invalidate(&cx.tenant_id()).await;
     Ok(())
+}
+
+/// An override as the audit log tells it.
+fn told(change: &Override) -> Value {
+    json!({"target_model": change.target_model, "settings": change.settings})
 }
 
 fn check_name(model: &str) -> Result<()> {

@@ -1,0 +1,10 @@
+//! The organization as OpenAI's clients manage it: an install with its projects, which are tenants.
+//!
+//! What changes something is in `insula_tenancy`, next to what it changes. Here are the lists, and the reports over the
+//! ledger. Those of the operator's see all tenants, so they name the one that they mean by hand.
+
+pub mod audit_log;
+pub mod key;
+pub mod project;
+pub mod service_account;
+pub mod usage;
