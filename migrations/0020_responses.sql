@@ -55,8 +55,8 @@ create index response_items_id on response_items (tenant_id, id);
 
 create table conversation_retention (
   tenant_id          uuid not null default current_tenant_id() references tenants (id),
-  -- Null: for ever.
-  response_days      int check (response_days between 1 and 3650),
+  -- Null: for ever. Responses with 0 days are not even stored.
+  response_days      int check (response_days between 0 and 3650),
   conversation_days  int check (conversation_days between 1 and 3650),
   primary key (tenant_id)
 );

@@ -34,7 +34,7 @@ pub struct Conversation {
 /// How long what was said is kept, in days; `None`: for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// Stored responses, from their making on.
+    /// Stored responses, from their making on; 0: none is ever stored, whatever a call says.
     pub responses: Option<i32>,
     /// Conversations, from their last use on.
     pub conversations: Option<i32>,
@@ -231,17 +231,15 @@ pub async fn retention(tx: &mut TenantTx) -> Result<Retention> {
 /// Says for how long the tenant keeps what was said. What is older goes within a day.
 ///
 /// # Errors
-/// [`Error::Invalid`] for days outside 1..=3650.
+/// [`Error::Invalid`] for days outside 1..=3650, or 0 for responses.
 pub async fn set_retention(tx: &mut TenantTx, retention: Retention) -> Result<()> {
-    for (param, days) in [
-        ("responses_days", retention.responses),
-        ("conversations_days", retention.conversations),
+    for (param, least, days) in [
+        ("responses_days", 0, retention.responses),
+        ("conversations_days", 1, retention.conversations),
     ] {
-        if days.is_some_and(|days| !(1..=3650).contains(&days)) {
-            return Err(Error::invalid(
-                param,
-                "Must be between 1 and 3650, or null for ever.",
-            ));
+        if days.is_some_and(|days| !(least..=3650).contains(&days)) {
+            let message = format!("Must be between {least} and 3650, or null for ever.");
+            return Err(Error::invalid(param, message));
         }
     }
     store::set_retention(tx, retention).await?;

@@ -166,6 +166,7 @@ pub async fn begin(
         None => Vec::new(),
     };
     let input = store::resolve(&mut tx, cx, call.input).await?;
+    let never_stored = conversation::retention(&mut tx).await?.responses == Some(0);
     tx.commit().await?;
     known.extend(input.iter().cloned());
     let mut messages = context::messages(&known)?;
@@ -213,7 +214,7 @@ pub async fn begin(
             conversation_id: conversation_of(call.before),
             metadata: call.metadata,
             // Nobody could ever see what a nameless bearer of a token had stored.
-            store: call.store && (cx.narrowing().is_none() || cx.end_user().is_some()),
+            store: call.store && !never_stored && (cx.narrowing().is_none() || cx.end_user().is_some()),
             asked: call.asked,
         },
         output: Vec::new(),

@@ -24,7 +24,7 @@ async fn a_request_that_is_wrong_is_refused_at_once() {
         ("input_file_id", json!("file-x"), 404, "input_file_id"),
         ("endpoint", Value::Null, 400, "endpoint"),
         ("endpoint", json!("/v1/files"), 400, "endpoint"),
-        ("endpoint", json!("/v1/responses"), 400, "endpoint"),
+        ("endpoint", json!("/v1/moderations"), 400, "endpoint"),
         ("completion_window", Value::Null, 400, "completion_window"),
         ("completion_window", json!("48h"), 400, "completion_window"),
         ("metadata", json!({"k".repeat(65): "v"}), 400, "metadata"),

@@ -221,6 +221,38 @@ async fn legacy_completions_go_in_batches_too() {
 }
 
 #[tokio::test]
+async fn responses_go_in_batches_with_all_their_calls() {
+    let (_provider, app) = priced(&["agent"]).await;
+    let ada = app.tenant("ada").await;
+    let (store, files) = ada.library(&crate::library::FACTS).await;
+    let before = ledger(&app, &ada).await.len();
+    let body = json!({
+        "model": "fake/agent", "input": "How do honeybees show the direction of flowers?",
+        "tools": [{"type": "file_search", "vector_store_ids": [store]}],
+    });
+    let in_conversation = json!({"model": "fake/agent", "input": "x", "conversation": "conv_1"});
+    let url = "/v1/responses";
+    let text = format!(
+        "{}\n{}",
+        line("good", url, &body),
+        line("bad", url, &in_conversation)
+    );
+    let batch = ended(&ada, &submit(&ada, url, &text).await).await;
+    let good = answers(&ada, &batch, "output_file_id").await;
+    let response = &good[0]["response"]["body"];
+    let cited = &response["output"][1]["content"][0]["annotations"][0];
+    assert_eq!(cited["file_id"], json!(files[2]), "{response}");
+    let bad = answers(&ada, &batch, "error_file_id").await;
+    assert_eq!(bad[0]["response"]["body"]["error"]["param"], "conversation");
+    let calls = ledger(&app, &ada).await.len() - before;
+    assert_eq!(calls, 3, "two calls of the model and a search");
+    // It is stored like any other.
+    let path = format!("/v1/responses/{}", response["id"].as_str().unwrap());
+    assert_eq!(&ada.get(&path).await.ok(), response);
+    assert_invariants(app.owner()).await;
+}
+
+#[tokio::test]
 async fn how_far_a_batch_is_is_told_while_it_runs_and_webhooks_hear_of_its_end() {
     let web = insula_tests::Web::start().await;
     web.put("/hook", insula_tests::Reply::status(204));

@@ -286,8 +286,17 @@ async fn what_is_said_is_kept_for_as_long_as_the_tenant_says() {
     app.run_jobs().await;
     ada.get(&new).await.ok();
     ada.get(&conversation).await.refused(404);
-    let refused = ada
-        .put(path, json!({"responses_days": 0, "conversations_days": null}))
-        .await;
-    assert_eq!(refused.refused(400)["param"], "responses_days");
+    ada.put(path, json!({"responses_days": 0, "conversations_days": null}))
+        .await
+        .ok();
+    let unkept = json!({"model": "insula/extractive", "input": "new", "store": true});
+    assert_eq!(super::respond(&ada, unkept).await["store"], false);
+    let days = |responses: i32, conversations: i32| json!({"responses_days": responses, "conversations_days": conversations});
+    for (body, param) in [
+        (days(-1, 1), "responses_days"),
+        (days(3651, 1), "responses_days"),
+        (days(1, 0), "conversations_days"),
+    ] {
+        assert_eq!(ada.put(path, body).await.refused(400)["param"], param);
+    }
 }

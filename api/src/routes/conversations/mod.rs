@@ -187,7 +187,8 @@ pub async fn delete_conversation(
 /// For how long what was said is kept.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct ConversationRetention {
-    /// Days that stored responses are kept from their making on, 1 to 3650; null: for ever. 30 unless you say otherwise.
+    /// Days that stored responses are kept from their making on, 1 to 3650; null: for ever; 0: none is ever stored. 30 unless you
+    /// say otherwise.
     #[schema(required)]
     pub responses_days: Option<i32>,
     /// Days that conversations are kept from their last use on, 1 to 3650; null: for ever, unless you say otherwise.
