@@ -29,6 +29,8 @@ use crate::http::{ApiError, ErrorBody};
     tags(
         (name = "chat", description = "Answers, grounded in documents where stores are named"),
         (name = "embeddings", description = "Texts to vectors"),
+        (name = "rerank", description = "Documents ranked by how well they answer a query"),
+        (name = "moderations", description = "What should not be in a text"),
         (name = "batches", description = "Calls that are made in the background, within a day"),
         (name = "models", description = "Names that can be sent as `model`"),
         (name = "files", description = "Uploaded documents"),

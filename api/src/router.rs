@@ -15,9 +15,9 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, batches, budgets, chat, chunks, completions, embeddings, file_batches, files, guardrails,
-    health, jobs, migrations, model_routes, models, operator, operator::tenants, provider_keys, request_logs,
-    scoped_tokens, search, sources, storage_usage, uploads, usage, vector_store_files, vector_stores,
-    webhooks,
+    health, jobs, migrations, model_routes, models, moderations, operator, operator::tenants, provider_keys,
+    request_logs, rerank, scoped_tokens, search, sources, storage_usage, uploads, usage, vector_store_files,
+    vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -171,6 +171,8 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(chat::create_chat_completion))
         .routes(routes!(completions::create_completion))
         .routes(routes!(embeddings::create_embedding))
+        .routes(routes!(rerank::create_rerank))
+        .routes(routes!(moderations::create_moderation))
         .routes(routes!(file_batches::create_vector_store_file_batch))
         .routes(routes!(chunks::create_vector_store_chunks))
         .route_layer(DefaultBodyLimit::max(LARGE_JSON_LIMIT))

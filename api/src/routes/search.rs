@@ -39,26 +39,16 @@ pub struct CreateSearch {
 /// How results are ranked.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct RankingOptions {
-    /// All of them mean this server's own ranking.
-    pub ranker: Option<Ranker>,
+    /// A model that ranks (see `/v1/rerank`): it has the last word on the best 50 passages, by the first query. `none`, `auto` and
+    /// `default-2024-11-15` mean this server's own ranking.
+    pub ranker: Option<String>,
     /// Results below this score are left out.
     #[schema(minimum = 0, maximum = 1)]
     pub score_threshold: Option<f64>,
 }
 
-/// Names of rankers that clients send.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-pub enum Ranker {
-    /// No ranker of its own.
-    #[serde(rename = "none")]
-    None,
-    /// The server's choice.
-    #[serde(rename = "auto")]
-    Auto,
-    /// OpenAI's first ranker.
-    #[serde(rename = "default-2024-11-15")]
-    Default20241115,
-}
+/// Names that mean this server's own ranking.
+const OWN_RANKING: [&str; 3] = ["none", "auto", "default-2024-11-15"];
 
 /// What was found, best first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -125,6 +115,9 @@ pub struct ScoreParts {
     /// BM25 score.
     #[schema(required)]
     pub text_score: Option<f64>,
+    /// What the model of `ranking_options.ranker` gave; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerank_score: Option<f64>,
 }
 
 /// How candidates were found.
@@ -158,6 +151,7 @@ impl From<Hit> for SearchResult {
                 vector_similarity: hit.parts.vector_similarity,
                 text_rank: hit.parts.text_rank,
                 text_score: hit.parts.text_score,
+                rerank_score: hit.parts.rerank_score,
             },
         }
     }
@@ -196,15 +190,18 @@ pub async fn search_vector_store(
     Json(request): Json<CreateSearch>,
 ) -> ApiResult<impl IntoResponse> {
     let queries = request.query.into_vec();
+    let (ranker, score_threshold) = match request.ranking_options {
+        Some(options) => (options.ranker, options.score_threshold),
+        None => (None, None),
+    };
+    let ranker = ranker.filter(|name| !OWN_RANKING.contains(&name.as_str()));
     let search = SearchRequest {
         vector_store_id,
         queries: queries.clone(),
         max_results: request.max_num_results.map_or(10, i64::from),
         filter: request.filters.map(|filter| filter.read("filters")).transpose()?,
-        score_threshold: request
-            .ranking_options
-            .and_then(|options| options.score_threshold)
-            .unwrap_or(0.0),
+        score_threshold: score_threshold.unwrap_or(0.0),
+        ranker: ranker.clone(),
     };
     let call = metering::Request {
         id: request_id.uuid(),
@@ -230,6 +227,9 @@ pub async fn search_vector_store(
         }
     };
     metering::settle_reading(metered, &response.reading);
+    if let Some(ranker) = &ranker {
+        metering::record_reading(&app.services, &caller, ranker, &response.reranking).await?;
+    }
     let timing = AppendHeaders([("server-timing", server_timing(response.timings))]);
     Ok(Limited(
         standings,
@@ -240,11 +240,15 @@ pub async fn search_vector_store(
 /// `Server-Timing`, in milliseconds per stage.
 fn server_timing(timings: Timings) -> String {
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
-    format!(
+    let mut text = format!(
         "embed;dur={:.1}, db;dur={:.1}",
         ms(timings.embed),
         ms(timings.database)
-    )
+    );
+    if !timings.rerank.is_zero() {
+        text += &format!(", rerank;dur={:.1}", ms(timings.rerank));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -254,7 +258,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn requests_are_read_and_unknown_rankers_refused() {
+    fn requests_are_read() {
         let read =
             |body: serde_json::Value| crate::http::parse_json::<CreateSearch>(body.to_string().as_bytes());
         let request = read(json!({
@@ -267,7 +271,7 @@ mod tests {
             (json!({"query": 1}), "query"),
             (json!({"query": "a", "max_num_results": -1}), "max_num_results"),
             (
-                json!({"query": "a", "ranking_options": {"ranker": "best"}}),
+                json!({"query": "a", "ranking_options": {"ranker": 1}}),
                 "ranking_options.ranker",
             ),
         ] {
@@ -285,6 +289,7 @@ mod tests {
         let timings = Timings {
             embed: Duration::from_micros(2540),
             database: Duration::from_millis(3),
+            ..Timings::default()
         };
         assert_eq!(server_timing(timings), "embed;dur=2.5, db;dur=3.0");
     }

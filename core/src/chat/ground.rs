@@ -32,6 +32,7 @@ pub(super) async fn retrieve(
             max_results: grounding.max_num_results,
             filter: grounding.filter.clone(),
             score_threshold: grounding.score_threshold,
+            ranker: None,
         };
         let found = search::search(services, cx, request)
             .await

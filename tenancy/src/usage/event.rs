@@ -25,6 +25,12 @@ pub enum Endpoint {
     /// Documents made searchable.
     #[serde(rename = "vector_stores.ingestion")]
     Ingestion,
+    /// Documents ranked for a query.
+    #[serde(rename = "rerank")]
+    Rerank,
+    /// Texts looked through for what should not be there.
+    #[serde(rename = "moderations")]
+    Moderations,
 }
 
 impl Endpoint {
@@ -36,6 +42,8 @@ impl Endpoint {
             Self::Embeddings => "embeddings",
             Self::Search => "vector_stores.search",
             Self::Ingestion => "vector_stores.ingestion",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
         }
     }
 }

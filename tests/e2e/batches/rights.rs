@@ -75,7 +75,11 @@ async fn a_key_that_is_revoked_calls_nothing_more() {
         answers(&ada, &batch, "output_file_id").await,
         answers(&ada, &batch, "error_file_id").await,
     );
-    assert!(!good.is_empty() && good.len() < 400, "{} went through", good.len());
+    assert!(
+        !good.is_empty() && good.len() < 400,
+        "{} went through",
+        good.len()
+    );
     assert_eq!(good.len() + bad.len(), 400);
     for refused in &bad {
         assert_eq!(refused["response"]["status_code"], 401);
