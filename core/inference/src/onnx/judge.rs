@@ -93,7 +93,7 @@ struct Judge {
 }
 
 impl Judge {
-    fn load(options: &JudgeOptions, strategy: TruncationStrategy) -> Result<(Self, Manifest), LoadError> {
+    fn load(options: &JudgeOptions, documents_are_cut: bool) -> Result<(Self, Manifest), LoadError> {
         let path = options.model_dir.join("model.toml");
         let text = String::from_utf8(read(&path)?).map_err(|error| corrupt(&path, error))?;
         let manifest: Manifest = toml::from_str(&text).map_err(|error| corrupt(&path, error.message()))?;
@@ -103,13 +103,14 @@ impl Judge {
         let path = options.model_dir.join("tokenizer.json");
         let mut tokenizer = Tokenizer::from_bytes(read(&path)?).map_err(|error| corrupt(&path, error))?;
         tokenizer.with_padding(None);
+        let truncation = documents_are_cut.then(|| TruncationParams {
+            max_length: manifest.max_tokens,
+            strategy: TruncationStrategy::OnlySecond,
+            stride: 0,
+            direction: TruncationDirection::Right,
+        });
         tokenizer
-            .with_truncation(Some(TruncationParams {
-                max_length: manifest.max_tokens,
-                strategy,
-                stride: 0,
-                direction: TruncationDirection::Right,
-            }))
+            .with_truncation(truncation)
             .map_err(|error| corrupt(&path, error))?;
         let path = options.model_dir.join("model.onnx");
         let graph = checked(&path, manifest.sha256.as_deref())?;
@@ -137,6 +138,19 @@ impl Judge {
         };
         tracing::info!(model = manifest.id, threads = options.threads, "model loaded");
         Ok((judge, manifest))
+    }
+
+    /// A text in pieces that fit the model's window, at least one. (The tokenizer's own truncation does not look at what is
+    /// beyond the first.)
+    fn pieces(&self, text: &str, max_tokens: usize) -> Result<Vec<Encoding>, BoxError> {
+        let special = self.tokenizer.encode_fast("", true)?.len();
+        let mut first = self.tokenizer.encode(text, false)?;
+        let room = max_tokens.saturating_sub(special).max(1);
+        first.truncate(room, 0, TruncationDirection::Right);
+        let more = first.take_overflowing();
+        let pieces = std::iter::once(first).chain(more);
+        let whole = |piece| self.tokenizer.post_process(piece, None, true);
+        Ok(pieces.map(whole).collect::<Result<_, _>>()?)
     }
 
     /// The outputs for each text, in order.
@@ -241,7 +255,7 @@ pub struct OnnxReranker {
 impl OnnxReranker {
     /// Loads a model and tries it. Blocks.
     pub fn load(options: &JudgeOptions) -> Result<(JudgeCard, Self), LoadError> {
-        let (judge, manifest) = Judge::load(options, TruncationStrategy::OnlySecond)?;
+        let (judge, manifest) = Judge::load(options, true)?;
         let reranker = Self {
             judge: Arc::new(judge),
             activation: manifest.activation,
@@ -293,6 +307,7 @@ impl Reranker for OnnxReranker {
 pub struct OnnxModerator {
     judge: Arc<Judge>,
     labels: Arc<Labels>,
+    max_tokens: usize,
 }
 
 /// What the outputs of a classifier mean.
@@ -306,11 +321,12 @@ struct Labels {
 impl OnnxModerator {
     /// Loads a model and tries it. Blocks.
     pub fn load(options: &JudgeOptions) -> Result<(JudgeCard, Self), LoadError> {
-        let (judge, manifest) = Judge::load(options, TruncationStrategy::LongestFirst)?;
+        let (judge, manifest) = Judge::load(options, false)?;
         let labels = Labels::read(&options.model_dir, &manifest)?;
         let moderator = Self {
             judge: Arc::new(judge),
             labels: Arc::new(labels),
+            max_tokens: manifest.max_tokens,
         };
         try_out(
             &moderator.judge,
@@ -383,19 +399,13 @@ impl Labels {
 #[async_trait]
 impl Moderator for OnnxModerator {
     async fn moderate(&self, texts: &[String]) -> Result<Moderated> {
-        let (texts, labels) = (texts.to_vec(), Arc::clone(&self.labels));
+        let (texts, labels, max_tokens) = (texts.to_vec(), Arc::clone(&self.labels), self.max_tokens);
         work(&self.judge, move |judge, left| {
-            // A text that is longer than the model's window is read piece by piece.
             let (mut pieces, mut of_text) = (Vec::new(), Vec::new());
             for (n, text) in texts.iter().enumerate() {
-                let mut encoding = judge
-                    .tokenizer
-                    .encode(text.as_str(), true)
-                    .map_err(Error::internal)?;
-                let more = encoding.take_overflowing();
-                of_text.extend(std::iter::repeat_n(n, 1 + more.len()));
-                pieces.push(encoding);
-                pieces.extend(more);
+                let own = judge.pieces(text, max_tokens).map_err(Error::internal)?;
+                of_text.extend(std::iter::repeat_n(n, own.len()));
+                pieces.extend(own);
             }
             let outputs = judge.outputs(&pieces, left).map_err(Error::internal)?;
             let verdict = |n: usize| {

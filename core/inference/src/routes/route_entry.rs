@@ -221,12 +221,12 @@ impl Reader<'_> {
             let message = match known {
                 _ if name.get_ref() == model => "is the route itself".to_owned(),
                 None => format!("there is no [[route]] of the model '{}'", name.get_ref()),
+                Some(route) if matches!(route.kind, RouteKind::Embeddings(_)) => {
+                    format!("'{}' is an embedding model", name.get_ref())
+                }
                 Some(route) if route.kind != RouteKind::Chat => {
-                    format!(
-                        "'{}' does not chat: it is of kind {}",
-                        name.get_ref(),
-                        route.kind.as_str()
-                    )
+                    let kind = route.kind.as_str();
+                    format!("'{}' is of kind \"{kind}\"", name.get_ref())
                 }
                 Some(_) => continue,
             };
