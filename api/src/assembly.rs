@@ -12,7 +12,7 @@ use insula_core::model::Embedder;
 use insula_core::request_log::RequestLogs;
 use insula_core::route::{RoutedEmbedder, Routes};
 use insula_core::{Models, Services};
-use insula_inference::onnx::{OnnxEmbedder, OnnxOptions};
+use insula_inference::onnx::{JudgeOptions, OnnxEmbedder, OnnxModerator, OnnxOptions, OnnxReranker};
 use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
 use insula_tenancy::meter::{JournalOptions, Meter};
@@ -35,6 +35,10 @@ pub struct AssemblyOptions {
     pub blobs: PathBuf,
     /// Local embedding models; the first is the default of new vector stores.
     pub models: Vec<OnnxOptions>,
+    /// Local models that rank documents.
+    pub rerankers: Vec<JudgeOptions>,
+    /// Local models that find what should not be in a text.
+    pub moderators: Vec<JudgeOptions>,
     /// The operator's `routes.toml`, if there is one.
     pub routes: Option<PathBuf>,
     /// Where usage is written before anything else, and how carefully.
@@ -98,6 +102,16 @@ pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> 
             .add_embedder(&db, embedder)
             .await
             .context("embedding model")?;
+    }
+    for reranker in options.rerankers {
+        let loading = tokio::task::spawn_blocking(move || OnnxReranker::load(&reranker));
+        let (card, reranker) = loading.await?.context("rerank model")?;
+        models.add_reranker(card, Arc::new(reranker));
+    }
+    for moderator in options.moderators {
+        let loading = tokio::task::spawn_blocking(move || OnnxModerator::load(&moderator));
+        let (card, moderator) = loading.await?.context("moderation model")?;
+        models.add_moderator(card, Arc::new(moderator));
     }
     let default = models.default_embedder().ok();
     let source = RouteSource::new(options.routes, default.map(|model| Arc::clone(&model.embedder)));

@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::batch::BatchSettings;
 use insula_core::worker::WorkerSettings;
-use insula_inference::onnx::OnnxOptions;
+use insula_inference::onnx::{JudgeOptions, OnnxOptions};
 use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::meter::JournalOptions;
@@ -197,6 +197,17 @@ pub struct InstallArgs {
     /// Folders of local embedding models, separated by commas; the first is the default. Absent: the bootstrap's
     #[arg(long, env = "INSULA_MODELS", value_delimiter = ',', value_name = "DIR")]
     pub models: Vec<PathBuf>,
+    /// Folders of local models that rank documents (cross-encoders), separated by commas
+    #[arg(long, env = "INSULA_RERANK_MODELS", value_delimiter = ',', value_name = "DIR")]
+    pub rerank_models: Vec<PathBuf>,
+    /// Folders of local classifiers for moderations, separated by commas
+    #[arg(
+        long,
+        env = "INSULA_MODERATION_MODELS",
+        value_delimiter = ',',
+        value_name = "DIR"
+    )]
+    pub moderation_models: Vec<PathBuf>,
     /// Shared library of ONNX Runtime. Absent: the bootstrap's
     #[arg(long, env = "INSULA_ONNXRUNTIME", value_name = "FILE")]
     pub onnxruntime: Option<PathBuf>,
@@ -241,6 +252,8 @@ impl InstallArgs {
             db: self.db(),
             blobs: self.blobs.clone(),
             models: self.local_models(),
+            rerankers: self.judges(&self.rerank_models),
+            moderators: self.judges(&self.moderation_models),
             routes: self.routes.clone(),
             journal: JournalOptions {
                 folder: self.journal.clone(),
@@ -275,6 +288,17 @@ impl InstallArgs {
             acquire_timeout: self.database_patience,
             ..DbConfig::new(self.database_url.clone())
         }
+    }
+
+    /// The models in these folders that score texts.
+    fn judges(&self, folders: &[PathBuf]) -> Vec<JudgeOptions> {
+        let OnnxOptions { library, threads, .. } = self.runtime.local_model();
+        let options = |folder: &PathBuf| JudgeOptions {
+            library: self.onnxruntime.clone().unwrap_or_else(|| library.clone()),
+            model_dir: folder.clone(),
+            threads: self.model_threads.unwrap_or(threads),
+        };
+        folders.iter().map(options).collect()
     }
 
     /// What to load.

@@ -31,6 +31,8 @@ use crate::http::{ApiError, ErrorBody};
         (name = "responses", description = "Answers that can search, be kept, and be gone on from"),
         (name = "conversations", description = "Items that responses go on from and are added to"),
         (name = "embeddings", description = "Texts to vectors"),
+        (name = "rerank", description = "Documents ranked by how well they answer a query"),
+        (name = "moderations", description = "What should not be in a text"),
         (name = "batches", description = "Calls that are made in the background, within a day"),
         (name = "models", description = "Names that can be sent as `model`"),
         (name = "files", description = "Uploaded documents"),

@@ -15,11 +15,11 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
     assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
-    guardrails, health, jobs, mcp, migrations, model_routes, models, operator,
+    guardrails, health, jobs, mcp, migrations, model_routes, models, moderations, operator,
     operator::tenants,
     organization::{api_keys, audit_logs, projects, reports, service_accounts},
-    provider_keys, request_logs, responses, scoped_tokens, search, sources, storage_usage, uploads, usage,
-    vector_store_files, vector_stores, webhooks,
+    provider_keys, request_logs, rerank, responses, scoped_tokens, search, sources, storage_usage, uploads,
+    usage, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -225,6 +225,8 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(completions::create_completion))
         .routes(routes!(responses::create_response))
         .routes(routes!(embeddings::create_embedding))
+        .routes(routes!(rerank::create_rerank))
+        .routes(routes!(moderations::create_moderation))
         .routes(routes!(file_batches::create_vector_store_file_batch))
         .routes(routes!(chunks::create_vector_store_chunks))
         .route_layer(DefaultBodyLimit::max(LARGE_JSON_LIMIT))

@@ -15,6 +15,7 @@ mod housekeeping;
 pub mod idempotency;
 pub mod ingest;
 pub mod job;
+pub mod judge;
 pub mod metering;
 pub mod migration;
 pub mod model;

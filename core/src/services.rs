@@ -12,7 +12,7 @@ use crate::blob::BlobStore;
 use crate::cache::{QueryEmbeddings, Responses};
 use crate::guard::Policies;
 use crate::ingest::Parser;
-use crate::model::Embedder;
+use crate::model::{Embedder, JudgeCard, Moderator, Reranker};
 use crate::request_log::RequestLogs;
 use crate::route::Routes;
 use crate::source::Fetcher;
@@ -68,6 +68,8 @@ pub struct RegisteredEmbedder {
 #[derive(Clone, Default)]
 pub struct Models {
     embedders: BTreeMap<String, RegisteredEmbedder>,
+    rerankers: BTreeMap<String, (JudgeCard, Arc<dyn Reranker>)>,
+    moderators: BTreeMap<String, (JudgeCard, Arc<dyn Moderator>)>,
     default_embedder: Option<String>,
 }
 
@@ -111,6 +113,32 @@ impl Models {
                 message: "No embedding model is loaded on this server.".into(),
                 retry_after: std::time::Duration::from_secs(30),
             })
+    }
+
+    /// Adds a model that ranks documents.
+    pub fn add_reranker(&mut self, card: JudgeCard, reranker: Arc<dyn Reranker>) {
+        self.rerankers.insert(card.id.clone(), (card, reranker));
+    }
+
+    /// The model of that name that ranks documents.
+    pub fn find_reranker(&self, name: &str) -> Option<&Arc<dyn Reranker>> {
+        self.rerankers.get(name).map(|(_, reranker)| reranker)
+    }
+
+    /// Adds a model that finds what should not be in a text.
+    pub fn add_moderator(&mut self, card: JudgeCard, moderator: Arc<dyn Moderator>) {
+        self.moderators.insert(card.id.clone(), (card, moderator));
+    }
+
+    /// The model of that name that finds what should not be in a text.
+    pub fn find_moderator(&self, name: &str) -> Option<&Arc<dyn Moderator>> {
+        self.moderators.get(name).map(|(_, moderator)| moderator)
+    }
+
+    /// The models that score texts.
+    pub fn judges(&self) -> impl Iterator<Item = &JudgeCard> {
+        let rerankers = self.rerankers.values().map(|(card, _)| card);
+        rerankers.chain(self.moderators.values().map(|(card, _)| card))
     }
 
     /// All embedders by name.

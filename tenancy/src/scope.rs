@@ -54,6 +54,10 @@ scopes! {
     ModelsRead = "models.read",
     /// Compute embeddings.
     EmbeddingsWrite = "embeddings.write",
+    /// Rank documents.
+    RerankWrite = "rerank.write",
+    /// Have texts looked through.
+    ModerationsWrite = "moderations.write",
     /// Create chat completions.
     ChatWrite = "chat.write",
     /// Read stored responses and conversations.

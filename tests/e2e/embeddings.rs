@@ -183,6 +183,19 @@ async fn a_text_that_the_model_cannot_read_whole_is_refused_and_never_cut() {
 }
 
 #[tokio::test]
+async fn an_end_user_is_one_that_the_ledger_can_hold() {
+    let app = TestApp::without_worker().await;
+    let ada = app.tenant("ada").await;
+    for user in ["a\u{0}b".to_owned(), "x".repeat(513)] {
+        let body = json!({"model": MODEL, "input": "x", "user": user});
+        assert_eq!(
+            ada.post("/v1/embeddings", body).await.refused(400)["param"],
+            "user"
+        );
+    }
+}
+
+#[tokio::test]
 async fn texts_of_any_language_and_none_are_embedded() {
     let app = TestApp::without_worker().await;
     let ada = app.tenant("ada").await;

@@ -28,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::judge;
 use crate::model::{bootstrap_options, options};
 use crate::{BagOfWords, Client, Database, FaultProxy, eventually, insula_binary, runtime};
 
@@ -41,6 +42,8 @@ pub struct Setup {
     pub routes: Option<String>,
     /// Embedding models besides the bootstrap's.
     pub models: Vec<BagOfWords>,
+    /// Whether there are models that score texts: [`crate::RERANKER`] and [`crate::MODERATOR`].
+    pub judges: bool,
     /// Whether the server reaches Postgres through a [`FaultProxy`].
     pub proxy: bool,
     /// The superuser's URL of a cluster of the test's own.
@@ -64,6 +67,7 @@ impl Default for Setup {
             connections: 8,
             routes: None,
             models: Vec::new(),
+            judges: false,
             proxy: false,
             outbound_allow: Vec::new(),
             cluster: None,
@@ -182,6 +186,16 @@ impl TestApp {
             db,
             blobs: folder.path().join("blobs"),
             models,
+            rerankers: setup
+                .judges
+                .then(|| judge::reranker(folder.path()))
+                .into_iter()
+                .collect(),
+            moderators: setup
+                .judges
+                .then(|| judge::moderator(folder.path()))
+                .into_iter()
+                .collect(),
             routes,
             journal: JournalOptions {
                 folder: folder.path().join("journal"),

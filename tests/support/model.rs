@@ -86,7 +86,7 @@ impl BagOfWords {
 }
 
 /// The bootstrap's model folder.
-fn bootstrap() -> PathBuf {
+pub(crate) fn bootstrap() -> PathBuf {
     let folder = runtime().join("models/all-MiniLM-L6-v2");
     std::path::absolute(folder).expect("the current folder")
 }
@@ -105,10 +105,10 @@ pub(crate) fn bootstrap_options() -> OnnxOptions {
 }
 
 /// `TensorProto.DataType`
-const FLOAT: u64 = 1;
-const INT64: u64 = 7;
+pub(crate) const FLOAT: u64 = 1;
+pub(crate) const INT64: u64 = 7;
 
-fn node(operator: &str, inputs: &[&str], output: &str, attribute: &[u8]) -> Vec<u8> {
+pub(crate) fn node(operator: &str, inputs: &[&str], output: &str, attribute: &[u8]) -> Vec<u8> {
     let mut node: Vec<u8> = inputs.iter().flat_map(|input| text(1, input)).collect();
     node.extend([text(2, output), text(3, output), text(4, operator)].concat());
     if !attribute.is_empty() {
@@ -117,7 +117,7 @@ fn node(operator: &str, inputs: &[&str], output: &str, attribute: &[u8]) -> Vec<
     bytes(1, &node)
 }
 
-fn tensor(name: &str, kind: u64, length: usize, data: Vec<u8>) -> Vec<u8> {
+pub(crate) fn tensor(name: &str, kind: u64, length: usize, data: Vec<u8>) -> Vec<u8> {
     [
         number(1, length as u64),
         number(2, kind),
@@ -127,7 +127,7 @@ fn tensor(name: &str, kind: u64, length: usize, data: Vec<u8>) -> Vec<u8> {
     .concat()
 }
 
-fn value(name: &str, kind: u64, dimensions: &[&str]) -> Vec<u8> {
+pub(crate) fn value(name: &str, kind: u64, dimensions: &[&str]) -> Vec<u8> {
     let shape: Vec<u8> = dimensions
         .iter()
         .flat_map(|name| bytes(1, &text(2, name)))
@@ -138,15 +138,15 @@ fn value(name: &str, kind: u64, dimensions: &[&str]) -> Vec<u8> {
 
 // Protocol Buffers: a field is its number and wire type, then a number or so many bytes.
 
-fn number(field: u64, value: u64) -> Vec<u8> {
+pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
     [varint(field << 3), varint(value)].concat()
 }
 
-fn text(field: u64, value: &str) -> Vec<u8> {
+pub(crate) fn text(field: u64, value: &str) -> Vec<u8> {
     bytes(field, value.as_bytes())
 }
 
-fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
+pub(crate) fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
     [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
 }
 

@@ -94,6 +94,8 @@ async fn serve_until_stopped(
         db: DbConfig::new(app_url.clone()),
         blobs: data.join("files"),
         models: options.models.clone(),
+        rerankers: Vec::new(),
+        moderators: Vec::new(),
         routes: options.routes.clone(),
         journal: JournalOptions {
             folder: data.join("journal"),

@@ -69,6 +69,7 @@ impl DataSource {
                 .map(|filter| filter.read(&format!("{at}.filters")))
                 .transpose()?,
             score_threshold: score_threshold.unwrap_or(0.0),
+            ranker: None,
         })
     }
 }

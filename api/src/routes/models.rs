@@ -2,7 +2,7 @@
 
 use axum::extract::{RawPathParams, State};
 use insula_core::page::Page;
-use insula_core::route::tenant;
+use insula_core::route::{RouteKind, tenant};
 use insula_core::{Error, assistant};
 use insula_tenancy::TenantContext;
 use insula_tenancy::scope_types::ModelsRead;
@@ -119,14 +119,20 @@ pub async fn get_model(
 /// What the operator serves, as it is for the caller's tenant.
 async fn of_server(app: &App, cx: &TenantContext) -> Result<Vec<ModelObject>, Error> {
     let routes = tenant::list(&app.services, cx).await?;
-    let chat = routes
+    let routed = routes
         .iter()
-        .filter(|effective| effective.choice.route.is_chat())
+        // Embedding models are registered, and among the embedders.
+        .filter(|effective| !matches!(effective.choice.route.kind, RouteKind::Embeddings(_)))
         .map(|effective| ModelObject::of_server(&effective.model, &effective.choice.route.owned_by));
     let embedders = app
         .services
         .models
         .embedders()
         .map(|(name, model)| ModelObject::of_server(name, &model.embedder.card().owned_by));
-    Ok(chat.chain(embedders).collect())
+    let judges = app
+        .services
+        .models
+        .judges()
+        .map(|card| ModelObject::of_server(&card.id, &card.owned_by));
+    Ok(routed.chain(embedders).chain(judges).collect())
 }

@@ -41,26 +41,16 @@ pub struct CreateSearch {
 /// How results are ranked.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct RankingOptions {
-    /// All of them mean this server's own ranking.
-    pub ranker: Option<Ranker>,
+    /// A model that ranks (see `/v1/rerank`): it has the last word on the best 50 passages, by the first query. `none`, `auto` and
+    /// `default-2024-11-15` mean this server's own ranking.
+    pub ranker: Option<String>,
     /// Results below this score are left out.
     #[schema(minimum = 0, maximum = 1)]
     pub score_threshold: Option<f64>,
 }
 
-/// Names of rankers that clients send.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-pub enum Ranker {
-    /// No ranker of its own.
-    #[serde(rename = "none")]
-    None,
-    /// The server's choice.
-    #[serde(rename = "auto")]
-    Auto,
-    /// OpenAI's first ranker.
-    #[serde(rename = "default-2024-11-15")]
-    Default20241115,
-}
+/// Names that mean this server's own ranking.
+const OWN_RANKING: [&str; 3] = ["none", "auto", "default-2024-11-15"];
 
 /// What was found, best first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,6 +117,9 @@ pub struct ScoreParts {
     /// BM25 score.
     #[schema(required)]
     pub text_score: Option<f64>,
+    /// What the model of `ranking_options.ranker` gave; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rerank_score: Option<f64>,
 }
 
 /// How candidates were found.
@@ -160,6 +153,7 @@ impl From<Hit> for SearchResult {
                 vector_similarity: hit.parts.vector_similarity,
                 text_rank: hit.parts.text_rank,
                 text_score: hit.parts.text_score,
+                rerank_score: hit.parts.rerank_score,
             },
         }
     }
@@ -198,15 +192,18 @@ pub async fn search_vector_store(
     Json(request): Json<CreateSearch>,
 ) -> ApiResult<impl IntoResponse> {
     let queries = request.query.into_vec();
+    let (ranker, score_threshold) = match request.ranking_options {
+        Some(options) => (options.ranker, options.score_threshold),
+        None => (None, None),
+    };
+    let ranker = foreign_ranker(ranker);
     let search = SearchRequest {
         vector_store_id,
         queries: queries.clone(),
         max_results: request.max_num_results.map_or(10, i64::from),
         filter: request.filters.map(|filter| filter.read("filters")).transpose()?,
-        score_threshold: request
-            .ranking_options
-            .and_then(|options| options.score_threshold)
-            .unwrap_or(0.0),
+        score_threshold: score_threshold.unwrap_or(0.0),
+        ranker,
     };
     let (response, standings) = metered(&app.services, &caller, request_id.uuid(), search).await?;
     let timing = AppendHeaders([("server-timing", server_timing(response.timings))]);
@@ -214,6 +211,11 @@ pub async fn search_vector_store(
         standings,
         (timing, Json(SearchPage::new(queries, response))),
     ))
+}
+
+/// The model that has the last word, unless the ranking is this server's own.
+pub(super) fn foreign_ranker(ranker: Option<String>) -> Option<String> {
+    ranker.filter(|name| !OWN_RANKING.contains(&name.as_str()))
 }
 
 /// Searches, under the caller's limits and on its ledger: `id` is the event's.
@@ -239,9 +241,13 @@ pub(super) async fn metered(
     let model = model.as_deref().unwrap_or(METERED_AS);
     let metered = metering::begin_reading(services, &mut entered, model, bytes).await?;
     let standings = metered.standings();
+    let ranker = search.ranker.clone();
     match search::search(services, caller, search).await {
         Ok(response) => {
             metering::settle_reading(metered, &response.reading);
+            if let Some(ranker) = &ranker {
+                metering::record_reading(services, caller, ranker, &response.reranking).await?;
+            }
             Ok((response, standings))
         }
         Err(error) => {
@@ -254,11 +260,15 @@ pub(super) async fn metered(
 /// `Server-Timing`, in milliseconds per stage.
 fn server_timing(timings: Timings) -> String {
     let ms = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
-    format!(
+    let mut text = format!(
         "embed;dur={:.1}, db;dur={:.1}",
         ms(timings.embed),
         ms(timings.database)
-    )
+    );
+    if !timings.rerank.is_zero() {
+        text += &format!(", rerank;dur={:.1}", ms(timings.rerank));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -268,7 +278,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn requests_are_read_and_unknown_rankers_refused() {
+    fn requests_are_read() {
         let read =
             |body: serde_json::Value| crate::http::parse_json::<CreateSearch>(body.to_string().as_bytes());
         let request = read(json!({
@@ -281,7 +291,7 @@ mod tests {
             (json!({"query": 1}), "query"),
             (json!({"query": "a", "max_num_results": -1}), "max_num_results"),
             (
-                json!({"query": "a", "ranking_options": {"ranker": "best"}}),
+                json!({"query": "a", "ranking_options": {"ranker": 1}}),
                 "ranking_options.ranker",
             ),
         ] {
@@ -299,6 +309,7 @@ mod tests {
         let timings = Timings {
             embed: Duration::from_micros(2540),
             database: Duration::from_millis(3),
+            ..Timings::default()
         };
         assert_eq!(server_timing(timings), "embed;dur=2.5, db;dur=3.0");
     }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::anthropic::{self, Anthropic, AnthropicOptions};
 use crate::http::{self, ClientError, ClientOptions};
-use crate::openai::{Address, OpenAiCompatible, Quirks, RemoteEmbedder, RemoteModel};
+use crate::openai::{Address, OpenAiCompatible, Quirks, RemoteEmbedder, RemoteJudge, RemoteModel};
 use crate::tokens::{self, Tokenizer, TokenizerError};
 use crate::upstream::{HeaderError, KeyHeader, Timeouts, Upstream};
 
@@ -71,6 +71,12 @@ pub enum ConnectError {
     /// Its tokenizer cannot be read.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// Anthropic serves no models that score texts.
+    #[error("provider '{provider}' does not serve models that score texts")]
+    NoJudges {
+        /// The provider.
+        provider: String,
+    },
     /// Anthropic serves no embedding models.
     #[error("provider '{provider}' does not serve embedding models")]
     NoEmbeddings {
@@ -134,6 +140,10 @@ impl Endpoint {
             Wire::OpenAi(quirks) => ConnectedWire::OpenAi {
                 chat: address(&quirks.path),
                 embeddings: address(&quirks.embeddings_path),
+                base: Base {
+                    url: self.base_url.clone(),
+                    query: self.query.clone(),
+                },
                 quirks: Arc::new(quirks.clone()),
             },
             Wire::Anthropic(options) => ConnectedWire::Anthropic {
@@ -177,12 +187,26 @@ enum ConnectedWire {
     OpenAi {
         chat: Address,
         embeddings: Address,
+        base: Base,
         quirks: Arc<Quirks>,
     },
     Anthropic {
         messages: Address,
         options: Arc<AnthropicOptions>,
     },
+}
+
+/// Where further addresses of a provider are.
+#[derive(Clone)]
+struct Base {
+    url: Url,
+    query: Vec<(String, String)>,
+}
+
+impl Base {
+    fn at(&self, path: &str) -> Address {
+        Address::new(&self.url, path, &self.query)
+    }
 }
 
 impl Connection {
@@ -225,6 +249,21 @@ impl Connection {
                 model,
             )),
             ConnectedWire::Anthropic { .. } => Err(ConnectError::NoEmbeddings {
+                provider: self.upstream.provider().name().to_owned(),
+            }),
+        }
+    }
+
+    /// One of its models that score texts, at `path` behind the base URL.
+    pub(crate) fn judge(&self, upstream_model: &str, path: &str) -> Result<RemoteJudge, ConnectError> {
+        match &self.wire {
+            ConnectedWire::OpenAi { base, .. } => Ok(RemoteJudge::new(
+                self.upstream.clone(),
+                base.at(path),
+                upstream_model.to_owned(),
+                self.counter(upstream_model),
+            )),
+            ConnectedWire::Anthropic { .. } => Err(ConnectError::NoJudges {
                 provider: self.upstream.provider().name().to_owned(),
             }),
         }

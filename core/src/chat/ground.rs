@@ -58,6 +58,7 @@ where
             max_results: grounding.max_num_results,
             filter: grounding.filter.clone(),
             score_threshold: grounding.score_threshold,
+            ranker: grounding.ranker.clone(),
         };
         let found = search::search(services, cx, request)
             .await
@@ -70,6 +71,9 @@ where
                 other => other,
             })?;
         record(found.embedding_model, found.reading).await?;
+        if let Some(ranker) = &grounding.ranker {
+            metering::record_reading(services, cx, ranker, &found.reranking).await?;
+        }
         hits.extend(found.hits);
     }
     // Fused scores are relative to their own store; cosine and BM25 are not comparable over models either. Equal ranks

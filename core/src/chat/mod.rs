@@ -41,6 +41,8 @@ pub struct Grounding {
     pub filter: Option<Filter>,
     /// Passages below this score are not used.
     pub score_threshold: f64,
+    /// The model that has the last word on their order.
+    pub ranker: Option<String>,
 }
 
 /// Passages that somebody else has found for a call.
@@ -314,6 +316,7 @@ pub(crate) async fn prepare_entered(
                 max_num_results: i64::from(settings.max_num_results),
                 filter: None,
                 score_threshold: settings.score_threshold,
+                ranker: None,
             });
         }
     }

@@ -52,7 +52,7 @@ impl Width {
 pub enum Kind {
     /// What models wrote.
     Completions,
-    /// What embedding models read: for embeddings, for searches, and for documents.
+    /// What embedding models read, for embeddings, searches and documents; and what reranking models read.
     Embeddings,
     /// What was checked by moderation models.
     Moderations,
@@ -63,9 +63,12 @@ impl Kind {
     pub const fn of(endpoint: Endpoint) -> Self {
         match endpoint {
             Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses => Self::Completions,
-            Endpoint::Embeddings | Endpoint::Search | Endpoint::FileSearch | Endpoint::Ingestion => {
-                Self::Embeddings
-            }
+            Endpoint::Embeddings
+            | Endpoint::Search
+            | Endpoint::FileSearch
+            | Endpoint::Ingestion
+            | Endpoint::Rerank => Self::Embeddings,
+            Endpoint::Moderations => Self::Moderations,
         }
     }
 

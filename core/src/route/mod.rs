@@ -9,6 +9,7 @@ mod capability;
 mod embed;
 mod health;
 mod journey;
+mod judge;
 mod own_keys;
 mod price;
 mod rule;
@@ -18,6 +19,7 @@ mod stage;
 mod table;
 mod target;
 pub mod tenant;
+mod walk;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub use attempt::{Attempt, Failed, Outcome, Taken};
 pub use capability::Capabilities;
 pub use embed::RoutedEmbedder;
 pub use health::{Cooldown, Health, HealthReport, HealthState, now};
+pub use judge::RoutedJudge;
 pub use own_keys::OwnKeys;
 pub use price::{Price, Prices};
 pub use rule::{Condition, RouteFacts, language_of};
@@ -50,6 +53,22 @@ pub enum RouteKind {
     Chat,
     /// Turns texts into vectors. All targets serve the same model.
     Embeddings(EmbedderCard),
+    /// Ranks documents by how well they answer a query.
+    Rerank,
+    /// Finds what should not be in a text.
+    Moderations,
+}
+
+impl RouteKind {
+    /// What `routes.toml` calls it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings(_) => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
+        }
+    }
 }
 
 /// How often a call is tried again when all targets have failed it.

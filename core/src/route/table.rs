@@ -10,7 +10,7 @@ use insula_tenancy::TenantId;
 use moka::future::Cache;
 
 use super::tenant::Overrides;
-use super::{Route, Ways};
+use super::{Route, RouteKind, Ways};
 
 /// How long a tenant's overrides may be served from memory.
 const OVERRIDES_FOR: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl Table {
     pub fn sells_embeddings(&self) -> bool {
         self.in_order
             .iter()
-            .any(|route| !route.is_chat() && !route.is_free())
+            .any(|route| matches!(route.kind, RouteKind::Embeddings(_)) && !route.is_free())
     }
 
     /// All routes in the operator's order.

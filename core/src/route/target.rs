@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::health::Health;
 use super::price::Prices;
 use super::rule::Condition;
-use crate::model::{ChatModel, Embedder, TokenCounter};
+use crate::model::{ChatModel, Embedder, Moderator, Reranker, TokenCounter};
 
 /// How long a target may take. The provider's client keeps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,10 @@ pub enum TargetModel {
     Chat(Arc<dyn ChatModel>),
     /// One server of an embedding model.
     Embeddings(Arc<dyn Embedder>),
+    /// One server of a model that ranks documents.
+    Rerank(Arc<dyn Reranker>),
+    /// One server of a model that finds what should not be in a text.
+    Moderations(Arc<dyn Moderator>),
 }
 
 /// A model at a provider.
@@ -76,7 +80,7 @@ impl Target {
     pub fn chat(&self) -> Option<&Arc<dyn ChatModel>> {
         match &self.model {
             TargetModel::Chat(model) => Some(model),
-            TargetModel::Embeddings(_) => None,
+            _ => None,
         }
     }
 
@@ -84,7 +88,23 @@ impl Target {
     pub fn embedder(&self) -> Option<&Arc<dyn Embedder>> {
         match &self.model {
             TargetModel::Embeddings(embedder) => Some(embedder),
-            TargetModel::Chat(_) => None,
+            _ => None,
+        }
+    }
+
+    /// What ranks documents, if it does.
+    pub fn reranker(&self) -> Option<&Arc<dyn Reranker>> {
+        match &self.model {
+            TargetModel::Rerank(reranker) => Some(reranker),
+            _ => None,
+        }
+    }
+
+    /// What finds what should not be there, if it does.
+    pub fn moderator(&self) -> Option<&Arc<dyn Moderator>> {
+        match &self.model {
+            TargetModel::Moderations(moderator) => Some(moderator),
+            _ => None,
         }
     }
 }

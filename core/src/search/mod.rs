@@ -16,6 +16,7 @@ use insula_tenancy::{ChunkId, FileId, TenantContext, VectorStoreId};
 
 pub use filter::{Comparison, Filter};
 
+use crate::judge::Ranker;
 use crate::metering::Reading;
 use crate::model::{EmbedPurpose, EmbedderCard};
 use crate::page::Page;
@@ -46,6 +47,8 @@ pub struct SearchRequest {
     pub filter: Option<Filter>,
     /// Hits below this score are left out, 0..=1.
     pub score_threshold: f64,
+    /// The model that has the last word on the order, if one has.
+    pub ranker: Option<String>,
 }
 
 impl SearchRequest {
@@ -57,6 +60,7 @@ impl SearchRequest {
             max_results: 10,
             filter: None,
             score_threshold: 0.0,
+            ranker: None,
         }
     }
 
@@ -123,6 +127,8 @@ pub struct ScoreParts {
     pub text_rank: Option<i64>,
     /// BM25 score.
     pub text_score: Option<f64>,
+    /// What the reranking model gave, if one was asked.
+    pub rerank_score: Option<f64>,
 }
 
 /// How the candidates were found.
@@ -139,6 +145,8 @@ pub struct Timings {
     pub embed: Duration,
     /// Everything in Postgres.
     pub database: Duration,
+    /// Reranking.
+    pub rerank: Duration,
 }
 
 /// What was found.
@@ -156,6 +164,8 @@ pub struct SearchResponse {
     pub embedding_model: String,
     /// The queries that were embedded for it.
     pub reading: Reading,
+    /// What reranking took.
+    pub reranking: Reading,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -265,6 +275,10 @@ pub async fn search(
     if located.expired {
         return Err(vector_store::expired());
     }
+    let ranker = match &request.ranker {
+        Some(name) => Some(find_ranker(services, cx, name).await?),
+        None => None,
+    };
     let embedder = tenant::embedder_of(services, cx, &located.embedding_model).await?;
     let card = embedder.card();
 
@@ -278,6 +292,15 @@ pub async fn search(
         embed_queries(services, cx, embedder.as_ref(), &request.queries, &weights).await?;
     timings.embed = started.elapsed();
 
+    // A model that has the last word is shown the best of all.
+    let wanted = match &request.ranker {
+        Some(_) => SearchRequest {
+            max_results: DEPTH,
+            score_threshold: 0.0,
+            ..request.clone()
+        },
+        None => request.clone(),
+    };
     let vectors: Vec<Option<Halfvec>> = vectors
         .iter()
         .map(|vector| vector.as_deref().map(Halfvec::new))
@@ -287,7 +310,7 @@ pub async fn search(
     let mut hits = Vec::new();
     for _ in 0..LOOKS {
         let halves = weights.iter().copied().zip(&vectors);
-        let ranked = rank(&mut tx, &request, &located, card, halves, filter.as_ref()).await?;
+        let ranked = rank(&mut tx, &wanted, &located, card, halves, filter.as_ref()).await?;
         hits = store::fetch(&mut tx, &ranked).await?;
         // A file whose passages were replaced between the two statements: the new ones are there by now.
         if hits.len() == ranked.len() {
@@ -298,8 +321,15 @@ pub async fn search(
     tx.commit().await?;
     timings.database += started.elapsed();
 
+    let started = Instant::now();
+    let mut reranking = Reading::default();
+    if let Some(ranker) = &ranker {
+        reranking = rerank(services, cx, ranker, &request, &mut hits).await?;
+        timings.rerank = started.elapsed();
+    }
     Ok(SearchResponse {
         hits,
+        reranking,
         mode: RecallMode::Exact,
         scanned: located.chunk_count,
         vector_weight: weights.first().copied().unwrap_or(1.0),
@@ -307,6 +337,39 @@ pub async fn search(
         reading,
         timings,
     })
+}
+
+async fn find_ranker(services: &Services, cx: &TenantContext, name: &str) -> Result<Ranker> {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    Ranker::find(services, cx, name).await.map_err(|error| match error {
+        Error::NotFound { .. } => Error::invalid(
+            "ranking_options.ranker",
+            format!("Invalid value for 'ranking_options.ranker': there is no ranker or rerank model '{shown}'."),
+        ),
+        error => error,
+    })
+}
+
+/// Orders hits anew, by what a model makes of them and the first query, and keeps the best. What that took.
+async fn rerank(
+    services: &Services,
+    cx: &TenantContext,
+    ranker: &Ranker,
+    request: &SearchRequest,
+    hits: &mut Vec<Hit>,
+) -> Result<Reading> {
+    let texts = hits.iter().map(|hit| hit.content.clone()).collect();
+    let query = request.queries.first().map_or("", String::as_str);
+    let (scores, reading) = ranker.score(services, cx, query, texts).await?;
+    for (hit, score) in hits.iter_mut().zip(scores) {
+        hit.score = score.clamp(0.0, 1.0);
+        hit.parts.rerank_score = Some(score);
+    }
+    hits.retain(|hit| hit.score >= request.score_threshold);
+    // Stable: those that the model cannot tell apart stay as they were found.
+    hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+    hits.truncate(usize::try_from(request.max_results).unwrap_or(0));
+    Ok(reading)
 }
 
 /// The best chunks for all queries together, each with its best score.

@@ -234,6 +234,7 @@ pub(super) async fn fetch(tx: &mut TenantTx, ranked: &[Candidate]) -> Result<Vec
                 vector_similarity: candidate.vector_similarity,
                 text_rank: candidate.text_rank,
                 text_score: candidate.text_score,
+                rerank_score: None,
             },
         })
     };

@@ -205,8 +205,14 @@ impl Meter {
         self.open(cx, call, false).await
     }
 
-    async fn open(&self, cx: &TenantContext, call: Call, limited: bool) -> Result<Entered> {
+    async fn open(&self, cx: &TenantContext, mut call: Call, limited: bool) -> Result<Entered> {
         let inner = &self.inner;
+        // Events are recorded many at a time: one that the database cannot hold would keep out all others, for ever.
+        for text in call.end_user.iter_mut().chain([&mut call.model]) {
+            if text.contains('\0') {
+                *text = text.replace('\0', "");
+            }
+        }
         if inner.recorder.waiting() > MOST_WAITING {
             return Err(Error::Unavailable("usage cannot be recorded".into()));
         }

@@ -134,10 +134,10 @@ impl Claims {
     fn verified(self, now: u64) -> Option<Verified> {
         let begun = self.iat <= now.saturating_add(LEEWAY);
         let short = self.exp <= self.iat.saturating_add(MAX_LIFETIME.as_secs());
-        let named = self
-            .end_user
-            .as_ref()
-            .is_none_or(|user| !user.trim().is_empty() && user.chars().count() <= MAX_END_USER);
+        // No NUL: the ledger could not hold it.
+        let named = self.end_user.as_ref().is_none_or(|user| {
+            !user.trim().is_empty() && user.chars().count() <= MAX_END_USER && !user.contains('\0')
+        });
         (begun && short && named).then(|| Verified {
             // A scope that this version does not know grants nothing.
             scopes: self.scopes.iter().filter_map(|name| name.parse().ok()).collect(),

@@ -131,6 +131,7 @@ fn every_claim_has_to_be_right() {
         json!({"vector_stores": []}),
         json!({"end_user": " "}),
         json!({"end_user": "x".repeat(MAX_END_USER + 1)}),
+        json!({"end_user": "u\u{0}1"}),
     ] {
         let token = signed(&with(changes.clone()), KEY);
         assert_eq!(refusal(&token), Some(AccessError::InvalidKey), "{changes}");

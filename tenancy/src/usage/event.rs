@@ -31,11 +31,17 @@ pub enum Endpoint {
     /// Documents made searchable.
     #[serde(rename = "vector_stores.ingestion")]
     Ingestion,
+    /// Documents ranked for a query.
+    #[serde(rename = "rerank")]
+    Rerank,
+    /// Texts looked through for what should not be there.
+    #[serde(rename = "moderations")]
+    Moderations,
 }
 
 impl Endpoint {
     /// All there are.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -43,6 +49,8 @@ impl Endpoint {
         Self::Search,
         Self::FileSearch,
         Self::Ingestion,
+        Self::Rerank,
+        Self::Moderations,
     ];
 
     /// The stored name.
@@ -55,6 +63,8 @@ impl Endpoint {
             Self::Search => "vector_stores.search",
             Self::FileSearch => "responses.file_search",
             Self::Ingestion => "vector_stores.ingestion",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
         }
     }
 }

@@ -86,6 +86,7 @@ const MODEL: &str = "bag-of-words";
 pub(crate) async fn two_models() -> TestApp {
     TestApp::with(Setup {
         models: vec![BagOfWords::new(MODEL)],
+        judges: true,
         // Strangers knock at every operation.
         serve: ServeArgs {
             failed_attempts: 0,

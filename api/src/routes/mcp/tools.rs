@@ -213,6 +213,7 @@ async fn ask(session: &Session, arguments: Ask) -> Result<Value, Error> {
         max_num_results: 20,
         filter: read_filter(arguments.filters)?,
         score_threshold: 0.0,
+        ranker: None,
     };
     let question = Item::message(
         Speaker::User,

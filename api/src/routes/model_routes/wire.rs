@@ -176,7 +176,7 @@ impl RouteObject {
         Self {
             object: "insula.route",
             route: route.name.to_string(),
-            kind: if route.is_chat() { "chat" } else { "embeddings" },
+            kind: route.kind.as_str(),
             strategy: match route.strategy {
                 Strategy::Ordered => "ordered",
                 Strategy::Weighted => "weighted",

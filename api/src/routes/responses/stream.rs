@@ -213,7 +213,11 @@ pub(super) fn in_request(error: Error, search_at: Option<usize>) -> Error {
         param.map(|param| match (param.as_str(), search_at) {
             ("messages", _) => "input".to_owned(),
             ("response_format", _) => "text.format".to_owned(),
-            (inner, Some(at)) if inner.starts_with("vector_store_ids") || inner.starts_with("filters") => {
+            (inner, Some(at))
+                if ["vector_store_ids", "filters", "ranking_options"]
+                    .iter()
+                    .any(|field| inner.starts_with(field)) =>
+            {
                 format!("tools[{at}].{inner}")
             }
             _ => param,

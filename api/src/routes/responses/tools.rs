@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::input::wrong_type;
-use crate::http::validate::{count, optional_range, required, unsupported};
+use crate::http::validate::{count, name, optional_range, required, unsupported};
 use crate::routes::chat::tools as chat_tools;
 use crate::routes::filter::FilterParam;
 use crate::routes::ids::body_ids;
-use crate::routes::search::Ranker;
+use crate::routes::search::foreign_ranker;
 
 const MAX_TOOLS: usize = 128;
 /// Most stores of one search.
@@ -50,8 +50,9 @@ pub struct ToolParam {
 /// How results of a search are ranked.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 pub struct FileSearchRanking {
-    /// All of them mean this server's own ranking.
-    pub ranker: Option<Ranker>,
+    /// A model that ranks (see `/v1/rerank`): it has the last word. `none`, `auto` and `default-2024-11-15` mean this server's own
+    /// ranking.
+    pub ranker: Option<String>,
     /// Results below this score are left out.
     #[schema(minimum = 0, maximum = 1)]
     pub score_threshold: Option<f64>,
@@ -162,7 +163,9 @@ fn search(at: &str, tool: ToolParam) -> Result<(Grounding, Value), Error> {
         "type": "file_search", "vector_store_ids": stores, "max_num_results": results, "filters": tool.filters,
         "ranking_options": {"ranker": "auto", "score_threshold": threshold},
     });
-    if let Some(ranker) = tool.ranking_options.and_then(|options| options.ranker) {
+    let ranker = tool.ranking_options.and_then(|options| options.ranker);
+    if let Some(ranker) = &ranker {
+        name(&format!("{at}.ranking_options.ranker"), ranker, 256)?;
         echo["ranking_options"]["ranker"] = json!(ranker);
     }
     let grounding = Grounding {
@@ -173,6 +176,7 @@ fn search(at: &str, tool: ToolParam) -> Result<(Grounding, Value), Error> {
             .map(|filter| filter.read(&format!("{at}.filters")))
             .transpose()?,
         score_threshold: threshold,
+        ranker: foreign_ranker(ranker),
     };
     Ok((grounding, echo))
 }

@@ -87,21 +87,7 @@ impl ModelFiles {
 
     /// The bytes of `model.onnx`, compared with the checksum in `model.toml` if there is one.
     pub(super) fn graph(&self) -> Result<Vec<u8>, LoadError> {
-        let path = self.graph_path();
-        let bytes = read(&path)?;
-        if let Some(expected) = &self.sha256 {
-            let found: String = Sha256::digest(&bytes)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            if !found.eq_ignore_ascii_case(expected) {
-                return Err(corrupt(
-                    &path,
-                    format!("its sha256 is {found}, model.toml says {expected}"),
-                ));
-            }
-        }
-        Ok(bytes)
+        checked(&self.graph_path(), self.sha256.as_deref())
     }
 
     pub(super) fn graph_path(&self) -> PathBuf {
@@ -129,11 +115,29 @@ impl ModelFiles {
     }
 }
 
+/// The bytes of a file, which must have this checksum if there is one.
+pub(super) fn checked(path: &Path, sha256: Option<&str>) -> Result<Vec<u8>, LoadError> {
+    let bytes = read(path)?;
+    if let Some(expected) = sha256 {
+        let found: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        if !found.eq_ignore_ascii_case(expected) {
+            return Err(corrupt(
+                path,
+                format!("its sha256 is {found}, model.toml says {expected}"),
+            ));
+        }
+    }
+    Ok(bytes)
+}
+
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T, LoadError> {
     serde_json::from_slice(&read(path)?).map_err(|error| corrupt(path, error))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(|source| LoadError::File {
         path: path.to_owned(),
         source,

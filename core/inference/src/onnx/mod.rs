@@ -3,6 +3,7 @@
 mod check;
 mod error;
 mod files;
+mod judge;
 mod runtime;
 mod tokens;
 
@@ -19,6 +20,7 @@ use self::tokens::{Counter, Measurer};
 use crate::batch::{Batcher, BoxError, Engine, Limits};
 
 pub use self::error::LoadError;
+pub use self::judge::{JudgeOptions, OnnxModerator, OnnxReranker};
 
 /// What to load and how much of the machine to use.
 #[derive(Debug, Clone)]

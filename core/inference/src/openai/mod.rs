@@ -4,6 +4,7 @@
 mod address;
 mod chunk;
 mod embed;
+mod judge;
 mod quirks;
 mod request;
 mod response;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) use self::address::{Address, MODEL};
 use self::chunk::Chunks;
 pub use self::embed::{RemoteEmbedder, RemoteModel};
+pub(crate) use self::judge::RemoteJudge;
 pub(crate) use self::quirks::OUR_FIELDS;
 pub use self::quirks::{ChatOption, Flavour, Quirks, SystemRole, TokenLimitField};
 use crate::upstream::{Answer, Deadlines, Form, Upstream};

@@ -107,6 +107,13 @@ impl<'a> Builder<'a> {
                         };
                         TargetModel::Embeddings(Arc::new(connection.embedder(model)?))
                     }
+                    RouteKind::Rerank => {
+                        TargetModel::Rerank(Arc::new(connection.judge(&target.upstream_model, "/rerank")?))
+                    }
+                    RouteKind::Moderations => {
+                        let judge = connection.judge(&target.upstream_model, "/moderations")?;
+                        TargetModel::Moderations(Arc::new(judge))
+                    }
                 };
                 (model, timeouts, connection.counter(&target.upstream_model))
             }

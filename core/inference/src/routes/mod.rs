@@ -256,7 +256,7 @@ impl Routes {
         }
         let gone = running.iter().find(|old| {
             let kept = self.find(&old.name).is_some_and(|new| new.kind == old.kind);
-            !old.is_chat() && !kept
+            matches!(old.kind, RouteKind::Embeddings(_)) && !kept
         });
         match gone {
             Some(old) => {

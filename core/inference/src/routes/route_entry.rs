@@ -62,6 +62,8 @@ enum FileKind {
     #[default]
     Chat,
     Embeddings,
+    Rerank,
+    Moderations,
 }
 
 #[derive(Deserialize, Default)]
@@ -219,8 +221,12 @@ impl Reader<'_> {
             let message = match known {
                 _ if name.get_ref() == model => "is the route itself".to_owned(),
                 None => format!("there is no [[route]] of the model '{}'", name.get_ref()),
-                Some(route) if route.kind != RouteKind::Chat => {
+                Some(route) if matches!(route.kind, RouteKind::Embeddings(_)) => {
                     format!("'{}' is an embedding model", name.get_ref())
+                }
+                Some(route) if route.kind != RouteKind::Chat => {
+                    let kind = route.kind.as_str();
+                    format!("'{}' is of kind \"{kind}\"", name.get_ref())
                 }
                 Some(_) => continue,
             };
@@ -231,7 +237,7 @@ impl Reader<'_> {
 
     fn kind(&self, route: &FileRoute, model: &str, provider: &str) -> Result<RouteKind, RoutesError> {
         let at = route.model.span();
-        if route.kind == FileKind::Chat {
+        if route.kind != FileKind::Embeddings {
             let embeds = route.dimensions.is_some()
                 || route.max_tokens.is_some()
                 || route.oversample.is_some()
@@ -242,7 +248,9 @@ impl Reader<'_> {
                 let message = "has settings of an embedding model, which need kind = \"embeddings\"";
                 return Err(self.wrong(at, "route.kind", message));
             }
-            return Ok(RouteKind::Chat);
+            if route.kind == FileKind::Chat {
+                return Ok(RouteKind::Chat);
+            }
         }
         let chats = !route.fallbacks.is_empty()
             || !route.context_window_fallbacks.is_empty()
@@ -251,9 +259,13 @@ impl Reader<'_> {
             || route.context_window.is_some()
             || route.max_output_tokens.is_some();
         if chats {
-            let message =
-                "an embedding model has no other that could take its place, and no settings of conversations";
+            let message = "only models that chat have others that could take their place, and settings of conversations";
             return Err(self.wrong(at, "route.kind", message));
+        }
+        match route.kind {
+            FileKind::Rerank => return Ok(RouteKind::Rerank),
+            FileKind::Moderations => return Ok(RouteKind::Moderations),
+            FileKind::Chat | FileKind::Embeddings => {}
         }
         let missing = |field: &str| self.wrong(at.clone(), field, "is missing for an embedding model");
         let dimensions = route
@@ -372,8 +384,8 @@ impl Reader<'_> {
             ProviderKind::Extractive => false,
             ProviderKind::Http(endpoint) => matches!(endpoint.wire, Wire::OpenAi(_)),
         };
-        if kind == FileKind::Embeddings && !embeds {
-            let message = format!("the provider '{text}' has no embedding models");
+        if kind != FileKind::Chat && !embeds {
+            let message = format!("the provider '{text}' has models that chat and no others");
             return Err(self.wrong(name.span(), field, message));
         }
         Ok(text)

@@ -354,6 +354,15 @@ fn embedding_models_stay_as_they_were_at_the_start() {
 fn the_example_is_right() {
     let routes = Routes::parse(include_str!("../../../../infra/routes.example.toml")).expect("the example");
     let names: Vec<&str> = routes.routes().iter().map(|route| &*route.model).collect();
-    let expected = ["gpt-5-mini", "smart", "arabic", "local", "long", "bge-m3"];
+    let expected = [
+        "gpt-5-mini",
+        "smart",
+        "arabic",
+        "local",
+        "long",
+        "bge-m3",
+        "bge-reranker-v2-m3",
+        "omni-moderation-latest",
+    ];
     assert_eq!(names[1..], expected);
 }

@@ -130,6 +130,14 @@ pub async fn find(services: &Services, cx: &TenantContext, model: &str) -> Resul
     Ok(overrides.choose(model, |name| services.routes.find(name)))
 }
 
+/// What rules may ask of a call to a model by the caller's tenant.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn facts(services: &Services, cx: &TenantContext, model: &str) -> Result<RouteFacts> {
+    Ok(overrides(services, cx).await?.facts(model))
+}
+
 /// The embedder of that name, as the caller's tenant may use it: where the tenant keeps its data here or avoids providers, only
 /// the servers that are left are asked. `None` when no such model is loaded.
 ///

@@ -39,6 +39,9 @@
 //! | `wrong-N` | vectors of one dimension more |
 //! | `error-500`, `limit-429`, `hang` | as above |
 //!
+//! `/v1/rerank` scores documents by the words that they share with the query (`half`: only half of them), `/v1/moderations`
+//! finds `hate`.
+//!
 //! `GET /counts` tells per model how many calls came, how many callers left before the end, how many words were
 //! produced, and what the last call looked like.
 
@@ -47,6 +50,7 @@ mod anthropic;
 mod chat;
 mod counts;
 mod embed;
+mod judge;
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -74,6 +78,8 @@ async fn main() -> io::Result<()> {
         )
         .route("/v1/messages", post(anthropic::complete))
         .route("/v1/embeddings", post(embed::embed))
+        .route("/v1/rerank", post(judge::rerank))
+        .route("/v1/moderations", post(judge::moderate))
         .route("/counts", get(tell))
         .with_state(Counts::default());
     match std::env::args_os().nth(1) {

@@ -1,0 +1,446 @@
+//! Models in this process that score texts: cross-encoders, which rank documents, and classifiers of texts.
+//!
+//! A folder has `model.onnx`, `tokenizer.json` and `model.toml`; a classifier's `config.json` says what its outputs mean
+//! (`id2label`).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use insula_core::model::{Category, JudgeCard, Moderated, Moderator, Reranked, Reranker, Verdict};
+use insula_core::{Error, Result};
+use ort::session::Session;
+use ort::session::builder::SessionBuilder;
+use ort::value::Tensor;
+use serde::Deserialize;
+use tokenizers::{Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
+use tokio::sync::{Semaphore, TryAcquireError};
+
+use super::files::{checked, corrupt, read};
+use super::{LoadError, runtime};
+use crate::batch::BoxError;
+
+/// Tokens of a batch after padding.
+const BATCH_TOKENS: usize = 2048;
+/// Calls that may wait for the model; more are told to come back.
+const MOST_WAITING: usize = 256;
+
+/// What to load.
+#[derive(Debug, Clone)]
+pub struct JudgeOptions {
+    /// The shared library of ONNX Runtime.
+    pub library: PathBuf,
+    /// The folder.
+    pub model_dir: PathBuf,
+    /// Threads of the model.
+    pub threads: usize,
+}
+
+/// `model.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    id: String,
+    max_tokens: usize,
+    owned_by: String,
+    /// Of `model.onnx`, in lower-case hexadecimal.
+    sha256: Option<String>,
+    /// What makes scores of the model's outputs.
+    #[serde(default)]
+    activation: Activation,
+    /// From which score on a text is flagged.
+    threshold: Option<f64>,
+    /// The categories that each label of a classifier speaks of. One that is called like a category speaks of it.
+    #[serde(default)]
+    categories: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Activation {
+    /// Each output by itself.
+    #[default]
+    Sigmoid,
+    /// All outputs together.
+    Softmax,
+}
+
+impl Activation {
+    fn apply(self, outputs: &[f32]) -> Vec<f64> {
+        let outputs = outputs.iter().map(|output| f64::from(*output));
+        match self {
+            Self::Sigmoid => outputs.map(|output| 1.0 / (1.0 + (-output).exp())).collect(),
+            Self::Softmax => {
+                let most = outputs.clone().fold(f64::NEG_INFINITY, f64::max);
+                let powers: Vec<f64> = outputs.map(|output| (output - most).exp()).collect();
+                let sum: f64 = powers.iter().sum();
+                powers.into_iter().map(|power| power / sum).collect()
+            }
+        }
+    }
+}
+
+/// A loaded model.
+struct Judge {
+    tokenizer: Tokenizer,
+    session: Mutex<Session>,
+    takes_types: bool,
+    gate: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Judge {
+    fn load(options: &JudgeOptions, documents_are_cut: bool) -> Result<(Self, Manifest), LoadError> {
+        let path = options.model_dir.join("model.toml");
+        let text = String::from_utf8(read(&path)?).map_err(|error| corrupt(&path, error))?;
+        let manifest: Manifest = toml::from_str(&text).map_err(|error| corrupt(&path, error.message()))?;
+        if manifest.max_tokens < 8 {
+            return Err(corrupt(&path, "max_tokens is too small"));
+        }
+        let path = options.model_dir.join("tokenizer.json");
+        let mut tokenizer = Tokenizer::from_bytes(read(&path)?).map_err(|error| corrupt(&path, error))?;
+        tokenizer.with_padding(None);
+        let truncation = documents_are_cut.then(|| TruncationParams {
+            max_length: manifest.max_tokens,
+            strategy: TruncationStrategy::OnlySecond,
+            stride: 0,
+            direction: TruncationDirection::Right,
+        });
+        tokenizer
+            .with_truncation(truncation)
+            .map_err(|error| corrupt(&path, error))?;
+        let path = options.model_dir.join("model.onnx");
+        let graph = checked(&path, manifest.sha256.as_deref())?;
+        let environment = runtime::environment(&options.library)?;
+        let broken = |error: ort::Error<SessionBuilder>| corrupt(&path, error);
+        let session = Session::builder(&environment)
+            .map_err(|error| corrupt(&path, error))?
+            .with_intra_threads(options.threads.max(1))
+            .map_err(broken)?
+            // Idle pool threads must not spin: the cores are shared with Postgres and the server itself.
+            .with_config_entry("session.intra_op.allow_spinning", "0")
+            .map_err(broken)?
+            .commit_from_memory(&graph)
+            .map_err(|error| corrupt(&path, error))?;
+        let takes_types = session
+            .inputs()
+            .iter()
+            .any(|input| input.name() == "token_type_ids");
+        let judge = Self {
+            tokenizer,
+            session: Mutex::new(session),
+            takes_types,
+            gate: Arc::new(Semaphore::new(1)),
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
+        };
+        tracing::info!(model = manifest.id, threads = options.threads, "model loaded");
+        Ok((judge, manifest))
+    }
+
+    /// A text in pieces that fit the model's window, at least one. (The tokenizer's own truncation does not look at what is
+    /// beyond the first.)
+    fn pieces(&self, text: &str, max_tokens: usize) -> Result<Vec<Encoding>, BoxError> {
+        let special = self.tokenizer.encode_fast("", true)?.len();
+        let mut first = self.tokenizer.encode(text, false)?;
+        let room = max_tokens.saturating_sub(special).max(1);
+        first.truncate(room, 0, TruncationDirection::Right);
+        let more = first.take_overflowing();
+        let pieces = std::iter::once(first).chain(more);
+        let whole = |piece| self.tokenizer.post_process(piece, None, true);
+        Ok(pieces.map(whole).collect::<Result<_, _>>()?)
+    }
+
+    /// The outputs for each text, in order.
+    fn outputs(&self, texts: &[Encoding], left: &AtomicBool) -> Result<Vec<Vec<f32>>, BoxError> {
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|n| texts[*n].len());
+        let mut outputs = vec![Vec::new(); texts.len()];
+        let mut rest = order.as_slice();
+        while !rest.is_empty() {
+            if left.load(Ordering::Relaxed) {
+                return Err("nobody waits for it any more".into());
+            }
+            // The longest of a batch is its last.
+            let fits = |count: &usize| count * texts[rest[count - 1]].len() <= BATCH_TOKENS;
+            let count = (1..=rest.len()).take_while(fits).last().unwrap_or(1);
+            let (batch, after) = rest.split_at(count);
+            let encodings: Vec<&Encoding> = batch.iter().map(|n| &texts[*n]).collect();
+            for (n, output) in batch.iter().zip(self.run(&encodings)?) {
+                outputs[*n] = output;
+            }
+            rest = after;
+        }
+        Ok(outputs)
+    }
+
+    fn run(&self, texts: &[&Encoding]) -> Result<Vec<Vec<f32>>, BoxError> {
+        let length = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        let padded = |values: fn(&Encoding) -> &[u32]| {
+            let mut all = Vec::with_capacity(texts.len() * length);
+            for text in texts {
+                let values = values(text);
+                all.extend(values.iter().map(|value| i64::from(*value)));
+                all.extend(std::iter::repeat_n(0, length - values.len()));
+            }
+            Tensor::from_array(([texts.len(), length], all))
+        };
+        let mut inputs = ort::inputs![
+            "input_ids" => padded(Encoding::get_ids)?,
+            "attention_mask" => padded(Encoding::get_attention_mask)?,
+        ];
+        if self.takes_types {
+            inputs.push(("token_type_ids".into(), padded(Encoding::get_type_ids)?.into()));
+        }
+        // A session holds nothing across calls that a panic could leave half done.
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = session.run(inputs)?;
+        let (_, values) = answer[0].try_extract_tensor::<f32>()?;
+        if values.is_empty()
+            || values.len() % texts.len() != 0
+            || values.iter().any(|value| !value.is_finite())
+        {
+            return Err("the model gave outputs of the wrong number, or that are not finite".into());
+        }
+        Ok(values
+            .chunks(values.len() / texts.len())
+            .map(<[f32]>::to_vec)
+            .collect())
+    }
+}
+
+/// Works on the blocking pool, one call at a time; one whose caller has gone stops at the next batch.
+async fn work<T: Send + 'static>(
+    judge: &Arc<Judge>,
+    call: impl FnOnce(&Judge, &AtomicBool) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let _place = judge.waiting.try_acquire().map_err(|error| match error {
+        TryAcquireError::NoPermits => Error::Overloaded {
+            message: "Too many texts are waiting for this model.".into(),
+            retry_after: Duration::from_secs(1),
+        },
+        TryAcquireError::Closed => Error::internal(error),
+    })?;
+    let turn = Arc::clone(&judge.gate)
+        .acquire_owned()
+        .await
+        .map_err(Error::internal)?;
+    let left = Left(Arc::default());
+    let (judge, seen) = (Arc::clone(judge), Arc::clone(&left.0));
+    let working = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        call(&judge, &seen)
+    });
+    working.await.map_err(Error::internal)?
+}
+
+/// Says, when it is dropped, that nobody waits any more.
+struct Left(Arc<AtomicBool>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A cross-encoder.
+pub struct OnnxReranker {
+    judge: Arc<Judge>,
+    activation: Activation,
+    max_tokens: usize,
+}
+
+impl OnnxReranker {
+    /// Loads a model and tries it. Blocks.
+    pub fn load(options: &JudgeOptions) -> Result<(JudgeCard, Self), LoadError> {
+        let (judge, manifest) = Judge::load(options, true)?;
+        let reranker = Self {
+            judge: Arc::new(judge),
+            activation: manifest.activation,
+            max_tokens: manifest.max_tokens,
+        };
+        try_out(&reranker.judge, &options.model_dir, 1)?;
+        Ok((card(manifest), reranker))
+    }
+}
+
+#[async_trait]
+impl Reranker for OnnxReranker {
+    async fn rerank(&self, query: &str, documents: &[String]) -> Result<Reranked> {
+        if documents.is_empty() {
+            return Ok(Reranked::default());
+        }
+        let (query, documents) = (query.to_owned(), documents.to_vec());
+        let (activation, max_tokens) = (self.activation, self.max_tokens);
+        work(&self.judge, move |judge, left| {
+            let asked = judge.tokenizer.encode_fast(query.as_str(), false);
+            // Half is left to the documents.
+            if asked.map_err(Error::internal)?.len() > max_tokens / 2 {
+                return Err(Error::Invalid {
+                    message: format!(
+                        "The query is too long for this model, which reads {max_tokens} tokens in all."
+                    ),
+                    param: Some("query".into()),
+                    code: Some("context_length_exceeded"),
+                });
+            }
+            let pairs = documents.iter().map(|document| {
+                let pair = (query.as_str(), document.as_str());
+                judge.tokenizer.encode(pair, true)
+            });
+            let pairs: Vec<Encoding> = pairs.collect::<Result<_, _>>().map_err(Error::internal)?;
+            let outputs = judge.outputs(&pairs, left).map_err(Error::internal)?;
+            let score = |outputs: &Vec<f32>| activation.apply(outputs).last().copied().unwrap_or_default();
+            Ok(Reranked {
+                scores: outputs.iter().map(score).collect(),
+                tokens: pairs.iter().map(|pair| pair.len() as u64).sum(),
+                by: None,
+            })
+        })
+        .await
+    }
+}
+
+/// A classifier of texts.
+pub struct OnnxModerator {
+    judge: Arc<Judge>,
+    labels: Arc<Labels>,
+    max_tokens: usize,
+}
+
+/// What the outputs of a classifier mean.
+struct Labels {
+    activation: Activation,
+    threshold: f64,
+    /// By output.
+    categories: Vec<Vec<Category>>,
+}
+
+impl OnnxModerator {
+    /// Loads a model and tries it. Blocks.
+    pub fn load(options: &JudgeOptions) -> Result<(JudgeCard, Self), LoadError> {
+        let (judge, manifest) = Judge::load(options, false)?;
+        let labels = Labels::read(&options.model_dir, &manifest)?;
+        let moderator = Self {
+            judge: Arc::new(judge),
+            labels: Arc::new(labels),
+            max_tokens: manifest.max_tokens,
+        };
+        try_out(
+            &moderator.judge,
+            &options.model_dir,
+            moderator.labels.categories.len(),
+        )?;
+        Ok((card(manifest), moderator))
+    }
+}
+
+impl Labels {
+    fn read(folder: &Path, manifest: &Manifest) -> Result<Self, LoadError> {
+        #[derive(Deserialize)]
+        struct Config {
+            id2label: BTreeMap<usize, String>,
+        }
+        let path = folder.join("config.json");
+        let config: Config = serde_json::from_slice(&read(&path)?).map_err(|error| corrupt(&path, error))?;
+        if config.id2label.keys().copied().ne(0..config.id2label.len()) {
+            return Err(corrupt(&path, "id2label does not count from 0"));
+        }
+        let path = folder.join("model.toml");
+        let category = |name: &String| {
+            Category::find(name).ok_or_else(|| corrupt(&path, format!("'{name}' is no category")))
+        };
+        if let Some(stray) = manifest
+            .categories
+            .keys()
+            .find(|label| !config.id2label.values().any(|known| known == *label))
+        {
+            return Err(corrupt(&path, format!("the model has no label '{stray}'")));
+        }
+        let categories = config
+            .id2label
+            .values()
+            .map(|label| match manifest.categories.get(label) {
+                Some(names) => names.iter().map(category).collect::<Result<Vec<_>, _>>(),
+                None => Ok(Category::find(label).into_iter().collect()),
+            });
+        let categories: Vec<Vec<Category>> = categories.collect::<Result<_, _>>()?;
+        if categories.iter().all(Vec::is_empty) {
+            return Err(corrupt(&path, "no label speaks of a category"));
+        }
+        Ok(Self {
+            activation: manifest.activation,
+            threshold: manifest.threshold.unwrap_or(0.5),
+            categories,
+        })
+    }
+
+    /// The verdict on a text from what was found in its pieces: in each category the surest.
+    fn verdict<'a>(&self, pieces: impl Iterator<Item = &'a Vec<f32>>) -> Verdict {
+        let mut verdict = Verdict::default();
+        for outputs in pieces {
+            for (score, categories) in self.activation.apply(outputs).into_iter().zip(&self.categories) {
+                for category in categories {
+                    let (_, found) = &mut verdict.findings[*category as usize];
+                    *found = found.max(score);
+                }
+            }
+        }
+        for (is_there, score) in &mut verdict.findings {
+            *is_there = *score >= self.threshold;
+            verdict.flagged |= *is_there;
+        }
+        verdict
+    }
+}
+
+#[async_trait]
+impl Moderator for OnnxModerator {
+    async fn moderate(&self, texts: &[String]) -> Result<Moderated> {
+        let (texts, labels, max_tokens) = (texts.to_vec(), Arc::clone(&self.labels), self.max_tokens);
+        work(&self.judge, move |judge, left| {
+            let (mut pieces, mut of_text) = (Vec::new(), Vec::new());
+            for (n, text) in texts.iter().enumerate() {
+                let own = judge.pieces(text, max_tokens).map_err(Error::internal)?;
+                of_text.extend(std::iter::repeat_n(n, own.len()));
+                pieces.extend(own);
+            }
+            let outputs = judge.outputs(&pieces, left).map_err(Error::internal)?;
+            let verdict = |n: usize| {
+                let own = outputs.iter().zip(&of_text).filter(move |(_, of)| **of == n);
+                labels.verdict(own.map(|(outputs, _)| outputs))
+            };
+            Ok(Moderated {
+                verdicts: (0..texts.len()).map(verdict).collect(),
+                tokens: pieces.iter().map(|piece| piece.len() as u64).sum(),
+                by: None,
+            })
+        })
+        .await
+    }
+}
+
+fn card(manifest: Manifest) -> JudgeCard {
+    JudgeCard {
+        id: manifest.id,
+        owned_by: manifest.owned_by,
+    }
+}
+
+/// Runs the model once: it has to give so many outputs.
+fn try_out(judge: &Judge, folder: &Path, outputs: usize) -> Result<(), LoadError> {
+    let failed = |reason: String| LoadError::SelfCheck {
+        path: folder.to_owned(),
+        reason,
+    };
+    let text = judge.tokenizer.encode(("self", "check"), true);
+    let text = text.map_err(|error| failed(error.to_string()))?;
+    let found = judge.run(&[&text]).map_err(|error| failed(error.to_string()))?;
+    match found.first().map(Vec::len) {
+        // A cross-encoder may have an output for "no" before the one for "yes".
+        Some(found) if found == outputs || (outputs == 1 && found == 2) => Ok(()),
+        found => Err(failed(format!("{} outputs, not {outputs}", found.unwrap_or(0)))),
+    }
+}
