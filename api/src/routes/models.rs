@@ -123,10 +123,11 @@ async fn of_server(app: &App, cx: &TenantContext) -> Result<Vec<ModelObject>, Er
         .iter()
         .filter(|effective| effective.choice.route.is_chat())
         .map(|effective| ModelObject::of_server(&effective.model, &effective.choice.route.owned_by));
-    let embedders = app
-        .services
-        .models
-        .embedders()
-        .map(|(name, model)| ModelObject::of_server(name, &model.embedder.card().owned_by));
-    Ok(chat.chain(embedders).collect())
+    let mut models: Vec<ModelObject> = chat.collect();
+    for (name, model) in app.services.models.embedders() {
+        if tenant::permits(&app.services, cx, name).await? {
+            models.push(ModelObject::of_server(name, &model.embedder.card().owned_by));
+        }
+    }
+    Ok(models)
 }
