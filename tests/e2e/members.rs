@@ -178,6 +178,13 @@ async fn an_invite_is_accepted_once_until_it_expires_or_is_taken_back() {
             "projects[0].id",
         ),
         (
+            json!({"email": "a@b.c", "role": "reader", "projects": [
+                {"id": ada.tenant_id(), "role": "owner"}, {"id": ada.tenant_id(), "role": "viewer"}
+            ]}),
+            400,
+            "projects[1].id",
+        ),
+        (
             json!({"email": "a@b.c", "role": "reader", "projects": [{"id": nobody, "role": "owner"}]}),
             404,
             "projects[0].id",

@@ -51,7 +51,7 @@ pub struct InvitedTo {
     pub role: Role,
 }
 
-/// Invites a person.
+/// Invites a person. `projects` are in the order of their ids.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what is no address.
@@ -76,21 +76,18 @@ pub async fn create(
     .bind(lifetime.as_secs_f64())
     .fetch_one(&mut **tx)
     .await?;
+    let data = json!({"email": email, "role": role.as_str()});
+    record_by_operator(tx, INSTALL, Act::new(Event::InviteSent, invite.id).data(data)).await?;
     for InvitedTo { tenant_id, role } in projects {
-        sqlx::query(
-            "insert into invite_projects (tenant_id, invite_id, role) values ($1, $2, $3)
-             on conflict (tenant_id, invite_id) do nothing",
-        )
-        .bind(tenant_id)
-        .bind(invite.id)
-        .bind(role)
-        .execute(&mut **tx)
-        .await?;
+        sqlx::query("insert into invite_projects (tenant_id, invite_id, role) values ($1, $2, $3)")
+            .bind(tenant_id)
+            .bind(invite.id)
+            .bind(role)
+            .execute(&mut **tx)
+            .await?;
         let data = json!({"email": email, "role": role.as_str()});
         record_by_operator(tx, *tenant_id, Act::new(Event::InviteSent, invite.id).data(data)).await?;
     }
-    let data = json!({"email": email, "role": role.as_str()});
-    record_by_operator(tx, INSTALL, Act::new(Event::InviteSent, invite.id).data(data)).await?;
     Ok(CreatedInvite {
         invite,
         token: secret.into_key(),
@@ -151,12 +148,12 @@ pub async fn accept(tx: &mut OperatorTx, token: &str, name: Option<&str>) -> Res
     {
         person = owner;
     }
+    record_by_operator(tx, INSTALL, Act::new(Event::InviteAccepted, invite.id)).await?;
     for InvitedTo { tenant_id, role } in projects(tx, invite.id).await? {
         add(tx, tenant_id, person.id, role).await?;
         let act = Act::new(Event::InviteAccepted, invite.id);
         record_by_operator(tx, tenant_id, act).await?;
     }
-    record_by_operator(tx, INSTALL, Act::new(Event::InviteAccepted, invite.id)).await?;
     Ok(Some(person))
 }
 
@@ -178,10 +175,10 @@ pub async fn delete(tx: &mut OperatorTx, id: InviteId) -> Result<bool> {
         .bind(id)
         .execute(&mut **tx)
         .await?;
+    let act = Act::new(Event::InviteDeleted, id).removed(json!({"email": invite.email}));
+    record_by_operator(tx, INSTALL, act).await?;
     for InvitedTo { tenant_id, .. } in to {
         record_by_operator(tx, tenant_id, Act::new(Event::InviteDeleted, id)).await?;
     }
-    let act = Act::new(Event::InviteDeleted, id).removed(json!({"email": invite.email}));
-    record_by_operator(tx, INSTALL, act).await?;
     Ok(true)
 }

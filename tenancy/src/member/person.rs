@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Change, remove};
 use crate::audit::{Act, Event, INSTALL, record_by_operator};
-use crate::{Error, OperatorTx, PersonId, Result, TenantId};
+use crate::{Error, OperatorTx, PersonId, Result, TenantId, tenant};
 
 /// What a person is on the install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -165,6 +165,11 @@ pub async fn delete_person(tx: &mut OperatorTx, id: PersonId) -> Result<Change<(
             .bind(id)
             .fetch_all(&mut **tx)
             .await?;
+    for id in &tenants {
+        tenant::lock(tx, *id).await?;
+    }
+    let data = json!({"role": person.role.as_str(), "email": person.email});
+    record_by_operator(tx, INSTALL, Act::new(Event::UserDeleted, id).removed(data)).await?;
     for tenant in tenants {
         if remove(tx, tenant, id).await? == Change::LastOwner {
             return Ok(Change::LastOwner);
@@ -174,8 +179,6 @@ pub async fn delete_person(tx: &mut OperatorTx, id: PersonId) -> Result<Change<(
         .bind(id)
         .execute(&mut **tx)
         .await?;
-    let data = json!({"role": person.role.as_str(), "email": person.email});
-    record_by_operator(tx, INSTALL, Act::new(Event::UserDeleted, id).removed(data)).await?;
     Ok(Change::Made(()))
 }
 

@@ -164,16 +164,27 @@ pub async fn create_invite(
     let mut to = Vec::with_capacity(projects.len());
     for (at, project) in projects.iter().enumerate() {
         let ProjectId(tenant_id) = body_id(&format!("projects[{at}].id"), &project.id)?;
+        if to
+            .iter()
+            .any(|earlier: &InvitedTo| earlier.tenant_id == tenant_id)
+        {
+            let message = "This project is named twice.";
+            return Err(Error::invalid(format!("projects[{at}].id"), message).into());
+        }
         to.push(InvitedTo {
             tenant_id,
             role: project.role.into(),
         });
     }
     let mut tx = app.services.db.operator_by(&operator).await?;
-    for (at, InvitedTo { tenant_id, .. }) in to.iter().enumerate() {
+    to.sort_by_key(|InvitedTo { tenant_id, .. }| *tenant_id);
+    for InvitedTo { tenant_id, .. } in &to {
+        let at = projects
+            .iter()
+            .position(|project| project.id == tenant_id.to_string());
         project::to_change(&mut tx, *tenant_id)
             .await
-            .map_err(|error| error.about(format!("projects[{at}].id")))?;
+            .map_err(|error| error.about(format!("projects[{}].id", at.unwrap_or_default())))?;
     }
     let created = invites::create(
         &mut tx,
