@@ -17,7 +17,10 @@ use crate::routes::{
     assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
     guardrails, health, jobs, mcp, migrations, model_routes, models, moderations, operator,
     operator::tenants,
-    organization::{api_keys, audit_logs, projects, reports, service_accounts},
+    organization::{
+        admin_api_keys, api_keys, audit_logs, invites, model_permissions, projects, rate_limits, reports,
+        service_accounts, spend, users,
+    },
     provider_keys, request_logs, rerank, responses, scoped_tokens, search, sources, storage_usage, uploads,
     usage, vector_store_files, vector_stores, webhooks,
 };
@@ -178,6 +181,14 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project))
         .routes(routes!(projects::archive_project))
+        .routes(routes!(
+            admin_api_keys::list_admin_api_keys,
+            admin_api_keys::create_admin_api_key
+        ))
+        .routes(routes!(
+            admin_api_keys::get_admin_api_key,
+            admin_api_keys::delete_admin_api_key
+        ))
         .routes(routes!(api_keys::list_project_api_keys))
         .routes(routes!(
             api_keys::get_project_api_key,
@@ -194,6 +205,37 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             service_accounts::delete_project_service_account
         ))
         .routes(routes!(service_accounts::create_project_service_account_api_key))
+        .routes(routes!(rate_limits::list_project_rate_limits))
+        .routes(routes!(rate_limits::update_project_rate_limit))
+        .routes(routes!(
+            model_permissions::get_project_model_permissions,
+            model_permissions::update_project_model_permissions,
+            model_permissions::delete_project_model_permissions
+        ))
+        .routes(routes!(
+            spend::get_project_spend_limit,
+            spend::update_project_spend_limit,
+            spend::delete_project_spend_limit
+        ))
+        .routes(routes!(
+            spend::list_project_spend_alerts,
+            spend::create_project_spend_alert
+        ))
+        .routes(routes!(
+            spend::get_project_spend_alert,
+            spend::update_project_spend_alert,
+            spend::delete_project_spend_alert
+        ))
+        .routes(routes!(users::list_project_users, users::create_project_user))
+        .routes(routes!(
+            users::get_project_user,
+            users::update_project_user,
+            users::delete_project_user
+        ))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::get_user, users::update_user, users::delete_user))
+        .routes(routes!(invites::list_invites, invites::create_invite))
+        .routes(routes!(invites::get_invite, invites::delete_invite))
         .routes(routes!(reports::get_usage_completions))
         .routes(routes!(reports::get_usage_embeddings))
         .routes(routes!(reports::get_usage_moderations))

@@ -142,7 +142,7 @@ ids! {
     /// An entry of the audit log.
     AuditLogId = "audit_log-",
     /// A person.
-    UserId = "user-",
+    PersonId = "user-",
     /// An invitation of a person.
     InviteId = "invite-",
     /// An amount of money at which somebody is told.

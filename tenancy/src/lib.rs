@@ -11,16 +11,19 @@ mod id;
 pub mod job;
 pub mod key;
 pub mod limit;
+pub mod member;
 pub mod meter;
 mod money;
 mod narrowing;
 mod notify;
 pub mod operator;
+pub mod permission;
 pub mod quota;
 mod scope;
 mod secret;
 mod server;
 pub mod service_account;
+pub mod spend;
 pub mod tenant;
 pub mod token;
 pub mod usage;
@@ -33,8 +36,8 @@ pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
     AssistantId, AuditLogId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, IdParseError,
-    InviteId, JobId, KeyId, MigrationId, OperatorKeyId, PartId, ProviderKeyId, RequestBatchId, RequestLogId,
-    ResponseId, ServiceAccountId, SourceId, SpendAlertId, TenantId, UploadId, UserId, VectorStoreId,
+    InviteId, JobId, KeyId, MigrationId, OperatorKeyId, PartId, PersonId, ProviderKeyId, RequestBatchId,
+    RequestLogId, ResponseId, ServiceAccountId, SourceId, SpendAlertId, TenantId, UploadId, VectorStoreId,
     WebhookId, new_uuid,
 };
 pub use money::{Money, PriceFactor};

@@ -1,4 +1,4 @@
-//! The look of a key: `isk_<public id>_<secret><checksum>`, or `iok_…` for one of the operator's.
+//! The look of a key: `isk_<public id>_<secret><checksum>`, `iok_…` for one of the operator's, `iit_…` for an invitation's.
 //!
 //! The public id is the indexed lookup; the secret is stored as SHA-256 (it has 190 random bits, so a slow hash would
 //! protect nothing); the checksum lets secret scanners recognise a leaked key and typos fail without a query.
@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     Tenant,
     /// The operator's.
     Operator,
+    /// An invitation's, which opens nothing but its acceptance.
+    Invite,
 }
 
 impl Kind {
@@ -27,6 +29,7 @@ impl Kind {
         match self {
             Self::Tenant => "isk_",
             Self::Operator => "iok_",
+            Self::Invite => "iit_",
         }
     }
 }
@@ -78,6 +81,11 @@ pub(crate) fn is_public_id(text: &str) -> bool {
 }
 
 impl PresentedKey<'_> {
+    /// What is stored of it.
+    pub(crate) const fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
     /// Compares in constant time with a stored hash.
     pub(crate) fn matches(&self, stored: &[u8]) -> bool {
         self.hash.ct_eq(stored).into()

@@ -24,6 +24,14 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// `active`, `suspended` or `archived`.
+    pub fn state(&self) -> &str {
+        match self.archived_at {
+            Some(_) => "archived",
+            None => &self.status,
+        }
+    }
+
     /// Whether its keys are let in.
     pub fn is_active(&self) -> bool {
         self.status == "active"

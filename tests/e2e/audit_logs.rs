@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use futures::future::join_all;
-use insula_tests::{Client, TestApp, insula_binary};
+use insula_tests::{Client, TestApp, assert_invariants, insula_binary};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
@@ -153,6 +153,7 @@ async fn acts_are_logged_with_who_what_and_from_where() {
     assert!(installs.iter().all(|entry| entry.get("project").is_none()));
     let everything = entries(&operator, "").await;
     assert_eq!(everything.len(), logged.len() + 4);
+    assert_invariants(app.owner()).await;
 }
 
 #[tokio::test]

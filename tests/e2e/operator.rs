@@ -109,7 +109,7 @@ async fn these_operations_take_the_operators_keys_and_all_others_do_not() {
     }
     let mut ids = nobodys();
     ids.insert("tenant_id", insula_tenancy::TenantId::generate().to_string());
-    assert!(document.of_operator.len() >= 20);
+    assert!(document.of_operator.len() >= 40);
     for operation in &document.of_operator {
         let call = document.call(operation, &ids);
         for stranger in &strangers {

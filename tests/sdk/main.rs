@@ -48,6 +48,18 @@ async fn the_official_python_sdk_works_with_another_base_url_and_key() {
 }
 
 #[tokio::test]
+async fn the_official_python_sdk_administers_the_organization() {
+    let app = TestApp::without_worker().await;
+    let (ada, operator) = (app.tenant("ada").await, app.operator().await);
+    if let Some(said) = run_script("admin.py", &ada, &[("INSULA_OPERATOR_KEY", &operator)]).await {
+        assert!(
+            said.contains("admin_keys: ok"),
+            "it did not run to its end: {said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_official_python_sdk_works_through_the_gateway() {
     let provider = FakeProvider::start(env!("CARGO_BIN_EXE_fake-provider")).await;
     let models = ["ok", "tools", "late-1000", "cut", "slow"];

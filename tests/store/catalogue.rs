@@ -5,10 +5,12 @@ use sqlx::PgPool;
 use crate::door::Door;
 
 /// Tables that belong to no tenant, reviewed one by one.
-const GLOBAL: [&str; 7] = [
+const GLOBAL: [&str; 9] = [
     "_sqlx_migrations",
     "embedding_models",
+    "invites",
     "operator_keys",
+    "people",
     "plan_limits",
     "plans",
     "servers",
@@ -106,18 +108,24 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "audit_logs operator_record for a to insula_operator",
         "budget_alerts system for * to insula_system",
         "budget_periods operator for r to insula_operator",
+        "budget_periods operator_begin for a to insula_operator",
         "budget_periods system for * to insula_system",
         "budget_slices system for * to insula_system",
         "budgets operator for * to insula_operator",
         "budgets system_read for r to insula_system",
         "embedding_models everyone for r to -",
         "embedding_models system for * to insula_system",
+        "invite_projects operator for * to insula_operator",
+        "invites operator for * to insula_operator",
         "jobs system_lease for w to insula_system",
         "jobs system_read for r to insula_system",
         "limit_slices system for * to insula_system",
+        "members operator for * to insula_operator",
+        "model_permissions operator for * to insula_operator",
         "operator_keys operator for * to insula_operator",
         "operator_keys system_read for r to insula_system",
         "operator_keys system_use for w to insula_system",
+        "people operator for * to insula_operator",
         "plan_limits everyone for r to -",
         "plan_limits operator for * to insula_operator",
         "plans operator for * to insula_operator",
@@ -171,7 +179,8 @@ async fn keys_begin_with_the_tenant() {
          left join pg_attribute o on o.attrelid = f.confrelid and o.attname = 'tenant_id'
          where f.contype = 'f' and f.connamespace = 'public'::regnamespace
            and case when o.attnum is null
-                    then f.confrelid not in ('tenants'::regclass, 'embedding_models'::regclass, 'plans'::regclass)
+                    then f.confrelid not in ('tenants'::regclass, 'embedding_models'::regclass, 'plans'::regclass,
+                                             'people'::regclass, 'invites'::regclass)
                       or f.confrelid = 'tenants'::regclass and f.conkey <> array[t.attnum]
                     else f.conkey[1] <> t.attnum or f.confkey[1] <> o.attnum end",
     )

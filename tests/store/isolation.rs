@@ -301,6 +301,14 @@ async fn no_role_can_look_further_than_it_has_to() {
                     "operator_keys",
                     "id, name, public_id, created_at, expires_at, revoked_at, last_used_at",
                 ),
+                ("invite_projects", "tenant_id, invite_id, role"),
+                (
+                    "invites",
+                    "id, email, role, token_sha256, created_at, expires_at, accepted_at",
+                ),
+                ("members", "tenant_id, person_id, role, created_at"),
+                ("model_permissions", "tenant_id, mode, models, updated_at"),
+                ("people", "id, email, name, role, created_at"),
                 ("service_accounts", "tenant_id, id, name, role, created_at"),
                 ("tenant_data_keys", "tenant_id, master_key_id, wrapped"),
                 (
@@ -316,7 +324,8 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ),
                 (
                     "budgets",
-                    "tenant_id, id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at",
+                    "tenant_id, id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at, \
+                     purpose, notification",
                 ),
                 (
                     "plan_limits",

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use insula_tenancy::{TenantId, new_uuid};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 
+/// A person, and an invitation: of no tenant.
+const SOMEBODY: uuid::Uuid = uuid::Uuid::max();
+
 /// A table with `tenant_id`, partitions excluded.
 pub(crate) struct Table {
     pub(crate) name: String,
@@ -66,6 +69,9 @@ impl Column {
             _ if self.choice.is_some() => self.choice.clone().unwrap(),
             // Refers to a table without tenants.
             "text" if self.name == "plan" => "'seed'".into(),
+            "uuid" if ["person_id", "invite_id"].contains(&self.name.as_str()) => {
+                format!("'{SOMEBODY}'::uuid")
+            }
             "uuid" => format!("'{fresh}'::uuid"),
             "text" => format!("'canary-{}'", fresh.simple()),
             "text[]" => "array['canary']".into(),
@@ -188,6 +194,21 @@ pub(crate) async fn seed(owner: &PgPool, tables: &[Table], tenant: TenantId) -> 
         .execute(owner)
         .await
         .unwrap();
+    sqlx::query(
+        "insert into people (id, email, role) values ($1, 'seed@example.com', 'reader') on conflict do nothing",
+    )
+    .bind(SOMEBODY)
+    .execute(owner)
+    .await
+    .unwrap();
+    sqlx::query(
+        "insert into invites (id, email, role, token_sha256, expires_at)
+         values ($1, 'seed@example.com', 'reader', sha256('seed'), now()) on conflict do nothing",
+    )
+    .bind(SOMEBODY)
+    .execute(owner)
+    .await
+    .unwrap();
     let mut rows = Rows::new();
     for table in tables {
         let (mut statement, values) = table.insert(tenant, &rows);

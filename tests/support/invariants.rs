@@ -132,6 +132,26 @@ const PROMISES: &[(&str, &str)] = &[
          where coalesce(u.files, 0) <> coalesce(c.files, 0) or coalesce(u.bytes, 0) <> coalesce(c.bytes, 0)",
     ),
     (
+        // The same hash as `insula audit verify` computes, by other means.
+        "each entry of the audit log follows the one before it",
+        "with chained as (
+           select tenant_id, seq, hash,
+                  row_number() over chain as place,
+                  coalesce(lag(hash) over chain, decode(repeat('00', 32), 'hex')) as before,
+                  int8send(16) || uuid_send(tenant_id) || int8send(8) || int8send(seq) || int8send(16) || uuid_send(id)
+                  || int8send(8) || int8send((extract(epoch from created_at) * 1000000)::bigint)
+                  || int8send(octet_length(event)) || convert_to(event, 'UTF8')
+                  || int8send(octet_length(actor)) || convert_to(actor, 'UTF8')
+                  || int8send(1) || decode(case when address is null then '00' else '01' end, 'hex')
+                  || int8send(octet_length(coalesce(address, ''))) || convert_to(coalesce(address, ''), 'UTF8')
+                  || int8send(octet_length(resource)) || convert_to(resource, 'UTF8')
+                  || int8send(octet_length(details)) || convert_to(details, 'UTF8') as words
+           from audit_logs window chain as (partition by tenant_id order by seq))
+         select tenant_id || ' ' || seq from chained
+         where seq <> place
+            or hash <> sha256(int8send(14) || convert_to('insula audit 1', 'UTF8') || int8send(32) || before || words)",
+    ),
+    (
         "only a pending upload has parts, and only a completed one has a file",
         "select u.id::text from uploads u
          where u.status <> 'pending' and exists (

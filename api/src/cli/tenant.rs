@@ -76,7 +76,7 @@ pub(super) async fn run(command: TenantCommand) -> anyhow::Result<()> {
             } else {
                 for (tenant, storage) in tenants {
                     let storage = in_words(&storage);
-                    println!("{}  {:<9}  {}  {storage}", tenant.id, tenant.status, tenant.name);
+                    println!("{}  {:<9}  {}  {storage}", tenant.id, tenant.state(), tenant.name);
                 }
             }
         }
@@ -98,7 +98,7 @@ async fn set_suspended(named: NamedTenant, suspended: bool) -> anyhow::Result<()
     if target.json {
         println!("{}", describe(&(tenant, storage)));
     } else {
-        println!("{} is {}", tenant.name, tenant.status);
+        println!("{} is {}", tenant.name, tenant.state());
     }
     Ok(())
 }
@@ -138,7 +138,7 @@ fn describe((tenant, storage): &(Tenant, Storage)) -> Value {
     json!({
         "id": tenant.id,
         "name": tenant.name,
-        "status": tenant.status,
+        "status": tenant.state(),
         "created_at": tenant.created_at.timestamp(),
         "used": {"files": files, "bytes": bytes},
         "quota": {"files": quotas.files, "bytes": quotas.bytes, "chunks": quotas.chunks},

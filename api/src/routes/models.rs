@@ -124,15 +124,15 @@ async fn of_server(app: &App, cx: &TenantContext) -> Result<Vec<ModelObject>, Er
         // Embedding models are registered, and among the embedders.
         .filter(|effective| !matches!(effective.choice.route.kind, RouteKind::Embeddings(_)))
         .map(|effective| ModelObject::of_server(&effective.model, &effective.choice.route.owned_by));
-    let embedders = app
-        .services
-        .models
-        .embedders()
-        .map(|(name, model)| ModelObject::of_server(name, &model.embedder.card().owned_by));
-    let judges = app
-        .services
-        .models
-        .judges()
-        .map(|card| ModelObject::of_server(&card.id, &card.owned_by));
-    Ok(routed.chain(embedders).chain(judges).collect())
+    let mut models: Vec<ModelObject> = routed.collect();
+    let embedders = app.services.models.embedders();
+    let embedders = embedders.map(|(name, model)| (name, &model.embedder.card().owned_by));
+    let judges = app.services.models.judges();
+    let judges = judges.map(|card| (card.id.as_str(), &card.owned_by));
+    for (name, owned_by) in embedders.chain(judges) {
+        if tenant::permits(&app.services, cx, name).await? {
+            models.push(ModelObject::of_server(name, owned_by));
+        }
+    }
+    Ok(models)
 }

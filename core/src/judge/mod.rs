@@ -183,6 +183,7 @@ impl Admitted {
 }
 
 async fn reranker(services: &Services, cx: &TenantContext, model: &str) -> Result<Arc<dyn Reranker>> {
+    may_name(services, cx, model).await?;
     if let Some(local) = services.models.find_reranker(model) {
         return Ok(Arc::clone(local));
     }
@@ -193,6 +194,7 @@ async fn reranker(services: &Services, cx: &TenantContext, model: &str) -> Resul
 }
 
 async fn moderator(services: &Services, cx: &TenantContext, model: &str) -> Result<Arc<dyn Moderator>> {
+    may_name(services, cx, model).await?;
     if let Some(local) = services.models.find_moderator(model) {
         return Ok(Arc::clone(local));
     }
@@ -200,6 +202,15 @@ async fn moderator(services: &Services, cx: &TenantContext, model: &str) -> Resu
     routed
         .map(|judge| Arc::new(judge) as _)
         .ok_or_else(|| Error::model_not_found(model))
+}
+
+/// A model that the operator keeps from the tenant does not exist for it.
+async fn may_name(services: &Services, cx: &TenantContext, model: &str) -> Result<()> {
+    if tenant::permits(services, cx, model).await? {
+        Ok(())
+    } else {
+        Err(Error::model_not_found(model))
+    }
 }
 
 async fn routed(

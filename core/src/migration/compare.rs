@@ -30,7 +30,7 @@ pub(super) async fn overlap(
     cx: &TenantContext,
     migration: &Migration,
 ) -> Result<Option<f64>> {
-    let model = async |name| tenant::find_embedder(services, cx, name).await;
+    let model = async |name| tenant::find_loaded_embedder(services, cx, name).await;
     let (Some(old), Some(new)) = (
         model(&migration.from_model).await?,
         model(&migration.to_model).await?,

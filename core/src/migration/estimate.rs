@@ -58,7 +58,7 @@ pub async fn estimate(
 ) -> Result<Plan> {
     let mut tx = services.db.tenant(cx).await?;
     let located = vector_store::locate(&mut tx, store_id).await?;
-    let embedder = Arc::clone(&wanted(&services.models, model)?.embedder);
+    let embedder = Arc::clone(&wanted(&mut tx, &services.models, model).await?.embedder);
     differs(model, &located.embedding_model)?;
     let (chunks, bytes) = vectors::size(&mut tx, store_id).await?;
     let sample = vectors::sample(&mut tx, store_id, SAMPLE).await?;

@@ -16,7 +16,7 @@ mod store;
 mod vectors;
 
 use chrono::{DateTime, Utc};
-use insula_tenancy::{MigrationId, TenantTx, VectorStoreId};
+use insula_tenancy::{MigrationId, TenantTx, VectorStoreId, permission};
 
 pub use estimate::{Estimate, Plan, estimate};
 pub(crate) use job::MigrateStore;
@@ -192,7 +192,7 @@ pub async fn create(
     auto_switch: bool,
     estimate: &Estimate,
 ) -> Result<Migration> {
-    let to = wanted(models, model)?;
+    let to = wanted(tx, models, model).await?;
     if !lock(tx, store_id).await? {
         return Err(not_found(store_id));
     }
@@ -386,9 +386,12 @@ async fn locked(tx: &mut TenantTx, store_id: VectorStoreId, id: MigrationId) -> 
     get(tx, store_id, id).await
 }
 
-fn wanted<'a>(models: &'a Models, model: &str) -> Result<&'a RegisteredEmbedder> {
+/// A model that is loaded, and that the tenant may name.
+async fn wanted<'a>(tx: &mut TenantTx, models: &'a Models, model: &str) -> Result<&'a RegisteredEmbedder> {
+    let permitted = permission::own(tx).await?.unwrap_or_default().permit(model);
     models
         .find_embedder(model)
+        .filter(|_| permitted)
         .ok_or_else(|| Error::model_not_found(model))
 }
 

@@ -15,7 +15,7 @@ mod version;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
-use insula_tenancy::{FileId, TenantTx, VectorStoreId};
+use insula_tenancy::{FileId, TenantTx, VectorStoreId, permission};
 
 pub use attach::Named;
 pub use attributes::{AttributeValue, Attributes, check_attributes};
@@ -164,8 +164,8 @@ pub async fn create(tx: &mut TenantTx, models: &Models, new: NewVectorStore) -> 
     let model = match &new.embedding_model {
         None => models.default_embedder()?,
         Some(name) => match models.find_embedder(name) {
-            Some(model) => model,
-            None => {
+            Some(model) if permission::own(tx).await?.unwrap_or_default().permit(name) => model,
+            _ => {
                 return Err(Error::NotFound {
                     message: format!("The embedding model '{name}' does not exist."),
                     param: Some("embedding_model".into()),

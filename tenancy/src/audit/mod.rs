@@ -153,7 +153,8 @@ pub async fn record_by_operator(tx: &mut OperatorTx, of: TenantId, act: Act) -> 
 }
 
 async fn append(connection: &mut PgConnection, of: TenantId, origin: Origin, act: Act) -> Result<()> {
-    // A chain has one end. Who comes next waits until this act is committed or not.
+    // A chain has one end. Who comes next waits until this act is committed or not. So that no two wait for each other, what
+    // touches several chains takes tenants' rows first, then the install's chain, then the tenants', by their ids.
     sqlx::query("select pg_advisory_xact_lock(hashtextextended($1::text, 7310596435))")
         .bind(of)
         .execute(&mut *connection)

@@ -157,7 +157,7 @@ pub async fn delete(tx: &mut TenantTx, id: BudgetId) -> Result<bool> {
     Ok(true)
 }
 
-/// Replaces the operator's budgets of a tenant. What was set.
+/// Replaces the operator's budgets of a tenant, but its spend limit and alerts. What was set.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the field and what is wrong with it.
@@ -167,7 +167,7 @@ pub async fn set_by_operator(
     budgets: &[NewBudget],
 ) -> Result<Vec<Budget>> {
     let before: Vec<Budget> = sqlx::query_as(
-        "delete from budgets where tenant_id = $1 and set_by = 'operator'
+        "delete from budgets where tenant_id = $1 and set_by = 'operator' and purpose is null
          returning id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at",
     )
     .bind(tenant_id)

@@ -14,7 +14,7 @@ mod window;
 
 pub(crate) use permits::Permits;
 pub use plan::{Plan, PlanLimit, assign_plan, delete_plan, list_plans, plan_of, put_plan};
-pub use policy::{Limit, SubjectKind, TenantLimit, limits_of, set_limit, set_limits};
+pub use policy::{Limit, SubjectKind, TenantLimit, limits_of, model_limits, set_limit, set_limits};
 pub(crate) use policy::{Policy, load};
 pub use window::Standing;
 pub(crate) use window::{Metric, Window};

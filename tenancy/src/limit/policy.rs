@@ -1,6 +1,6 @@
 //! Which limits apply: the plan's, and what differs from it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
@@ -74,6 +74,19 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
+    fn of(rows: Vec<Rule>) -> Self {
+        let mut policy = Self::default();
+        for rule in rows {
+            let rules = if rule.own {
+                &mut policy.own
+            } else {
+                &mut policy.plan
+            };
+            rules.insert((rule.subject_kind, rule.subject), rule.limit);
+        }
+        policy
+    }
+
     /// The limits on a subject: the tenant's own for this very one, the tenant's own for all of the kind, the plan's for
     /// this very one, the plan's for all of the kind; each where the one before says nothing.
     pub(crate) fn limit(&self, kind: SubjectKind, name: &str) -> Limit {
@@ -118,16 +131,39 @@ pub(crate) async fn load(db: &Db, tenant_id: TenantId) -> Result<Policy> {
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    let mut policy = Policy::default();
-    for rule in rows {
-        let rules = if rule.own {
-            &mut policy.own
-        } else {
-            &mut policy.plan
-        };
-        rules.insert((rule.subject_kind, rule.subject), rule.limit);
-    }
-    Ok(policy)
+    Ok(Policy::of(rows))
+}
+
+/// The limits on calls of each of these models by a tenant, and of every model that it has a limit of its own on; by name.
+///
+/// # Errors
+/// When the database is away.
+pub async fn model_limits(
+    tx: &mut OperatorTx,
+    tenant_id: TenantId,
+    models: impl IntoIterator<Item = String>,
+) -> Result<Vec<(String, Limit)>> {
+    let rows: Vec<Rule> = sqlx::query_as(
+        "select true as own, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
+         where tenant_id = $1 and subject_kind = 'model'
+         union all
+         select false, l.subject_kind, l.subject, l.requests_per_minute, l.tokens_per_minute, l.concurrency
+         from tenant_plans t join plan_limits l on l.plan = t.plan where t.tenant_id = $1 and l.subject_kind = 'model'",
+    )
+    .bind(tenant_id)
+    .fetch_all(&mut **tx)
+    .await?;
+    let named = rows
+        .iter()
+        .map(|rule| rule.subject.clone())
+        .filter(|model| !model.is_empty());
+    let models: BTreeSet<String> = models.into_iter().chain(named).collect();
+    let policy = Policy::of(rows);
+    let limit = |model: String| {
+        let limit = policy.limit(SubjectKind::Model, &model);
+        (model, limit)
+    };
+    Ok(models.into_iter().map(limit).collect())
 }
 
 /// What differs from its plan for a tenant.

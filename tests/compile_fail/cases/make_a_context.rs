@@ -6,11 +6,11 @@ use insula_tenancy::{Actor, Narrowing, OperatorContext, OperatorKeyId, Scope, Te
 
 fn by_its_fields(tenant_id: TenantId, actor: Actor, scopes: Arc<[Scope]>) -> TenantContext {
     let narrowing: Option<Arc<Narrowing>> = None;
-    TenantContext { tenant_id, actor, scopes, narrowing }
+    TenantContext { tenant_id, actor, scopes, narrowing, address: None }
 }
 
 fn of_the_operator(key_id: OperatorKeyId) -> OperatorContext {
-    OperatorContext { key_id }
+    OperatorContext { key_id, address: None }
 }
 
 fn main() {}

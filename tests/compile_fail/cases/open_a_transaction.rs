@@ -11,7 +11,7 @@ async fn by_an_id(db: &Db, tenant_id: TenantId) {
 }
 
 fn by_its_fields(operator: OperatorTx, tenant_id: TenantId) -> TenantTx {
-    TenantTx { unit: operator.unit, tenant_id }
+    TenantTx { unit: operator.unit, tenant_id, origin: operator.origin }
 }
 
 fn main() {}

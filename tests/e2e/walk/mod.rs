@@ -548,6 +548,14 @@ pub(crate) fn nobodys() -> Ids {
         ),
         ("audit_log_id", insula_tenancy::AuditLogId::generate().to_string()),
         ("project_id", insula_tenancy::TenantId::generate().to_string()),
+        ("rate_limit_id", "rl-bm9ib2R5".to_owned()),
+        ("alert_id", insula_tenancy::SpendAlertId::generate().to_string()),
+        ("user_id", insula_tenancy::PersonId::generate().to_string()),
+        ("invite_id", insula_tenancy::InviteId::generate().to_string()),
+        (
+            "admin_api_key_id",
+            insula_tenancy::OperatorKeyId::generate().to_string(),
+        ),
         ("api_key_id", insula_tenancy::KeyId::generate().to_string()),
         (
             "service_account_id",

@@ -41,11 +41,8 @@ impl From<Tenant> for TenantObject {
         Self {
             id: tenant.id.to_string(),
             object: "insula.tenant",
+            status: tenant.state().to_owned(),
             name: tenant.name,
-            status: match tenant.archived_at {
-                Some(_) => "archived".into(),
-                None => tenant.status,
-            },
             created_at: seconds(tenant.created_at),
         }
     }

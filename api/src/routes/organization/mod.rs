@@ -2,11 +2,17 @@
 //!
 //! All but the reports take the operator's keys and no tenant's. Reports also take a tenant's, and then are of that tenant.
 
+pub mod admin_api_keys;
 pub mod api_keys;
 pub mod audit_logs;
+pub mod invites;
+pub mod model_permissions;
 pub mod projects;
+pub mod rate_limits;
 pub mod reports;
 pub mod service_accounts;
+pub mod spend;
+pub mod users;
 
 use std::str::FromStr;
 use std::time::Duration;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insula_tenancy::audit::{self, Act, Event};
+use insula_tenancy::permission::{self, ModelPermissions};
 use insula_tenancy::{TenantContext, TenantTx};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -53,9 +54,12 @@ pub struct OverrideSettings {
     pub cache_ttl: Option<u64>,
 }
 
-/// All overrides of a tenant.
+/// All overrides of a tenant, and which models the operator lets it name.
 #[derive(Debug, Default)]
-pub struct Overrides(HashMap<String, Override>);
+pub struct Overrides {
+    names: HashMap<String, Override>,
+    permissions: ModelPermissions,
+}
 
 /// A model name as it is for one tenant.
 #[derive(Debug, Clone)]
@@ -82,9 +86,10 @@ pub struct EffectiveRoute {
 impl Overrides {
     /// Who answers to a model name, given the operator's routes.
     fn choose(&self, model: &str, find: impl Fn(&str) -> Option<Arc<Route>>) -> Option<Choice> {
-        let (all, own) = (self.0.get(ALL_MODELS), self.0.get(model));
+        let (all, own) = (self.names.get(ALL_MODELS), self.names.get(model));
         let name = own.and_then(|own| own.target_model.as_deref()).unwrap_or(model);
-        let route = find(name)?;
+        // By the operator's name: what the tenant calls a model opens nothing.
+        let route = find(name).filter(|route| self.permissions.permit(&route.name))?;
         let settings = || [own, all].into_iter().flatten().map(|change| &change.settings);
         if settings().any(|settings| settings.disabled) {
             return None;
@@ -104,7 +109,7 @@ impl Overrides {
     /// What the tenant says about the targets of a model, and of all.
     fn facts(&self, model: &str) -> RouteFacts {
         let settings = || {
-            let changes = [self.0.get(model), self.0.get(ALL_MODELS)];
+            let changes = [self.names.get(model), self.names.get(ALL_MODELS)];
             changes.into_iter().flatten().map(|change| &change.settings)
         };
         let providers = settings()
@@ -138,12 +143,35 @@ pub(crate) async fn facts(services: &Services, cx: &TenantContext, model: &str) 
     Ok(overrides(services, cx).await?.facts(model))
 }
 
-/// The embedder of that name, as the caller's tenant may use it: where the tenant keeps its data here or avoids providers, only
-/// the servers that are left are asked. `None` when no such model is loaded.
+/// The embedder of that name, if the caller's tenant may name it; see [`find_loaded_embedder`].
 ///
 /// # Errors
 /// When the database is away.
 pub async fn find_embedder(
+    services: &Services,
+    cx: &TenantContext,
+    model: &str,
+) -> Result<Option<Arc<dyn Embedder>>> {
+    if !permits(services, cx, model).await? {
+        return Ok(None);
+    }
+    find_loaded_embedder(services, cx, model).await
+}
+
+/// Whether the operator lets the caller's tenant name a model. What it has made with one before stays of use.
+///
+/// # Errors
+/// When the database is away.
+pub async fn permits(services: &Services, cx: &TenantContext, model: &str) -> Result<bool> {
+    Ok(overrides(services, cx).await?.permissions.permit(model))
+}
+
+/// The embedder of that name, as the caller's tenant uses it: where the tenant keeps its data here or avoids providers, only
+/// the servers that are left are asked. `None` when no such model is loaded.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn find_loaded_embedder(
     services: &Services,
     cx: &TenantContext,
     model: &str,
@@ -160,12 +188,12 @@ pub async fn find_embedder(
     Ok(routed.map(|embedder| Arc::new(embedder) as _))
 }
 
-/// The embedder of a vector store, by the name of the store's model; see [`find_embedder`].
+/// The embedder of a vector store, by the name of the store's model; see [`find_loaded_embedder`].
 ///
 /// # Errors
 /// [`Error::Internal`] when the model is not loaded here; when the database is away.
 pub async fn embedder_of(services: &Services, cx: &TenantContext, model: &str) -> Result<Arc<dyn Embedder>> {
-    let found = find_embedder(services, cx, model).await?;
+    let found = find_loaded_embedder(services, cx, model).await?;
     found.ok_or_else(|| Error::internal(format!("the model '{model}' is not loaded here")))
 }
 
@@ -177,8 +205,12 @@ async fn overrides(services: &Services, cx: &TenantContext) -> Result<Arc<Overri
     let read = async {
         let mut tx = services.db.tenant(cx).await?;
         let all = store::all(&mut tx).await?;
+        let permissions = permission::own(&mut tx).await?;
         tx.commit().await?;
-        Ok::<_, Error>(Arc::new(Overrides(all.into_iter().collect())))
+        Ok::<_, Error>(Arc::new(Overrides {
+            names: all.into_iter().collect(),
+            permissions: permissions.unwrap_or_default(),
+        }))
     };
     let read = cache.try_get_with(cx.tenant_id(), read).await;
     read.map_err(|error: Arc<Error>| match &*error {
@@ -198,7 +230,7 @@ pub async fn list(services: &Services, cx: &TenantContext) -> Result<Vec<Effecti
     let overrides = overrides(services, cx).await?;
     let table = services.routes.table();
     let mut own: Vec<&String> = overrides
-        .0
+        .names
         .keys()
         .filter(|name| table.find(name).is_none())
         .collect();
@@ -209,7 +241,7 @@ pub async fn list(services: &Services, cx: &TenantContext) -> Result<Vec<Effecti
         Some(EffectiveRoute {
             model: model.to_owned(),
             choice: overrides.choose(model, |name| table.find(name).cloned())?,
-            changed: overrides.0.get(model).cloned(),
+            changed: overrides.names.get(model).cloned(),
         })
     };
     Ok(names.filter_map(effective).collect())
@@ -347,6 +379,8 @@ fn shown(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use insula_tenancy::permission::PermissionMode;
+
     use super::super::testing::{answering, route};
     use super::*;
 
@@ -366,7 +400,10 @@ mod tests {
             };
             ((*name).to_owned(), change)
         };
-        Overrides(changes.iter().map(change).collect())
+        Overrides {
+            names: changes.iter().map(change).collect(),
+            ..Overrides::default()
+        }
     }
 
     fn find(name: &str) -> Option<Arc<Route>> {
@@ -393,6 +430,19 @@ mod tests {
         assert!(changed.choose("gone", find).is_none() && changed.choose("c", find).is_none());
         let plain = Overrides::default().choose("a", find).unwrap();
         assert_eq!(plain.facts, RouteFacts::default());
+    }
+
+    #[test]
+    fn a_model_that_is_not_permitted_has_no_other_name_either() {
+        let mut changed = overrides(&[("alias", Some("b"), settings(false, None))]);
+        changed.permissions = ModelPermissions {
+            mode: PermissionMode::DenyList,
+            models: vec!["b".into()],
+        };
+        assert!(changed.choose("alias", find).is_none() && changed.choose("b", find).is_none());
+        assert!(changed.choose("a", find).is_some());
+        changed.permissions.mode = PermissionMode::AllowList;
+        assert!(changed.choose("alias", find).is_some() && changed.choose("a", find).is_none());
     }
 
     #[test]
