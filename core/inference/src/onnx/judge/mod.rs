@@ -107,7 +107,7 @@ impl Judge {
         let path = options.model_dir.join("tokenizer.json");
         let mut tokenizer = Tokenizer::from_bytes(read(&path)?).map_err(|error| corrupt(&path, error))?;
         tokenizer.with_padding(None);
-        let truncation = documents_are_cut.then(|| TruncationParams {
+        let truncation = documents_are_cut.then_some(TruncationParams {
             max_length: manifest.max_tokens,
             strategy: TruncationStrategy::OnlySecond,
             stride: 0,
@@ -154,7 +154,7 @@ impl Judge {
         let more = first.take_overflowing();
         let pieces = std::iter::once(first).chain(more);
         let whole = |piece| self.tokenizer.post_process(piece, None, true);
-        Ok(pieces.map(whole).collect::<Result<_, _>>()?)
+        pieces.map(whole).collect()
     }
 
     /// The outputs for each text, in order.
