@@ -140,10 +140,10 @@ impl Endpoint {
             Wire::OpenAi(quirks) => ConnectedWire::OpenAi {
                 chat: address(&quirks.path),
                 embeddings: address(&quirks.embeddings_path),
-                base: Base {
+                base: Arc::new(Base {
                     url: self.base_url.clone(),
                     query: self.query.clone(),
-                },
+                }),
                 quirks: Arc::new(quirks.clone()),
             },
             Wire::Anthropic(options) => ConnectedWire::Anthropic {
@@ -187,7 +187,7 @@ enum ConnectedWire {
     OpenAi {
         chat: Address,
         embeddings: Address,
-        base: Base,
+        base: Arc<Base>,
         quirks: Arc<Quirks>,
     },
     Anthropic {
@@ -197,7 +197,6 @@ enum ConnectedWire {
 }
 
 /// Where further addresses of a provider are.
-#[derive(Clone)]
 struct Base {
     url: Url,
     query: Vec<(String, String)>,

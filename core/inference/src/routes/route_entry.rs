@@ -259,7 +259,14 @@ impl Reader<'_> {
             || route.context_window.is_some()
             || route.max_output_tokens.is_some();
         if chats {
-            let message = "only models that chat have others that could take their place, and settings of conversations";
+            let message = match route.kind {
+                FileKind::Embeddings => {
+                    "an embedding model has no other that could take its place, and no settings of conversations"
+                }
+                _ => {
+                    "a model that does not chat has no other that could take its place, and no settings of conversations"
+                }
+            };
             return Err(self.wrong(at, "route.kind", message));
         }
         match route.kind {

@@ -3,14 +3,16 @@
 //! A folder has `model.onnx`, `tokenizer.json` and `model.toml`; a classifier's `config.json` says what its outputs mean
 //! (`id2label`).
 
+mod moderate;
+mod rerank;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use insula_core::model::{Category, JudgeCard, Moderated, Moderator, Reranked, Reranker, Verdict};
+use insula_core::model::JudgeCard;
 use insula_core::{Error, Result};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
@@ -19,6 +21,8 @@ use serde::Deserialize;
 use tokenizers::{Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 use tokio::sync::{Semaphore, TryAcquireError};
 
+pub use self::moderate::OnnxModerator;
+pub use self::rerank::OnnxReranker;
 use super::files::{checked, corrupt, read};
 use super::{LoadError, runtime};
 use crate::batch::BoxError;
@@ -103,7 +107,7 @@ impl Judge {
         let path = options.model_dir.join("tokenizer.json");
         let mut tokenizer = Tokenizer::from_bytes(read(&path)?).map_err(|error| corrupt(&path, error))?;
         tokenizer.with_padding(None);
-        let truncation = documents_are_cut.then(|| TruncationParams {
+        let truncation = documents_are_cut.then_some(TruncationParams {
             max_length: manifest.max_tokens,
             strategy: TruncationStrategy::OnlySecond,
             stride: 0,
@@ -150,7 +154,7 @@ impl Judge {
         let more = first.take_overflowing();
         let pieces = std::iter::once(first).chain(more);
         let whole = |piece| self.tokenizer.post_process(piece, None, true);
-        Ok(pieces.map(whole).collect::<Result<_, _>>()?)
+        pieces.map(whole).collect()
     }
 
     /// The outputs for each text, in order.
@@ -242,183 +246,6 @@ struct Left(Arc<AtomicBool>);
 impl Drop for Left {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// A cross-encoder.
-pub struct OnnxReranker {
-    judge: Arc<Judge>,
-    activation: Activation,
-    max_tokens: usize,
-}
-
-impl OnnxReranker {
-    /// Loads a model and tries it. Blocks.
-    pub fn load(options: &JudgeOptions) -> Result<(JudgeCard, Self), LoadError> {
-        let (judge, manifest) = Judge::load(options, true)?;
-        let reranker = Self {
-            judge: Arc::new(judge),
-            activation: manifest.activation,
-            max_tokens: manifest.max_tokens,
-        };
-        try_out(&reranker.judge, &options.model_dir, 1)?;
-        Ok((card(manifest), reranker))
-    }
-}
-
-#[async_trait]
-impl Reranker for OnnxReranker {
-    async fn rerank(&self, query: &str, documents: &[String]) -> Result<Reranked> {
-        if documents.is_empty() {
-            return Ok(Reranked::default());
-        }
-        let (query, documents) = (query.to_owned(), documents.to_vec());
-        let (activation, max_tokens) = (self.activation, self.max_tokens);
-        work(&self.judge, move |judge, left| {
-            let asked = judge.tokenizer.encode_fast(query.as_str(), false);
-            // Half is left to the documents.
-            if asked.map_err(Error::internal)?.len() > max_tokens / 2 {
-                return Err(Error::Invalid {
-                    message: format!(
-                        "The query is too long for this model, which reads {max_tokens} tokens in all."
-                    ),
-                    param: Some("query".into()),
-                    code: Some("context_length_exceeded"),
-                });
-            }
-            let pairs = documents.iter().map(|document| {
-                let pair = (query.as_str(), document.as_str());
-                judge.tokenizer.encode(pair, true)
-            });
-            let pairs: Vec<Encoding> = pairs.collect::<Result<_, _>>().map_err(Error::internal)?;
-            let outputs = judge.outputs(&pairs, left).map_err(Error::internal)?;
-            let score = |outputs: &Vec<f32>| activation.apply(outputs).last().copied().unwrap_or_default();
-            Ok(Reranked {
-                scores: outputs.iter().map(score).collect(),
-                tokens: pairs.iter().map(|pair| pair.len() as u64).sum(),
-                by: None,
-            })
-        })
-        .await
-    }
-}
-
-/// A classifier of texts.
-pub struct OnnxModerator {
-    judge: Arc<Judge>,
-    labels: Arc<Labels>,
-    max_tokens: usize,
-}
-
-/// What the outputs of a classifier mean.
-struct Labels {
-    activation: Activation,
-    threshold: f64,
-    /// By output.
-    categories: Vec<Vec<Category>>,
-}
-
-impl OnnxModerator {
-    /// Loads a model and tries it. Blocks.
-    pub fn load(options: &JudgeOptions) -> Result<(JudgeCard, Self), LoadError> {
-        let (judge, manifest) = Judge::load(options, false)?;
-        let labels = Labels::read(&options.model_dir, &manifest)?;
-        let moderator = Self {
-            judge: Arc::new(judge),
-            labels: Arc::new(labels),
-            max_tokens: manifest.max_tokens,
-        };
-        try_out(
-            &moderator.judge,
-            &options.model_dir,
-            moderator.labels.categories.len(),
-        )?;
-        Ok((card(manifest), moderator))
-    }
-}
-
-impl Labels {
-    fn read(folder: &Path, manifest: &Manifest) -> Result<Self, LoadError> {
-        #[derive(Deserialize)]
-        struct Config {
-            id2label: BTreeMap<usize, String>,
-        }
-        let path = folder.join("config.json");
-        let config: Config = serde_json::from_slice(&read(&path)?).map_err(|error| corrupt(&path, error))?;
-        if config.id2label.keys().copied().ne(0..config.id2label.len()) {
-            return Err(corrupt(&path, "id2label does not count from 0"));
-        }
-        let path = folder.join("model.toml");
-        let category = |name: &String| {
-            Category::find(name).ok_or_else(|| corrupt(&path, format!("'{name}' is no category")))
-        };
-        if let Some(stray) = manifest
-            .categories
-            .keys()
-            .find(|label| !config.id2label.values().any(|known| known == *label))
-        {
-            return Err(corrupt(&path, format!("the model has no label '{stray}'")));
-        }
-        let categories = config
-            .id2label
-            .values()
-            .map(|label| match manifest.categories.get(label) {
-                Some(names) => names.iter().map(category).collect::<Result<Vec<_>, _>>(),
-                None => Ok(Category::find(label).into_iter().collect()),
-            });
-        let categories: Vec<Vec<Category>> = categories.collect::<Result<_, _>>()?;
-        if categories.iter().all(Vec::is_empty) {
-            return Err(corrupt(&path, "no label speaks of a category"));
-        }
-        Ok(Self {
-            activation: manifest.activation,
-            threshold: manifest.threshold.unwrap_or(0.5),
-            categories,
-        })
-    }
-
-    /// The verdict on a text from what was found in its pieces: in each category the surest.
-    fn verdict<'a>(&self, pieces: impl Iterator<Item = &'a Vec<f32>>) -> Verdict {
-        let mut verdict = Verdict::default();
-        for outputs in pieces {
-            for (score, categories) in self.activation.apply(outputs).into_iter().zip(&self.categories) {
-                for category in categories {
-                    let (_, found) = &mut verdict.findings[*category as usize];
-                    *found = found.max(score);
-                }
-            }
-        }
-        for (is_there, score) in &mut verdict.findings {
-            *is_there = *score >= self.threshold;
-            verdict.flagged |= *is_there;
-        }
-        verdict
-    }
-}
-
-#[async_trait]
-impl Moderator for OnnxModerator {
-    async fn moderate(&self, texts: &[String]) -> Result<Moderated> {
-        let (texts, labels, max_tokens) = (texts.to_vec(), Arc::clone(&self.labels), self.max_tokens);
-        work(&self.judge, move |judge, left| {
-            let (mut pieces, mut of_text) = (Vec::new(), Vec::new());
-            for (n, text) in texts.iter().enumerate() {
-                let own = judge.pieces(text, max_tokens).map_err(Error::internal)?;
-                of_text.extend(std::iter::repeat_n(n, own.len()));
-                pieces.extend(own);
-            }
-            let outputs = judge.outputs(&pieces, left).map_err(Error::internal)?;
-            let verdict = |n: usize| {
-                let own = outputs.iter().zip(&of_text).filter(move |(_, of)| **of == n);
-                labels.verdict(own.map(|(outputs, _)| outputs))
-            };
-            Ok(Moderated {
-                verdicts: (0..texts.len()).map(verdict).collect(),
-                tokens: pieces.iter().map(|piece| piece.len() as u64).sum(),
-                by: None,
-            })
-        })
-        .await
     }
 }
 
