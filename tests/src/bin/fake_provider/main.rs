@@ -23,6 +23,8 @@
 //! | `wait-MS` | answers the first call 429 and asks for so many milliseconds, then as `ok` |
 //! | `too-long` | refuses as OpenAI does when the prompt exceeds the context |
 //! | `tools` | calls a function |
+//! | `agent`, `agent-again` | calls the search that it is offered, once or as long as it is offered |
+//! | `obliging` | calls each function that it is offered once, answers JSON as the schema wants it, else repeats what it heard last |
 //!
 //! `/openai/deployments/MODEL/…` is the same as Azure has it: with `api-version` and the header `api-key`.
 //!
@@ -47,6 +49,7 @@ mod anthropic;
 mod chat;
 mod counts;
 mod embed;
+mod obliging;
 
 use std::convert::Infallible;
 use std::io::{self, Write};
