@@ -53,13 +53,16 @@ async function common(check, endpoint, model) {
     const result = streamText({
       model: model(OBLIGING), prompt: "Hello?", tools: weather(seen), stopWhen: stepCountIs(3),
     });
+    await all(result.fullStream);
     equal([await result.text, seen], ["I heard: 31 degrees", ["Basra"]]);
   });
 
   await check(endpoint, "structured output, whole and streamed", async () => {
     const call = { model: model(OBLIGING), prompt: "The weather?", schema: Report };
     equal((await generateObject(call)).object, { city: "Basra", degrees: 31 });
-    equal(await streamObject(call).object, { city: "Basra", degrees: 31 });
+    const streamed = streamObject(call);
+    equal((await all(streamed.partialObjectStream)).at(-1), { city: "Basra", degrees: 31 });
+    equal(await streamed.object, { city: "Basra", degrees: 31 });
     const output = Output.object({ schema: Report });
     equal((await generateText({ model: model(OBLIGING), prompt: "x", output })).output, { city: "Basra", degrees: 31 });
   });
