@@ -4,9 +4,10 @@
     python3 infra/lock.py infra/requirements-export.in > infra/requirements-export.txt
 
 The input names packages, one a line; `--no-deps NAME` takes a package without its dependencies (for those
-that are only needed by parts we do not call); `--oldest-python 3.10` leaves older interpreters out. Each supported CPython x architecture is resolved on its own,
-because the newest release that still supports an old Python differs from the newest of all; the result says
-so in environment markers. Only whoever changes a version runs this; `bootstrap.py` reads its output.
+that are only needed by parts we do not call), `--oldest-python 3.10` leaves older interpreters out. Each
+supported CPython x architecture is resolved on its own, because the newest release that still supports an old
+Python differs from the newest of all; the result says so in environment markers. Only whoever changes a version
+runs this; `bootstrap.py` reads its output.
 """
 
 import json

@@ -27,10 +27,17 @@ pub(crate) fn assert_cited(content: &str, annotations: &Value, text_of: impl Fn(
         assert_eq!(annotation["type"], "url_citation");
         let citation = &annotation["file_citation"];
         let (known, start) = (&annotation["url_citation"], citation["index"].as_u64().unwrap());
-        assert_eq!((&known["start_index"], &known["title"]), (&citation["index"], &citation["filename"]));
+        assert_eq!(
+            (&known["start_index"], &known["title"]),
+            (&citation["index"], &citation["filename"])
+        );
         let end = known["end_index"].as_u64().unwrap();
         let marker: String = characters[start as usize..end as usize].iter().collect();
-        assert_eq!(marker, format!("[{}]", citation["passage"]), "{content}: {annotation}");
+        assert_eq!(
+            marker,
+            format!("[{}]", citation["passage"]),
+            "{content}: {annotation}"
+        );
         let number = |key: &str| {
             citation[key]
                 .as_u64()

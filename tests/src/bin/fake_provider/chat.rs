@@ -94,7 +94,12 @@ async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, bo
     }
     let content = said.unwrap_or_else(|| WORDS.concat());
     let message = json!({"role": "assistant", "content": content});
-    reply(StatusCode::OK, &whole(model, message, "stop"))
+    let mut whole = whole(model, message, "stop");
+    if model == "odd" {
+        whole["choices"][0]["finish_reason"] = json!("eos_token");
+        whole["service_tier"] = json!("turbo");
+    }
+    reply(StatusCode::OK, &whole)
 }
 
 /// The search that a model makes if it is offered one: `agent` once, `agent-again` as long as it is offered. It looks for what
@@ -227,6 +232,11 @@ fn stream(model: &str, with_usage: bool, caller: Caller) -> Response {
             ]
             .into_iter(),
         ),
+        "odd" => {
+            let mut last = chunk(json!({}), json!("eos_token"));
+            last["service_tier"] = json!("turbo");
+            Box::new(words().chain([data(&last), done()]))
+        }
         "no-usage" => Box::new(words().chain(ending(0, false))),
         "no-done" => Box::new(words().chain([data(&chunk(json!({}), json!("stop")))])),
         "usage-each" => Box::new(each_with_usage().chain([done()])),

@@ -9,6 +9,7 @@
 //! | `late-MS` | answers as `ok`, but MS milliseconds later |
 //! | `slow` | streams a word every 20 ms, for a minute |
 //! | `no-usage` | as `ok`, but never says what it cost |
+//! | `odd` | as `ok`, with a finish reason and a service tier that OpenAI does not have |
 //! | `usage-each`, `usage-last` | says it in every piece, or in the one with the finish reason |
 //! | `two-choices` | streams another choice between the words |
 //! | `no-done` | streams all, but no `[DONE]` |

@@ -56,7 +56,9 @@ fn value(schema: &Value, root: &Value, depth: usize) -> Value {
         return Value::Null;
     }
     if let Some(place) = schema["$ref"].as_str() {
-        let found = root.pointer(place.trim_start_matches('#')).unwrap_or(&Value::Null);
+        let found = root
+            .pointer(place.trim_start_matches('#'))
+            .unwrap_or(&Value::Null);
         return value(found, root, depth + 1);
     }
     if let Some(constant) = schema.get("const") {
