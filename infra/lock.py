@@ -4,9 +4,10 @@
     python3 infra/lock.py infra/requirements-export.in > infra/requirements-export.txt
 
 The input names packages, one a line; `--no-deps NAME` takes a package without its dependencies (for those
-that are only needed by parts we do not call). Each supported CPython x architecture is resolved on its own,
-because the newest release that still supports an old Python differs from the newest of all; the result says
-so in environment markers. Only whoever changes a version runs this; `bootstrap.py` reads its output.
+that are only needed by parts we do not call), `--oldest-python 3.10` leaves older interpreters out. Each
+supported CPython x architecture is resolved on its own, because the newest release that still supports an old
+Python differs from the newest of all; the result says so in environment markers. Only whoever changes a version
+runs this; `bootstrap.py` reads its output.
 """
 
 import json
@@ -23,15 +24,17 @@ PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 
 
 def read_input(path):
-    """The packages to resolve fully, and those to take alone."""
-    full, alone = [], []
+    """The packages to resolve fully, those to take alone, and the Pythons to resolve them for."""
+    full, alone, pythons = [], [], PYTHONS
     with open(path, encoding="utf-8") as lines:
         for line in (line.partition("#")[0].strip() for line in lines):
             if line.startswith("--no-deps "):
                 alone.append(line.split(None, 1)[1])
+            elif line.startswith("--oldest-python "):
+                pythons = PYTHONS[PYTHONS.index(line.split()[1]) :]
             elif line:
                 full.append(line)
-    return full, alone
+    return full, alone, pythons
 
 
 def pip_report(python, arch, packages, *flags):
@@ -69,12 +72,12 @@ def resolve(python, arch, full, alone):
         yield canonicalize_name(meta["name"]), meta["version"], archive["hashes"]["sha256"]
 
 
-def marker(pythons):
+def marker(pythons, oldest):
     """The environment marker of these of our Pythons, which are neighbours; newer ones count with our newest."""
     first, last = PYTHONS.index(pythons[0]), PYTHONS.index(pythons[-1])
     if pythons != PYTHONS[first : last + 1]:
         raise SystemExit(f"{pythons} are not neighbours: pin that package's version in the input")
-    bounds = [f'python_version >= "{pythons[0]}"'] if first > 0 else []
+    bounds = [f'python_version >= "{pythons[0]}"'] if pythons[0] != oldest else []
     if last + 1 < len(PYTHONS):
         bounds.append(f'python_version < "{PYTHONS[last + 1]}"')
     return " ; " + " and ".join(bounds) if bounds else ""
@@ -82,9 +85,9 @@ def marker(pythons):
 
 def main():
     """Prints the locked requirements of the file named on the command line."""
-    full, alone = read_input(sys.argv[1])
+    full, alone, wanted = read_input(sys.argv[1])
     pythons, hashes = defaultdict(list), defaultdict(set)
-    for python in PYTHONS:
+    for python in wanted:
         for arch in ARCHITECTURES:
             print(f"resolving for CPython {python} on {arch}", file=sys.stderr)
             for name, version, digest in resolve(python, arch, full, alone):
@@ -94,7 +97,7 @@ def main():
     print(f"# Written by infra/lock.py from {sys.argv[1]}; do not edit.")
     for name, version in sorted(pythons):
         pins = "".join(f" \\\n    --hash=sha256:{digest}" for digest in sorted(hashes[name, version]))
-        print(f"{name}=={version}{marker(pythons[name, version])}{pins}")
+        print(f"{name}=={version}{marker(pythons[name, version], wanted[0])}{pins}")
 
 
 if __name__ == "__main__":

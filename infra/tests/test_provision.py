@@ -186,5 +186,34 @@ class Machines(unittest.TestCase):
             self.assertRaisesRegex(Failure, "Linux", machine.architecture)
 
 
+class Clients(Folder):
+    """The tests' clients: what a machine is too old for is left out, and nothing else."""
+
+    def names(self, version, npm, node="v20.1.0"):
+        done = mock.Mock(returncode=0, stdout=node + "\n")
+        with mock.patch.object(bootstrap.sys, "version_info", version), \
+                mock.patch.object(bootstrap.shutil, "which", lambda name: name if npm else None), \
+                mock.patch.object(bootstrap.subprocess, "run", return_value=done):  # fmt: skip
+            return [artefact.name for artefact in bootstrap.clients(self.root)]
+
+    def test_a_machine_that_has_everything(self):
+        self.assertEqual(self.names((3, 11, 7), npm=True), ["sdk/python", "sdk/frameworks", "sdk/node"])
+
+    def test_an_old_python(self):
+        self.assertEqual(self.names((3, 9, 2), npm=True), ["sdk/python", "sdk/node"])
+
+    def test_no_node_or_an_old_one(self):
+        self.assertEqual(self.names((3, 12, 0), npm=False), ["sdk/python", "sdk/frameworks"])
+        self.assertEqual(self.names((3, 12, 0), npm=True, node="v16.20.0"), ["sdk/python", "sdk/frameworks"])
+
+    def test_locked_node_packages_name_no_host(self):
+        lock = json.loads((INFRA.parent / "tests/sdk/node/package-lock.json").read_text())
+        packages = {name: entry for name, entry in lock["packages"].items() if name}
+        self.assertGreater(len(packages), 5)
+        for name, entry in packages.items():
+            self.assertTrue(entry["integrity"].startswith("sha512-"), name)
+            self.assertNotIn("resolved", entry, name)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -24,8 +24,20 @@ pub(crate) fn assert_cited(content: &str, annotations: &Value, text_of: impl Fn(
         .unwrap_or_else(|| panic!("no citations: {content}"));
     assert!(!annotations.is_empty(), "no citations: {content}");
     for annotation in annotations {
-        assert_eq!(annotation["type"], "file_citation");
+        assert_eq!(annotation["type"], "url_citation");
         let citation = &annotation["file_citation"];
+        let (known, start) = (&annotation["url_citation"], citation["index"].as_u64().unwrap());
+        assert_eq!(
+            (&known["start_index"], &known["title"]),
+            (&citation["index"], &citation["filename"])
+        );
+        let end = known["end_index"].as_u64().unwrap();
+        let marker: String = characters[start as usize..end as usize].iter().collect();
+        assert_eq!(
+            marker,
+            format!("[{}]", citation["passage"]),
+            "{content}: {annotation}"
+        );
         let number = |key: &str| {
             citation[key]
                 .as_u64()

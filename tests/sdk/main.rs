@@ -1,4 +1,7 @@
-//! The official OpenAI SDK against the server, and what the documentation has clients do by themselves.
+//! The official OpenAI SDK and other clients against the server, and what the documentation has them do by themselves.
+
+mod conformance;
+mod cookbook;
 
 use std::path::Path;
 use std::process::Stdio;

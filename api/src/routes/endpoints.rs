@@ -30,15 +30,6 @@ pub struct LocalEndpoints;
 
 #[async_trait]
 impl Endpoints for LocalEndpoints {
-    fn offers(&self, endpoint: Callable) -> bool {
-        match endpoint {
-            Callable::ChatCompletions
-            | Callable::Completions
-            | Callable::Embeddings
-            | Callable::Responses => true,
-        }
-    }
-
     async fn call(&self, services: Services, cx: TenantContext, call: Call) -> Answered {
         let id = RequestId::of(call.request_id);
         let span = tracing::info_span!(
@@ -85,18 +76,6 @@ async fn answer(services: &Services, cx: &TenantContext, id: RequestId, call: Ca
             request.check_for_batch()?;
             responses::answer(services, cx, id, request).await
         }
-    }
-}
-
-/// The refusal of a batch for an endpoint that this server does not have.
-pub(super) fn not_offered(endpoint: Callable) -> Error {
-    Error::Invalid {
-        message: format!(
-            "Batches for '{}' are not supported by this server.",
-            endpoint.path()
-        ),
-        param: Some("endpoint".into()),
-        code: Some("unsupported_parameter"),
     }
 }
 

@@ -91,9 +91,6 @@ pub enum Wait {
 /// routes, limits and ledger.
 #[async_trait]
 pub trait Endpoints: Send + Sync + 'static {
-    /// Whether this server has the endpoint.
-    fn offers(&self, endpoint: Callable) -> bool;
-
     /// Calls an endpoint, with the rights of `cx`. Whatever goes wrong is an answer.
     async fn call(&self, services: Services, cx: TenantContext, call: Call) -> Answered;
 

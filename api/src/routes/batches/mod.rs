@@ -10,7 +10,6 @@ use insula_tenancy::scope_types::{BatchesRead, BatchesWrite};
 use insula_tenancy::{Actor, FileId, RequestBatchId};
 
 use self::wire::{BatchObject, CreateBatch};
-use super::endpoints::not_offered;
 use super::files::FileExpiresAfter;
 use super::ids::body_id;
 use super::wire::List;
@@ -33,9 +32,6 @@ pub async fn create_batch(
     OnceJson(once, request): OnceJson<CreateBatch>,
 ) -> ApiResult<Response> {
     let endpoint = Callable::find(&request.endpoint).ok_or_else(|| unknown_endpoint(&request.endpoint))?;
-    if !app.services.endpoints.offers(endpoint) {
-        return Err(not_offered(endpoint).into());
-    }
     if request.completion_window != "24h" {
         return Err(unsupported("completion_window", "A completion window other than '24h'").into());
     }

@@ -96,12 +96,27 @@ pub struct FunctionCall {
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = ChatCompletionAnnotation)]
 pub struct Annotation {
-    /// `file_citation`
+    /// `url_citation`, which is all that strict clients of chat take
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     pub kind: &'static str,
+    /// Where the marker stands, and what it leads to.
+    pub url_citation: UrlCitation,
     /// Where the text comes from.
     pub file_citation: FileCitation,
+}
+
+/// A marker and its source, as every client of chat knows them.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub struct UrlCitation {
+    /// Where the marker `[n]` starts in the answer, in characters.
+    pub start_index: usize,
+    /// Where it ends.
+    pub end_index: usize,
+    /// `urn:insula:file:` and the file's id.
+    pub url: String,
+    /// The file's name.
+    pub title: String,
 }
 
 /// Where a statement comes from.
@@ -313,8 +328,15 @@ impl From<ToolCallDelta> for DeltaToolCall {
 pub(super) fn annotations(citations: Vec<Citation>, passages: &[Passage]) -> Vec<Annotation> {
     let annotation = |citation: Citation| {
         let passage = passages.get(citation.passage)?;
+        let marker = format!("[{}]", citation.passage + 1);
         Some(Annotation {
-            kind: "file_citation",
+            kind: "url_citation",
+            url_citation: UrlCitation {
+                start_index: citation.index,
+                end_index: citation.index + marker.len(),
+                url: format!("urn:insula:file:{}", passage.file_id),
+                title: passage.filename.clone(),
+            },
             file_citation: FileCitation {
                 index: citation.index,
                 passage: citation.passage + 1,
@@ -449,7 +471,9 @@ pub(super) mod tests {
         };
         let annotations = annotations(vec![cited, unknown], &[passage()]);
         let json = serde_json::to_value(annotations).unwrap();
-        let expected = json!([{"type": "file_citation", "file_citation": {
+        let expected = json!([{"type": "url_citation", "url_citation": {
+            "start_index": 4, "end_index": 7, "url": "urn:insula:file:file-1", "title": "a.md",
+        }, "file_citation": {
             "index": 4, "passage": 1, "file_id": "file-1", "filename": "a.md", "chunk_id": "chunk_1",
             "start": 105, "end": 108, "page": 2, "quote": "Öl.",
         }}]);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::counts::{Caller, Counts};
-use crate::{Piece, data, error, events, failure, passing_failure, reply};
+use crate::{Piece, data, error, events, failure, obliging, passing_failure, reply};
 
 /// The words of every answer.
 pub(crate) const WORDS: [&str; 5] = ["Hello ", "from ", "the ", "provider ", "[1]."];
@@ -54,7 +54,12 @@ pub(crate) async fn complete_deployment(
 async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, body: Value) -> Response {
     let streamed = body["stream"] == true;
     let with_usage = body["stream_options"]["include_usage"] == true;
-    let searches = search(model, &body);
+    let obliges = model == "obliging";
+    let called = match obliges {
+        true => obliging::call(&body),
+        false => search(model, &body),
+    };
+    let said = obliges.then(|| obliging::text(&body));
     let mut caller = counts.arrived(model, uri, headers, body);
     let mut name = model.split('-');
     match (name.next(), name.next().and_then(|ms| ms.parse().ok())) {
@@ -67,16 +72,17 @@ async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, bo
         return failure;
     }
     if streamed {
-        return match searches {
-            Some(call) => stream_call(call, with_usage, caller),
-            None => stream(model, with_usage, caller),
+        return match (called, said) {
+            (Some(call), _) => stream_call(call, with_usage, caller),
+            (None, Some(said)) => stream_text(&said, with_usage, caller),
+            (None, None) => stream(model, with_usage, caller),
         };
     }
     caller.finish();
     for _ in WORDS {
         caller.produced();
     }
-    if let Some(call) = searches {
+    if let Some(call) = called {
         let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
         return reply(StatusCode::OK, &whole(model, message, "tool_calls"));
     }
@@ -86,8 +92,14 @@ async fn answer(counts: &Counts, model: &str, uri: &Uri, headers: &HeaderMap, bo
         let message = json!({"role": "assistant", "content": null, "tool_calls": [call]});
         return reply(StatusCode::OK, &whole(model, message, "tool_calls"));
     }
-    let message = json!({"role": "assistant", "content": WORDS.concat()});
-    reply(StatusCode::OK, &whole(model, message, "stop"))
+    let content = said.unwrap_or_else(|| WORDS.concat());
+    let message = json!({"role": "assistant", "content": content});
+    let mut whole = whole(model, message, "stop");
+    if model == "odd" {
+        whole["choices"][0]["finish_reason"] = json!("eos_token");
+        whole["service_tier"] = json!("turbo");
+    }
+    reply(StatusCode::OK, &whole)
 }
 
 /// The search that a model makes if it is offered one: `agent` once, `agent-again` as long as it is offered. It looks for what
@@ -129,6 +141,15 @@ fn stream_call(call: Value, with_usage: bool, caller: Caller) -> Response {
     pieces.push(data(&chunk(json!({}), json!("tool_calls"))));
     pieces.extend(ending(3, with_usage).into_iter().skip(1));
     events(pieces.into_iter(), Duration::from_millis(1), caller)
+}
+
+/// A text, word by word.
+fn stream_text(text: &str, with_usage: bool, caller: Caller) -> Response {
+    let role = data(&chunk(json!({"role": "assistant", "content": ""}), Value::Null));
+    let words: Vec<Piece> = text.split_inclusive(' ').map(word).collect();
+    let ending = ending(words.len(), with_usage);
+    let pieces = std::iter::once(role).chain(words).chain(ending);
+    events(pieces, Duration::from_millis(1), caller)
 }
 
 fn usage(tokens: usize) -> Value {
@@ -211,6 +232,11 @@ fn stream(model: &str, with_usage: bool, caller: Caller) -> Response {
             ]
             .into_iter(),
         ),
+        "odd" => {
+            let mut last = chunk(json!({}), json!("eos_token"));
+            last["service_tier"] = json!("turbo");
+            Box::new(words().chain([data(&last), done()]))
+        }
         "no-usage" => Box::new(words().chain(ending(0, false))),
         "no-done" => Box::new(words().chain([data(&chunk(json!({}), json!("stop")))])),
         "usage-each" => Box::new(each_with_usage().chain([done()])),

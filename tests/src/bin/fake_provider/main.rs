@@ -9,6 +9,7 @@
 //! | `late-MS` | answers as `ok`, but MS milliseconds later |
 //! | `slow` | streams a word every 20 ms, for a minute |
 //! | `no-usage` | as `ok`, but never says what it cost |
+//! | `odd` | as `ok`, with a finish reason and a service tier that OpenAI does not have |
 //! | `usage-each`, `usage-last` | says it in every piece, or in the one with the finish reason |
 //! | `two-choices` | streams another choice between the words |
 //! | `no-done` | streams all, but no `[DONE]` |
@@ -23,6 +24,8 @@
 //! | `wait-MS` | answers the first call 429 and asks for so many milliseconds, then as `ok` |
 //! | `too-long` | refuses as OpenAI does when the prompt exceeds the context |
 //! | `tools` | calls a function |
+//! | `agent`, `agent-again` | calls the search that it is offered, once or as long as it is offered |
+//! | `obliging` | calls each function that it is offered once, answers JSON as the schema wants it, else repeats what it heard last |
 //!
 //! `/openai/deployments/MODEL/…` is the same as Azure has it: with `api-version` and the header `api-key`.
 //!
@@ -51,6 +54,7 @@ mod chat;
 mod counts;
 mod embed;
 mod judge;
+mod obliging;
 
 use std::convert::Infallible;
 use std::io::{self, Write};

@@ -1,0 +1,93 @@
+"""Our own document held against the server: schemathesis with the keys of two tenants at once, and every operation without.
+
+Bounded by time. A check per operation and key: what was sent to it found no 5xx and no answer that the document forbids.
+"""
+
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from checks import API_KEY, BASE_URL, OTHER_API_KEY, Checks
+
+ADDRESS = urllib.parse.urlsplit(BASE_URL)
+SECONDS = int(os.environ.get("INSULA_FUZZ_SECONDS", "40"))
+METHODS = ("get", "put", "post", "delete", "patch")
+# All of the document that has a shape of OpenAI's has a row of its own; the rest is one.
+EVERY = "every endpoint"
+check = Checks("own document")
+
+
+def ask(method, path, headers=None, body=None):
+    connection = http.client.HTTPConnection(ADDRESS.hostname, ADDRESS.port, timeout=30)
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+document = json.loads(ask("GET", "/openapi.json")[1])
+operations = [
+    (method.upper(), path, operation)
+    for path, item in document["paths"].items()
+    for method, operation in item.items()
+    if method in METHODS
+]
+
+
+def without_key():
+    wrong = []
+    guarded = [(method, path) for method, path, operation in operations if operation.get("security") != [{}]]
+    for method, path in guarded:
+        status, body = ask(method, re.sub(r"{\w+}", "x", path), {"content-type": "application/json"}, "{}")
+        if status != 401 or json.loads(body)["error"]["code"] != "invalid_api_key":
+            wrong.append(f"{method} {path}: {status}")
+    assert len(guarded) > 100, "the document lost its operations"
+    return wrong
+
+
+def fuzz(key, seed):
+    """Per operation, what schemathesis found wrong with it; and how much it tried."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [
+            sys.executable, "-m", "schemathesis.cli", "run", f"http://{ADDRESS.netloc}/openapi.json",
+            "-H", f"Authorization: Bearer {key}", "--checks",
+            "not_a_server_error,response_schema_conformance,content_type_conformance",
+            "--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-shrink", "--warnings", "off",
+            "--seed", str(seed), "--max-time", str(SECONDS), "--request-timeout", "30",
+            "--report", "json", "--report-json-path", str(report),
+        ]  # fmt: skip
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS + 120)
+        if not report.exists():
+            raise AssertionError(f"schemathesis did not run: {done.stdout[-1500:]} {done.stderr[-1500:]}")
+        return json.loads(report.read_text())
+
+
+@check(EVERY, "no key is a 401, on every operation")
+def _():
+    wrong = without_key()
+    assert not wrong, "; ".join(wrong)
+
+
+with ThreadPoolExecutor() as pool:
+    reports = list(pool.map(fuzz, (API_KEY, OTHER_API_KEY), (1, 2)))
+for tenant, report in zip(("one tenant", "another tenant"), reports):
+
+    @check(EVERY, f"schemathesis reached every operation as {tenant}")
+    def _():
+        assert report["operations"]["tested"] == len(operations), report["operations"]
+        assert report["test_cases"]["generated"] > len(operations) and not report["errors"], (report["test_cases"], report["errors"])
+
+    found = {}
+    for failure in report["failures"]:
+        for operation in failure["operations"]:
+            found.setdefault(operation, []).append(json.dumps(failure)[:1500])
+    for method, path, _ in operations:
+        wrong = found.get(f"{method} {path}")
+        check.say(EVERY, f"{method} {path} as {tenant}", None if wrong is None else " ".join(wrong).replace(API_KEY, "KEY"))
