@@ -256,7 +256,7 @@ impl Run {
 
     /// How the tenant's limits stand.
     pub fn standings(&self) -> Standings {
-        self.standings.clone()
+        self.standings
     }
 
     /// What happens next; `None` after the end.

@@ -289,7 +289,7 @@ mod tests {
     fn texts_and_items_of_all_kinds_are_read() {
         let user =
             json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "q"}]});
-        assert_eq!(items(json!("q")), [user.clone()]);
+        assert_eq!(items(json!("q")), std::slice::from_ref(&user));
         assert_eq!(items(json!([{"role": "user", "content": "q"}])), [user]);
         let replayed = json!([
             {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]},

@@ -140,7 +140,7 @@ fn stream_call(call: Value, with_usage: bool, caller: Caller) -> Response {
     ));
     pieces.push(data(&chunk(json!({}), json!("tool_calls"))));
     pieces.extend(ending(3, with_usage).into_iter().skip(1));
-    events(pieces.into_iter(), Duration::from_millis(1), caller)
+    events(pieces, Duration::from_millis(1), caller)
 }
 
 /// A text, word by word.
