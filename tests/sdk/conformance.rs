@@ -28,6 +28,7 @@ const MODELS: [&str; 10] = [
 
 /// The scripts, the slowest first, and the packages below `sdk` that they need.
 const SCRIPTS: [(&str, &str); 11] = [
+    ("fuzz.py", "frameworks"),
     ("llamaindex.py", "frameworks"),
     ("langchain_openai_checks.py", "frameworks"),
     ("agents_checks.py", "frameworks"),
@@ -36,7 +37,6 @@ const SCRIPTS: [(&str, &str); 11] = [
     ("openai_python.py", "python"),
     ("openai_python.py", "frameworks"),
     ("raw.py", "frameworks"),
-    ("fuzz.py", "frameworks"),
     ("ai_sdk.mjs", "node"),
     ("openai_node.mjs", "node"),
 ];
