@@ -17,6 +17,9 @@ use utoipa_swagger_ui::{Config, SwaggerFile};
 use crate::app::App;
 use crate::http::{ApiError, ErrorBody};
 
+/// Bodies as somebody would send them, by the operation's id.
+const EXAMPLES: &str = include_str!("docs/examples.json");
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -135,6 +138,7 @@ pub(crate) fn base() -> utoipa::openapi::OpenApi {
 /// themselves.
 pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     // OpenAPI knows no wildcards: `{*model}` is `{model}` there.
+    let examples = serde_json::from_str(EXAMPLES).unwrap_or_default();
     let paths = std::mem::take(&mut document.paths.paths);
     document.paths.paths = paths
         .into_iter()
@@ -146,6 +150,7 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
         .iter_mut()
         .flat_map(|(path, item)| operations(item).map(move |operation| (path, operation)))
     {
+        illustrate(operation, &examples);
         for (status, response) in &mut operation.responses.responses {
             // OpenAPI requires one; the schema behind it says the rest.
             if let RefOr::T(response) = response
@@ -168,6 +173,18 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
         operation.security = Door::at(path).security();
     }
     document
+}
+
+/// Gives requests their examples. The file is checked by a test: it cannot fail to be read.
+fn illustrate(operation: &mut Operation, examples: &serde_json::Map<String, serde_json::Value>) {
+    let example = operation.operation_id.as_ref().and_then(|id| examples.get(id));
+    if let (Some(example), Some(RefOr::T(body))) = (example, &mut operation.request_body) {
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content {
+                content.example = Some(example.clone());
+            }
+        }
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -224,5 +241,40 @@ async fn page(
         })) => ([(header::CONTENT_TYPE, content_type)], bytes.into_owned()).into_response(),
         Ok(None) => ApiError::UnknownUrl(method, uri.path().to_owned()).into_response(),
         Err(error) => ApiError::from(insula_core::Error::internal(error.to_string())).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value};
+
+    use super::EXAMPLES;
+
+    #[test]
+    fn examples_are_of_operations_and_have_their_fields() {
+        let examples: Map<String, Value> = serde_json::from_str(EXAMPLES).unwrap();
+        let document: Value = serde_json::from_str(&crate::router::openapi_json().unwrap()).unwrap();
+        let mut shown = 0;
+        let items = document["paths"].as_object().unwrap().values();
+        for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+            let body = &operation["requestBody"]["content"]["application/json"];
+            let id = operation["operationId"].as_str().unwrap();
+            let Some(example) = examples.get(id) else { continue };
+            assert_eq!(&body["example"], example, "{id}");
+            let schema = document
+                .pointer(&body["schema"]["$ref"].as_str().unwrap()[1..])
+                .unwrap();
+            for field in example.as_object().unwrap().keys() {
+                assert!(schema["properties"].get(field).is_some(), "{id} has no '{field}'");
+            }
+            for field in schema["required"].as_array().into_iter().flatten() {
+                assert!(
+                    example.get(field.as_str().unwrap()).is_some(),
+                    "{id} lacks {field}"
+                );
+            }
+            shown += 1;
+        }
+        assert_eq!(shown, examples.len(), "an example is of no operation");
     }
 }
