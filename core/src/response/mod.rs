@@ -5,6 +5,7 @@
 //! found; for one that cannot, the question itself is searched for first.
 
 mod context;
+mod event;
 mod item;
 mod run;
 mod step;
@@ -15,11 +16,12 @@ use insula_tenancy::{ConversationId, ResponseId, TenantContext, TenantTx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use event::Event;
 pub use item::{
     Annotation, FileSearchCall, FileSearchResult, FunctionCall, FunctionCallOutput, Item, ItemId, ItemStatus,
     Message, Part, Speaker,
 };
-pub use run::{Event, Run, begin};
+pub use run::{Run, begin};
 pub(crate) use store::OLD_RESPONSES;
 
 use crate::chat::Grounding;

@@ -8,7 +8,8 @@ use futures::StreamExt;
 use insula_tenancy::meter::{Entered, Standings};
 use insula_tenancy::{ConversationId, ResponseId, TenantContext, new_uuid};
 
-use super::item::{FileSearchCall, FunctionCall, Item, ItemId, ItemStatus, Part};
+use super::event::Event;
+use super::item::{Item, ItemId};
 use super::step::{Sink, Step, Stepped};
 use super::tool::SearchTool;
 use super::{Before, Failure, Incomplete, Response, ResponseCall, Status, Usage, context, store};
@@ -16,85 +17,6 @@ use crate::cache::{CachedAnswer, replay};
 use crate::chat::{self, ChatCall, Found, ground};
 use crate::model::{ChatMessage, ChatOptions, FinishReason, Role, ToolCall};
 use crate::{Error, Result, Services, conversation, metering};
-
-/// Something that happens while a response is made. `index` is an item's place in the output, `place` a part's in its message.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// A search begins.
-    SearchBegun {
-        /// Its place.
-        index: usize,
-        /// Its id.
-        id: ItemId,
-    },
-    /// The model begins to speak.
-    MessageBegun {
-        /// Its place.
-        index: usize,
-        /// Its id.
-        id: ItemId,
-    },
-    /// A part of a message begins.
-    PartBegun {
-        /// The message's place.
-        index: usize,
-        /// The message.
-        id: ItemId,
-        /// The part's place.
-        place: usize,
-        /// The part, empty.
-        part: Part,
-    },
-    /// More of a part.
-    Said {
-        /// The message's place.
-        index: usize,
-        /// The message.
-        id: ItemId,
-        /// The part's place.
-        place: usize,
-        /// The piece.
-        delta: String,
-        /// Whether it is a refusal.
-        refuses: bool,
-    },
-    /// A part is whole.
-    PartDone {
-        /// The message's place.
-        index: usize,
-        /// The message.
-        id: ItemId,
-        /// The part's place.
-        place: usize,
-        /// The part.
-        part: Part,
-    },
-    /// The model begins to call a function.
-    CallBegun {
-        /// The call's place.
-        index: usize,
-        /// The call, without arguments.
-        item: FunctionCall,
-    },
-    /// More of a call's arguments.
-    Arguments {
-        /// The call's place.
-        index: usize,
-        /// The call.
-        id: ItemId,
-        /// The piece.
-        delta: String,
-    },
-    /// An item is whole.
-    ItemDone {
-        /// Its place.
-        index: usize,
-        /// The item.
-        item: Item,
-    },
-    /// The response is over. Exactly once, at the end; it is stored by then, if it is to be.
-    Finished(Box<Response>),
-}
 
 /// A response in the making. Dropping it cancels the call of the model, and nothing is stored.
 pub struct Run {
@@ -349,21 +271,9 @@ impl Run {
         };
         let queries = vec![question.replace('\0', " ")];
         let found = search.search(&self.services, &self.cx, &queries).await?;
-        let id = ItemId::file_search_call();
         let (_, mut sink) = self.parts();
-        sink.output.push(None);
-        let index = sink.output.len() - 1;
-        sink.events.push_back(Event::SearchBegun {
-            index,
-            id: id.clone(),
-        });
-        let item = FileSearchCall {
-            id,
-            status: ItemStatus::Completed,
-            queries,
-            results: found.results,
-        };
-        sink.done(index, Item::FileSearchCall(item));
+        let (index, id) = sink.begin_search();
+        sink.end_search(index, id, queries, found.results);
         Ok(())
     }
 
@@ -464,13 +374,8 @@ impl Run {
                 self.tell(&call, told);
                 continue;
             }
-            let (_, sink) = self.parts();
-            sink.output.push(None);
-            let (index, id) = (sink.output.len() - 1, ItemId::file_search_call());
-            sink.events.push_back(Event::SearchBegun {
-                index,
-                id: id.clone(),
-            });
+            let (_, mut sink) = self.parts();
+            let (index, id) = sink.begin_search();
             planned.push_back(Planned {
                 call,
                 queries,
@@ -504,14 +409,8 @@ impl Run {
         };
         let found = search.search(&self.services, &self.cx, &queries).await?;
         self.tell(&call, &found.told);
-        let item = FileSearchCall {
-            id,
-            status: ItemStatus::Completed,
-            queries,
-            results: found.results,
-        };
         let (_, mut sink) = self.parts();
-        sink.done(index, Item::FileSearchCall(item));
+        sink.end_search(index, id, queries, found.results);
         Ok(())
     }
 

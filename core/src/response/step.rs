@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 
 use insula_tenancy::new_uuid;
 
-use super::item::{Annotation, FunctionCall, Item, ItemId, ItemStatus, Message, Part, Speaker};
-use super::run::Event;
+use super::event::Event;
+use super::item::{
+    Annotation, FileSearchCall, FileSearchResult, FunctionCall, Item, ItemId, ItemStatus, Message, Part,
+    Speaker,
+};
 use crate::chat::find_citations;
 use crate::model::{
     ChatEvent, ChatStream, Citation, FinishReason, Passage, TokenUsage, ToolCall, ToolCallDelta,
@@ -65,7 +68,34 @@ impl Sink<'_> {
         self.output.len() - 1
     }
 
-    pub(super) fn done(&mut self, index: usize, item: Item) {
+    /// A search has its place, before it is made.
+    pub(super) fn begin_search(&mut self) -> (usize, ItemId) {
+        let (index, id) = (self.reserve(), ItemId::file_search_call());
+        self.events.push_back(Event::SearchBegun {
+            index,
+            id: id.clone(),
+        });
+        (index, id)
+    }
+
+    /// A search was made.
+    pub(super) fn end_search(
+        &mut self,
+        index: usize,
+        id: ItemId,
+        queries: Vec<String>,
+        results: Vec<FileSearchResult>,
+    ) {
+        let call = FileSearchCall {
+            id,
+            status: ItemStatus::Completed,
+            queries,
+            results,
+        };
+        self.done(index, Item::FileSearchCall(call));
+    }
+
+    fn done(&mut self, index: usize, item: Item) {
         self.output[index] = Some(item.clone());
         self.events.push_back(Event::ItemDone { index, item });
     }
