@@ -107,27 +107,33 @@ def usage():
     ada.chat.completions.create(model="insula/extractive", messages=[{"role": "user", "content": "Hello?"}])
     ada.embeddings.create(model="all-MiniLM-L6-v2", input="hello world")
     since = int(time.time()) - 3600
-    deadline = time.monotonic() + 10
-    while True:
-        page = organization.usage.completions(
-            start_time=since, bucket_width="1m", limit=1440, group_by=["project_id", "model"]
-        )
-        results = [result for bucket in page.data for result in bucket.results]
-        if results:
-            break
-        assert time.monotonic() < deadline, "nothing was recorded"
-        time.sleep(0.1)
-    assert page.object == "page" and results[0].model == "insula/extractive" and results[0].num_model_requests == 1
-    embeddings = organization.usage.embeddings(start_time=since, project_ids=[results[0].project_id])
-    assert sum(result.input_tokens for bucket in embeddings.data for result in bucket.results) > 0
+    chats = recorded(
+        organization.usage.completions, bucket_width="1m", limit=1440, group_by=["project_id", "model"], start_time=since
+    )
+    assert [(chat.model, chat.num_model_requests) for chat in chats] == [("insula/extractive", 1)]
+    embeddings = recorded(organization.usage.embeddings, start_time=since, project_ids=[chats[0].project_id])
+    assert sum(result.input_tokens for result in embeddings) > 0
     costs = organization.usage.costs(start_time=since, group_by=["line_item"])
     assert all(result.amount.currency == "usd" for bucket in costs.data for result in bucket.results)
     for report in ("moderations", "vector_stores", "file_search_calls"):
         assert getattr(organization.usage, report)(start_time=since).object == "page"
     # A tenant's own key reads the tenant's own.
     own = OpenAI(base_url=BASE_URL, api_key="", admin_api_key=ada.api_key, max_retries=0).admin.organization
-    assert own.usage.completions(start_time=since).data[-1].results[0].num_model_requests == 1
+    assert sum(chat.num_model_requests for chat in recorded(own.usage.completions, start_time=since)) == 1
     raises(openai.PermissionDeniedError, own.projects.list)
+
+
+def recorded(report, **asked):
+    """The results of a report, which has what is settled: each call a moment after its answer."""
+    deadline = time.monotonic() + 10
+    while True:
+        page = report(**asked)
+        assert page.object == "page"
+        results = [result for bucket in page.data for result in bucket.results]
+        if results:
+            return results
+        assert time.monotonic() < deadline, "nothing was recorded"
+        time.sleep(0.1)
 
 
 def audit_logs(project_id):
