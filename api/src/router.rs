@@ -173,6 +173,9 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(tenants::get_tenant))
         .routes(routes!(tenants::suspend_tenant))
         .routes(routes!(tenants::resume_tenant))
+        .routes(routes!(operator::health::get_install_health))
+        .routes(routes!(operator::jobs::list_operator_jobs))
+        .routes(routes!(operator::jobs::retry_operator_jobs))
         .routes(routes!(operator::limits::list_plans))
         .routes(routes!(operator::limits::put_plan, operator::limits::delete_plan))
         .routes(routes!(

@@ -135,6 +135,16 @@ impl Models {
         self.moderators.get(name).map(|(_, moderator)| moderator)
     }
 
+    /// Names of the models that rank documents.
+    pub fn reranker_ids(&self) -> Vec<String> {
+        self.rerankers.keys().cloned().collect()
+    }
+
+    /// Names of the models that find what should not be in a text.
+    pub fn moderator_ids(&self) -> Vec<String> {
+        self.moderators.keys().cloned().collect()
+    }
+
     /// The models that score texts.
     pub fn judges(&self) -> impl Iterator<Item = &JudgeCard> {
         let rerankers = self.rerankers.values().map(|(card, _)| card);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::denial::{self, Denials};
 use crate::secret::{self, Kind};
 use crate::token::{self, NewToken, ScopedToken};
 use crate::{
@@ -59,6 +60,7 @@ struct FoundKey {
 pub struct Authenticator {
     pub(crate) db: Db,
     cache: Cache<String, Option<Arc<KeyRow>>>,
+    pub(crate) denials: Denials,
 }
 
 impl Authenticator {
@@ -81,7 +83,11 @@ impl Authenticator {
                 }
             }
         });
-        Self { db, cache }
+        Self {
+            db,
+            cache,
+            denials: denial::none(),
+        }
     }
 
     /// The context of whoever presents an API key, or a scoped token that one has signed.
@@ -169,7 +175,7 @@ impl Authenticator {
 /// [`AccessError::InvalidKey`], [`AccessError::NotSignedIn`] or [`AccessError::Suspended`]; when the database is away.
 pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
     let (suspended, gone): (Option<bool>, _) = match cx.actor() {
-        Actor::Job(_) => return Ok(()),
+        Actor::Job(_) | Actor::Operator => return Ok(()),
         Actor::Key(id) => {
             let found = sqlx::query_scalar(
                 "select t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id

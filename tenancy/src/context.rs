@@ -13,6 +13,8 @@ pub enum Actor {
     Key(KeyId),
     /// Background work on behalf of the tenant.
     Job(JobId),
+    /// The operator, seeing to the tenant's background work.
+    Operator,
     /// A member who is signed in.
     Member {
         /// Who.

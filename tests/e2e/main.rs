@@ -56,6 +56,8 @@ mod routes;
 mod routes_reload;
 mod scoped_tokens;
 mod search;
+mod sessions;
+mod sign_in;
 mod sources;
 mod uploads;
 mod vector_store_files;

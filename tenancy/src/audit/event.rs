@@ -82,6 +82,8 @@ events! {
     UserUpdated = "user.updated",
     /// A person is no member any more.
     UserDeleted = "user.deleted",
+    /// Somebody lacked the scope for what it tried.
+    AccessDenied = "access.denied",
     /// A person was invited.
     InviteSent = "invite.sent",
     /// An invitation was accepted.

@@ -45,6 +45,8 @@ pub(crate) struct Document {
     pub(crate) operations: Vec<Operation>,
     /// Those that take the operator's keys.
     pub(crate) of_operator: Vec<Operation>,
+    /// Those about sessions: of people who are signed in, and of those who are about to be.
+    pub(crate) of_people: Vec<Operation>,
 }
 
 /// Ids that an operation can name, by the parameter's name: one object of each kind.
@@ -63,7 +65,9 @@ pub(crate) const KINDS: &[&str] = &[
     "file_id",
     "item_id",
     "input_file_id",
+    "invite_id",
     "job_id",
+    "member_id",
     "migration_id",
     "model",
     "part_id",
@@ -109,10 +113,16 @@ pub(crate) struct Call {
     content: &'static str,
 }
 
+impl Operation {
+    pub(crate) fn path_starts_with(&self, prefix: &str) -> bool {
+        self.path.starts_with(prefix)
+    }
+}
+
 impl Document {
     pub(crate) async fn fetch(client: &Client) -> Self {
         let json = client.get("/openapi.json").await.ok();
-        let (mut operations, mut of_operator) = (Vec::new(), Vec::new());
+        let (mut operations, mut of_operator, mut of_people) = (Vec::new(), Vec::new(), Vec::new());
         for (path, item) in json["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let Ok(method) = method.to_uppercase().parse::<Method>() else {
@@ -130,6 +140,8 @@ impl Document {
                 let security = operation["security"].to_string();
                 let sort = match security.as_str() {
                     r#"[{"operator_key":[]}]"# => &mut of_operator,
+                    r#"[{"session":[]}]"# => &mut of_people,
+                    "[{}]" if operation["tags"][0] == "sessions" => &mut of_people,
                     "null" | "[{}]" | r#"[{"api_key":[]},{"operator_key":[]}]"# => &mut operations,
                     other => panic!("{method} {path} needs {other}: teach this walker"),
                 };
@@ -167,6 +179,7 @@ impl Document {
             json,
             operations,
             of_operator,
+            of_people,
         }
     }
 
@@ -233,10 +246,10 @@ impl Document {
             return self.sample(variant, name, ids);
         }
         if let Some(values) = schema["enum"].as_array() {
-            // Of all that may speak, only a user asks.
+            // Of all that may speak, only a user asks; of all roles, anybody may give the least.
             return values
                 .iter()
-                .find(|value| *value == "user")
+                .find(|value| *value == "user" || *value == "viewer")
                 .or(values.first())
                 .cloned();
         }
@@ -437,7 +450,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .ok();
     let (calls, request_batch) = request_batch(client, canary).await;
     let audit_log = client.get("/v1/organization/audit_logs?limit=1").await.ok();
+    let (member, invite) = people(client, canary).await;
     Ids::from([
+        ("member_id", member),
+        ("invite_id", invite),
         ("input_file_id", calls),
         ("request_batch_id", request_batch),
         ("conversation_id", conversation),
@@ -474,6 +490,22 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("upload_id", upload_id),
         ("vector_store_id", store),
     ])
+}
+
+/// A member, and an invitation that is open.
+async fn people(client: &Client, canary: &str) -> (String, String) {
+    let page = client
+        .member(
+            &format!("{canary}@example.com"),
+            "viewer",
+            "three-gulls-and-a-kettle",
+        )
+        .await;
+    let session = page.get("/v1/insula/session").await.ok();
+    let body = json!({"email": format!("{canary}-next@example.com"), "role": "viewer"});
+    let invite = client.post("/v1/insula/invites", body).await.ok();
+    let text = |id: &Value| id.as_str().unwrap().to_owned();
+    (text(&session["person"]["id"]), text(&invite["id"]))
 }
 
 /// The first chunk of a file of a store.
@@ -551,6 +583,8 @@ pub(crate) fn nobodys() -> Ids {
         ("rate_limit_id", "rl-bm9ib2R5".to_owned()),
         ("alert_id", insula_tenancy::SpendAlertId::generate().to_string()),
         ("user_id", insula_tenancy::PersonId::generate().to_string()),
+        ("member_id", insula_tenancy::PersonId::generate().to_string()),
+        ("session_id", insula_tenancy::SessionId::generate().to_string()),
         ("invite_id", insula_tenancy::InviteId::generate().to_string()),
         (
             "admin_api_key_id",
