@@ -14,8 +14,9 @@ use crate::config::ServeArgs;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::{
-    assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
-    guardrails, health, jobs, mcp, migrations, model_routes, models, moderations, operator,
+    api_keys as own_keys, assistants, batches, budgets, chat, chunks, completions, conversations, embeddings,
+    file_batches, files, guardrails, health, jobs, mcp, migrations, model_routes, models, moderations,
+    operator,
     operator::tenants,
     organization::{
         admin_api_keys, api_keys, audit_logs, invites, model_permissions, projects, rate_limits, reports,
@@ -159,6 +160,13 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(own_keys::create_api_key, own_keys::list_api_keys))
+        .routes(routes!(
+            own_keys::get_api_key,
+            own_keys::update_api_key,
+            own_keys::delete_api_key
+        ))
+        .routes(routes!(own_keys::rotate_api_key))
         .routes(routes!(scoped_tokens::mint_scoped_token))
         .routes(routes!(
             provider_keys::create_provider_key,

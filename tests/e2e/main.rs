@@ -2,6 +2,7 @@
 
 mod answers_once;
 mod anthropic;
+mod api_keys;
 mod assistants;
 mod audit_logs;
 mod batches;

@@ -247,7 +247,8 @@ async fn no_role_can_look_further_than_it_has_to() {
             &[
                 (
                     "api_keys",
-                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key",
+                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key, \
+                     vector_store_ids",
                 ),
                 ("embedding_models", "id, name, dimensions"),
                 (
@@ -291,7 +292,8 @@ async fn no_role_can_look_further_than_it_has_to() {
                 (
                     "api_keys",
                     "tenant_id, id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at, \
-                     rotated_to, service_account_id",
+                     rotated_to, service_account_id, vector_store_ids, requests_per_minute, tokens_per_minute, \
+                     concurrency",
                 ),
                 (
                     "audit_logs",

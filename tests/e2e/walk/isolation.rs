@@ -133,6 +133,7 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("files") => "file_id",
             id if id.ends_with("vector_stores") => "vector_store_id",
             id if id.ends_with("audit_logs") => "audit_log_id",
+            id if id.ends_with("api_keys") => "api_key_id",
             id if id.ends_with("assistants") => "assistant_id",
             id if id.ends_with("chunks") => "chunk_id",
             id if id.ends_with("sources") => "source_id",

@@ -53,6 +53,7 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 /// Names of parameters and fields that are ids.
 pub(crate) const KINDS: &[&str] = &[
     "alias",
+    "api_key_id",
     "assistant_id",
     "audit_log_id",
     "batch_id",
@@ -407,6 +408,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let part = client.upload_part(&upload_id, b"x").await.ok();
     let provider_key = json!({"provider": canary, "key": format!("sk-{canary}-0123456789")});
     let provider_key = client.post("/v1/insula/provider_keys", provider_key).await.ok();
+    let api_key = client
+        .post("/v1/insula/api_keys", json!({"name": canary}))
+        .await
+        .ok();
     let budget = json!({"name": canary, "subject_kind": "tenant", "period": "day", "amount_usd": "1000"});
     let budget = client.post("/v1/insula/budgets", budget).await.ok();
     let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
@@ -458,6 +463,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("event_id", event["id"].as_str().unwrap().to_owned()),
         ("source_id", source["id"].as_str().unwrap().to_owned()),
         ("webhook_id", webhook.to_owned()),
+        ("api_key_id", api_key["id"].as_str().unwrap().to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("batch_id", batch["id"].as_str().unwrap().to_owned()),
         ("budget_id", budget["id"].as_str().unwrap().to_owned()),
