@@ -259,6 +259,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         ))
         .routes(routes!(usage::list_usage))
         .routes(routes!(usage::list_usage_events))
+        .routes(routes!(usage::get_usage_event))
         .routes(routes!(usage::get_usage_retention, usage::put_usage_retention))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))

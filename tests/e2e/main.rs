@@ -59,6 +59,7 @@ mod scoped_tokens;
 mod search;
 mod sources;
 mod uploads;
+mod usage;
 mod vector_store_files;
 mod vector_stores;
 mod walk;

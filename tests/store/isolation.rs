@@ -281,7 +281,15 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ),
                 (
                     "usage_hours",
-                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
+                ),
+                (
+                    "usage_days",
+                    "tenant_id, grain, day, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
+                ),
+                (
+                    "usage_end_users",
+                    "tenant_id, day, end_user, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
                 ("tenants", "id, status"),
             ],
@@ -341,7 +349,7 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ("tenant_plans", "tenant_id, plan"),
                 (
                     "usage_hours",
-                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
                 ("tenants", "id, name, status, created_at, title, archived_at"),
             ],

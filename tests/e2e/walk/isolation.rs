@@ -137,6 +137,7 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("assistants") => "assistant_id",
             id if id.ends_with("chunks") => "chunk_id",
             id if id.ends_with("sources") => "source_id",
+            id if id.ends_with("usage_events") => "usage_event_id",
             id if id.ends_with("webhooks") => "webhook_id",
             id if id.ends_with("deliveries") => "event_id",
             id if id.ends_with("jobs") => "job_id",

@@ -76,6 +76,7 @@ pub(crate) const KINDS: &[&str] = &[
     "source_id",
     "spare_upload_id",
     "upload_id",
+    "usage_event_id",
     "vector_store_id",
     "webhook_id",
 ];
@@ -478,6 +479,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("provider_key_id", provider_key["id"].as_str().unwrap().to_owned()),
         ("spare_upload_id", upload(client, canary).await),
         ("upload_id", upload_id),
+        ("usage_event_id", usage_event(client).await),
         ("vector_store_id", store),
     ])
 }
@@ -541,6 +543,15 @@ async fn request_log(client: &Client, canary: &str) -> String {
     eventually("the call is logged", async || {
         let logs = client.get("/v1/insula/request_logs").await.ok();
         logs["data"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await
+}
+
+/// A call that was metered.
+async fn usage_event(client: &Client) -> String {
+    eventually("a call is recorded", async || {
+        let events = client.get("/v1/insula/usage/events?limit=1").await.ok();
+        events["data"][0]["id"].as_str().map(str::to_owned)
     })
     .await
 }
@@ -615,6 +626,10 @@ pub(crate) fn nobodys() -> Ids {
             insula_tenancy::UploadId::generate().to_string(),
         ),
         ("upload_id", insula_tenancy::UploadId::generate().to_string()),
+        (
+            "usage_event_id",
+            format!("req_{}", insula_tenancy::new_uuid().simple()),
+        ),
         (
             "vector_store_id",
             insula_tenancy::VectorStoreId::generate().to_string(),
