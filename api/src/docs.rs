@@ -45,6 +45,7 @@ const EXAMPLES: &str = include_str!("docs/examples.json");
         (name = "sources", description = "Web pages and sitemaps that are read into a vector store"),
         (name = "webhooks", description = "Addresses that are told about events"),
         (name = "assistants", description = "Presets that appear as models"),
+        (name = "API keys", description = "Keys that a tenant makes for itself: they can do no more than whoever makes them"),
         (name = "scoped tokens", description = "Short-lived tokens that do less than the key that makes them"),
         (name = "provider keys", description = "Your own keys for the providers behind models; they are never shown again"),
         (name = "guardrails", description = "What may be sent to models, and what they may answer"),

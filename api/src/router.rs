@@ -14,8 +14,9 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::account::{self, session};
 use crate::routes::{
-    assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
-    guardrails, health, jobs, mcp, migrations, model_routes, models, moderations, operator,
+    api_keys as own_keys, assistants, batches, budgets, chat, chunks, completions, conversations, embeddings,
+    file_batches, files, guardrails, health, jobs, mcp, migrations, model_routes, models, moderations,
+    operator,
     operator::tenants,
     organization::{
         admin_api_keys, api_keys, audit_logs, invites, model_permissions, projects, rate_limits, reports,
@@ -161,6 +162,13 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(own_keys::create_api_key, own_keys::list_api_keys))
+        .routes(routes!(
+            own_keys::get_api_key,
+            own_keys::update_api_key,
+            own_keys::delete_api_key
+        ))
+        .routes(routes!(own_keys::rotate_api_key))
         .routes(routes!(scoped_tokens::mint_scoped_token))
         .routes(routes!(
             provider_keys::create_provider_key,
@@ -275,6 +283,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         ))
         .routes(routes!(usage::list_usage))
         .routes(routes!(usage::list_usage_events))
+        .routes(routes!(usage::get_usage_event))
         .routes(routes!(usage::get_usage_retention, usage::put_usage_retention))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))

@@ -11,6 +11,7 @@ use crate::secret::{self, Kind};
 use crate::token::{self, NewToken, ScopedToken};
 use crate::{
     AccessError, Actor, Db, Error, KeyId, Notifications, Result, Scope, TenantContext, TenantId, TenantTx,
+    VectorStoreId,
 };
 
 /// How long a key row may be served from memory. This alone keeps the promise that a revocation is effective on every
@@ -26,6 +27,8 @@ struct KeyRow {
     secret_sha256: Vec<u8>,
     scopes: Arc<[Scope]>,
     suspended: bool,
+    /// The only vector stores that it reaches, if it is bound to some.
+    vector_stores: Option<Vec<VectorStoreId>>,
     /// Public half of what signs the key's scoped tokens; `None` for an older key that was not used since.
     token_key: Option<[u8; 32]>,
 }
@@ -36,11 +39,8 @@ impl KeyRow {
         if self.suspended {
             return Err(AccessError::Suspended.into());
         }
-        Ok(TenantContext::new(
-            self.tenant_id,
-            Actor::Key(self.id),
-            Arc::clone(&self.scopes),
-        ))
+        let context = TenantContext::new(self.tenant_id, Actor::Key(self.id), Arc::clone(&self.scopes));
+        Ok(context.bound_to(self.vector_stores.as_deref()))
     }
 }
 
@@ -50,6 +50,7 @@ struct FoundKey {
     id: KeyId,
     secret_sha256: Vec<u8>,
     scopes: Vec<String>,
+    vector_store_ids: Option<Vec<VectorStoreId>>,
     suspended: bool,
     token_key: Option<Vec<u8>>,
     note_use: bool,
@@ -208,7 +209,8 @@ pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
 async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
     let mut tx = db.system().await?;
     let row: Option<FoundKey> = sqlx::query_as(
-        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, k.token_key, t.status = 'suspended' as suspended,
+        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, k.vector_store_ids, k.token_key,
+                t.status = 'suspended' as suspended,
                 coalesce(k.last_used_at < now() - interval '1 minute', true) as note_use
          from api_keys k join tenants t on t.id = k.tenant_id
          where k.public_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
@@ -221,6 +223,7 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
         id,
         secret_sha256,
         scopes,
+        vector_store_ids,
         suspended,
         token_key,
         note_use,
@@ -243,6 +246,7 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
         id,
         secret_sha256,
         scopes,
+        vector_stores: vector_store_ids,
         suspended,
         token_key: token_key.and_then(|key| key.try_into().ok()),
     })))

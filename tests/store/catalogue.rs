@@ -157,6 +157,8 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "tenants operator for * to insula_operator",
         "tenants system for r to insula_system",
         "tenants tenant for r to insula_tenant",
+        "usage_days system for * to insula_system",
+        "usage_end_users system for * to insula_system",
         "usage_events operator_read for r to insula_operator",
         "usage_events system_read for r to insula_system",
         "usage_events system_record for a to insula_system",

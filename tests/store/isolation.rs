@@ -247,7 +247,8 @@ async fn no_role_can_look_further_than_it_has_to() {
             &[
                 (
                     "api_keys",
-                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key",
+                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key, \
+                     vector_store_ids",
                 ),
                 ("embedding_models", "id, name, dimensions"),
                 (
@@ -291,7 +292,15 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ),
                 (
                     "usage_hours",
-                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
+                ),
+                (
+                    "usage_days",
+                    "tenant_id, grain, day, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
+                ),
+                (
+                    "usage_end_users",
+                    "tenant_id, day, end_user, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
                 ("tenants", "id, name, status, title"),
             ],
@@ -302,7 +311,8 @@ async fn no_role_can_look_further_than_it_has_to() {
                 (
                     "api_keys",
                     "tenant_id, id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at, \
-                     rotated_to, service_account_id",
+                     rotated_to, service_account_id, vector_store_ids, requests_per_minute, tokens_per_minute, \
+                     concurrency",
                 ),
                 (
                     "audit_logs",
@@ -357,7 +367,7 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ("tenant_plans", "tenant_id, plan"),
                 (
                     "usage_hours",
-                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
                 ("tenants", "id, name, status, created_at, title, archived_at"),
             ],

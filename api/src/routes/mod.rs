@@ -1,6 +1,7 @@
 //! One file per resource: wire types, what documents them, and handlers that only translate.
 
 pub mod account;
+pub mod api_keys;
 pub mod assistants;
 mod attributes;
 pub mod batches;

@@ -55,6 +55,7 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 /// Names of parameters and fields that are ids.
 pub(crate) const KINDS: &[&str] = &[
     "alias",
+    "api_key_id",
     "assistant_id",
     "audit_log_id",
     "batch_id",
@@ -79,6 +80,7 @@ pub(crate) const KINDS: &[&str] = &[
     "source_id",
     "spare_upload_id",
     "upload_id",
+    "usage_event_id",
     "vector_store_id",
     "webhook_id",
 ];
@@ -420,6 +422,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let part = client.upload_part(&upload_id, b"x").await.ok();
     let provider_key = json!({"provider": canary, "key": format!("sk-{canary}-0123456789")});
     let provider_key = client.post("/v1/insula/provider_keys", provider_key).await.ok();
+    let api_key = client
+        .post("/v1/insula/api_keys", json!({"name": canary}))
+        .await
+        .ok();
     let budget = json!({"name": canary, "subject_kind": "tenant", "period": "day", "amount_usd": "1000"});
     let budget = client.post("/v1/insula/budgets", budget).await.ok();
     let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
@@ -474,6 +480,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("event_id", event["id"].as_str().unwrap().to_owned()),
         ("source_id", source["id"].as_str().unwrap().to_owned()),
         ("webhook_id", webhook.to_owned()),
+        ("api_key_id", api_key["id"].as_str().unwrap().to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("batch_id", batch["id"].as_str().unwrap().to_owned()),
         ("budget_id", budget["id"].as_str().unwrap().to_owned()),
@@ -488,6 +495,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("provider_key_id", provider_key["id"].as_str().unwrap().to_owned()),
         ("spare_upload_id", upload(client, canary).await),
         ("upload_id", upload_id),
+        ("usage_event_id", usage_event(client).await),
         ("vector_store_id", store),
     ])
 }
@@ -571,6 +579,15 @@ async fn request_log(client: &Client, canary: &str) -> String {
     .await
 }
 
+/// A call that was metered.
+async fn usage_event(client: &Client) -> String {
+    eventually("a call is recorded", async || {
+        let events = client.get("/v1/insula/usage/events?limit=1").await.ok();
+        events["data"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await
+}
+
 /// Ids of the right form that belong to nobody.
 pub(crate) fn nobodys() -> Ids {
     Ids::from([
@@ -643,6 +660,10 @@ pub(crate) fn nobodys() -> Ids {
             insula_tenancy::UploadId::generate().to_string(),
         ),
         ("upload_id", insula_tenancy::UploadId::generate().to_string()),
+        (
+            "usage_event_id",
+            format!("req_{}", insula_tenancy::new_uuid().simple()),
+        ),
         (
             "vector_store_id",
             insula_tenancy::VectorStoreId::generate().to_string(),
