@@ -56,8 +56,9 @@ run: bootstrap build ## Start everything, answer a question from a document, the
 demo: bootstrap build ## The same, but stop after the cited answer
 	@exec "$(CARGO_TARGET_DIR)/release/insula" demo --data "$(DATA)" --samples "$(SAMPLES)"
 
-test: ## Every test, against a Postgres and a model of their own
+test: dashboard ## Every test, against a Postgres and a model of their own, and in a browser where there is Chromium
 	$(BOOTSTRAP) --with sdk
+	cd frontend && npm run --silent check
 	python3 -m unittest discover --start-directory infra/tests
 	cargo build --quiet --workspace --bin test-cluster
 	"$(CARGO_TARGET_DIR)/debug/test-cluster" -- cargo nextest run --workspace --no-fail-fast
