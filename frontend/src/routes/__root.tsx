@@ -1,0 +1,27 @@
+import { Button } from "@mantine/core";
+import { IconMapPinOff } from "@tabler/icons-react";
+import type { QueryClient } from "@tanstack/react-query";
+import { createRootRouteWithContext, Link, Outlet } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+import { EmptyState } from "@/components/EmptyState";
+
+export const Route = createRootRouteWithContext<{ queries: QueryClient }>()({
+  component: Outlet,
+  notFoundComponent: NotFound,
+});
+
+function NotFound() {
+  const { t } = useTranslation();
+  return (
+    <EmptyState
+      icon={IconMapPinOff}
+      title={t("error.page")}
+      text={t("error.pageHelp")}
+      action={
+        <Button component={Link} to="/">
+          {t("error.home")}
+        </Button>
+      }
+    />
+  );
+}
