@@ -9,6 +9,8 @@ use insula_tenancy::{Authenticator, Notifications};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::Site;
+use crate::oidc::Oidc;
 use crate::route_file::{Reloaded, RouteSource, RouteSourceError};
 
 /// Streams of events of jobs that are open at once. Each is a look at the database every few seconds.
@@ -28,6 +30,10 @@ pub struct AppParts {
     pub authenticator: Authenticator,
     /// What tells streams that a job has changed.
     pub notifications: Notifications,
+    /// Where the pages are.
+    pub site: Site,
+    /// The operator's identity provider, if people may sign in there.
+    pub oidc: Option<Oidc>,
     /// Room for streams of events of jobs, [`MAX_JOB_STREAMS`] in all.
     pub streams: Arc<Semaphore>,
     /// Cancelled when the server stops: streams that could go on for hours end.
@@ -57,6 +63,12 @@ impl App {
         let (source, routes) = (Arc::clone(&self.route_source), self.services.routes.clone());
         let reading = tokio::task::spawn_blocking(move || source.reload(&routes));
         reading.await.unwrap_or_else(|_| Err(RouteSourceError::Stopped))
+    }
+}
+
+impl FromRef<App> for Site {
+    fn from_ref(app: &App) -> Self {
+        app.site.clone()
     }
 }
 

@@ -21,8 +21,11 @@ use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
 use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::app::{App, AppParts, MAX_JOB_STREAMS};
+use crate::http::Site;
+use crate::oidc::{Oidc, OidcOptions};
 use crate::route_file::RouteSource;
 use crate::routes::endpoints::LocalEndpoints;
 
@@ -53,6 +56,17 @@ pub struct AssemblyOptions {
     pub caches: CacheOptions,
     /// How batches are worked off.
     pub batches: BatchSettings,
+    /// Where the pages are, and how people sign in.
+    pub site: SiteOptions,
+}
+
+/// Where the pages are, and how people sign in.
+#[derive(Debug, Clone, Default)]
+pub struct SiteOptions {
+    /// The address as people reach it; `None`: only on this machine, or by address.
+    pub public_url: Option<Url>,
+    /// The operator's identity provider, if there is one.
+    pub oidc: Option<OidcOptions>,
 }
 
 /// Bounds of the caches, in bytes; 0 keeps nothing.
@@ -130,6 +144,12 @@ pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> 
         .with_context(|| format!("the folder of uploaded files, {}", options.blobs.display()))?;
     let authenticator = Authenticator::new(db.clone(), &notifications);
     let outbound = Arc::new(Outbound::new(Allowed::new(&options.outbound_allow)));
+    let oidc = options
+        .site
+        .oidc
+        .map(Oidc::new)
+        .transpose()
+        .context("identity provider")?;
     let meter = Meter::start(db.clone(), &options.journal)
         .await
         .context("the journal of usage")?;
@@ -156,6 +176,8 @@ pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> 
             route_source: Arc::new(source),
             authenticator,
             notifications: notifications.clone(),
+            site: Site::new(options.site.public_url),
+            oidc,
             streams: Arc::new(Semaphore::new(MAX_JOB_STREAMS)),
             stopping,
         }),

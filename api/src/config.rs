@@ -19,13 +19,16 @@ use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::vault::MasterKeys;
 use insula_tenancy::{DbConfig, PriceFactor};
 use ipnet::IpNet;
+use openidconnect::IssuerUrl;
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
-use crate::assembly::{AssemblyOptions, CacheOptions};
+use crate::assembly::{AssemblyOptions, CacheOptions, SiteOptions};
+use crate::oidc::OidcOptions;
 use crate::serve::ServeOptions;
 
 pub(crate) use self::value::duration;
-use self::value::{at_least_one, connections, network, origin, parser_memory};
+use self::value::{at_least_one, connections, network, origin, parser_memory, site};
 
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -131,6 +134,71 @@ pub struct OutboundArgs {
     /// 10.0.0.0/8,fd00::/8. Whoever has a key can reach what is there
     #[arg(long, env = "INSULA_OUTBOUND_ALLOW", value_delimiter = ',', value_name = "CIDR", value_parser = network)]
     pub outbound_allow: Vec<IpNet>,
+}
+
+/// Where the pages are, and how people sign in.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Site")]
+pub struct SiteArgs {
+    /// The address that people use, as in https://ai.example.com. Absent: the dashboard is reached by address, or by the name
+    /// localhost
+    #[arg(long, env = "INSULA_PUBLIC_URL", value_name = "URL", value_parser = site)]
+    pub public_url: Option<Url>,
+    /// An OpenID Connect provider that people may sign in with, as in https://login.example.com. Its redirect address is
+    /// PUBLIC_URL/v1/insula/sign_in/oidc/callback
+    #[arg(
+        long,
+        env = "INSULA_OIDC_ISSUER",
+        value_name = "URL",
+        requires = "oidc_client_id"
+    )]
+    pub oidc_issuer: Option<String>,
+    /// This install's id at the provider
+    #[arg(
+        long,
+        env = "INSULA_OIDC_CLIENT_ID",
+        value_name = "ID",
+        requires = "oidc_issuer"
+    )]
+    pub oidc_client_id: Option<String>,
+    /// This install's secret at the provider, if it gave one
+    #[arg(
+        long,
+        env = "INSULA_OIDC_CLIENT_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub oidc_client_secret: Option<SecretString>,
+    /// What the button says that leads to the provider
+    #[arg(
+        long,
+        env = "INSULA_OIDC_NAME",
+        default_value = "Single sign-on",
+        value_name = "TEXT"
+    )]
+    pub oidc_name: String,
+}
+
+impl SiteArgs {
+    /// What to put together.
+    ///
+    /// # Errors
+    /// When the provider's address is none.
+    pub fn options(&self) -> anyhow::Result<SiteOptions> {
+        let provider = self.oidc_issuer.clone().zip(self.oidc_client_id.clone());
+        let oidc = provider.map(|(issuer, client_id)| {
+            anyhow::Ok(OidcOptions {
+                issuer: IssuerUrl::new(issuer).context("--oidc-issuer")?,
+                client_id,
+                client_secret: self.oidc_client_secret.clone(),
+                name: self.oidc_name.clone(),
+            })
+        });
+        Ok(SiteOptions {
+            public_url: self.public_url.clone(),
+            oidc: oidc.transpose()?,
+        })
+    }
 }
 
 /// What seals the secrets that tenants leave.
@@ -270,6 +338,7 @@ impl InstallArgs {
                 lines_at_once: self.batch_lines_at_once,
                 price_factor: self.batch_price_factor,
             },
+            site: SiteOptions::default(),
         })
     }
 
@@ -409,6 +478,8 @@ pub struct ServeCommand {
     pub(crate) install: InstallArgs,
     #[command(flatten)]
     pub(crate) serve: ServeArgs,
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
     #[command(flatten)]
     pub(crate) jobs: WorkerArgs,
 }

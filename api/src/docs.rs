@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, header};
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
@@ -52,11 +54,22 @@ const EXAMPLES: &str = include_str!("docs/examples.json");
         (name = "organization", description = "The install as OpenAI's organization: projects are tenants. These take the operator's keys"),
         (name = "usage", description = "What was used and what it cost, by the ledger that enforces budgets"),
         (name = "audit logs", description = "Who changed what, when, and from where"),
+        (name = "sessions", description = "Signing in to the dashboard. Its pages send a cookie in place of a key, to these operations and to all others that the person's role allows"),
+        (name = "members", description = "Who works in the tenant, and whom it has invited"),
         (name = "health", description = "Probes; they need no key"),
     ),
     components(schemas(ErrorBody)),
 )]
 struct Frame;
+
+/// Operations that need neither key nor session, because they are the way to one.
+#[cfg(test)]
+pub(crate) const OF_STRANGERS: [&str; 4] = [
+    "accept_invitation",
+    "get_sign_in_options",
+    "preview_invitation",
+    "sign_in",
+];
 
 /// Whose keys an operation takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +80,8 @@ pub(crate) enum Door {
     Operator,
     /// Either: the operator sees all tenants, and a tenant itself.
     Both,
+    /// None: it is about the session of a person.
+    Person,
 }
 
 impl Door {
@@ -81,6 +96,8 @@ impl Door {
             Self::Both
         } else if below(&["/v1/insula/operator/", "/v1/organization/"]) {
             Self::Operator
+        } else if path == "/v1/insula/session" || below(&["/v1/insula/session/", "/v1/insula/sessions"]) {
+            Self::Person
         } else {
             Self::Tenant
         }
@@ -93,6 +110,7 @@ impl Door {
             Self::Tenant => return None,
             Self::Operator => &["operator_key"],
             Self::Both => &["api_key", "operator_key"],
+            Self::Person => &["session"],
         };
         Some(
             schemes
@@ -123,6 +141,14 @@ pub(crate) fn base() -> utoipa::openapi::OpenApi {
     components
         .security_schemes
         .insert("operator_key".into(), SecurityScheme::Http(operator).into());
+    let cookie = ApiKeyValue::with_description(
+        "insula-session",
+        "What signing in gives to a browser; over TLS its name is __Host-insula-session",
+    );
+    components.security_schemes.insert(
+        "session".into(),
+        SecurityScheme::ApiKey(ApiKey::Cookie(cookie)).into(),
+    );
     let error = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Error")))
         .build();
@@ -159,7 +185,7 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
                 response.description = if status == "200" { "Success" } else { "Not now" }.into();
             }
         }
-        if operation.security.is_some() {
+        if path.starts_with("/health/") {
             continue;
         }
         for status in ["4XX", "5XX"] {
@@ -170,7 +196,9 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
                 .entry(status.into())
                 .or_insert(error);
         }
-        operation.security = Door::at(path).security();
+        if operation.security.is_none() {
+            operation.security = Door::at(path).security();
+        }
     }
     document
 }

@@ -3,16 +3,16 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::response::Redirect;
-use axum::routing::get;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::config::ServeArgs;
+use crate::dashboard;
 use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
+use crate::routes::account::{self, session};
 use crate::routes::{
     assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
     guardrails, health, jobs, mcp, migrations, model_routes, models, moderations, operator,
@@ -30,16 +30,18 @@ const MULTIPART_OVERHEAD: usize = 1024 * 1024;
 
 /// The service: all routes with their limits, documentation, and the layers around them.
 pub fn router(app: App, args: &ServeArgs) -> Router {
-    all(args).with_state(app)
+    let secure = app.site.is_secure();
+    all(args, secure).with_state(app)
 }
 
-fn all(args: &ServeArgs) -> Router<App> {
+fn all(args: &ServeArgs, secure: bool) -> Router<App> {
     let (router, document) = documented(args).split_for_parts();
     let router = router
         .merge(docs::router(docs::finish(document)))
-        .route("/", get(|| async { Redirect::temporary("/docs/") }))
-        .merge(mcp::router(args));
-    layers::wrap(router, args)
+        .merge(mcp::router(args))
+        .merge(account::oidc::router())
+        .merge(dashboard::router());
+    layers::wrap(router, args, secure)
 }
 
 /// The OpenAPI document.
@@ -243,6 +245,25 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(reports::get_usage_file_search_calls))
         .routes(routes!(reports::get_costs))
         .routes(routes!(audit_logs::list_audit_logs))
+        .routes(routes!(account::oidc::get_sign_in_options))
+        .routes(routes!(session::sign_in, session::get_session, session::sign_out))
+        .routes(routes!(session::choose_tenant))
+        .routes(routes!(session::change_password))
+        .routes(routes!(session::update_profile))
+        .routes(routes!(account::sessions::list_sessions))
+        .routes(routes!(account::sessions::delete_session))
+        .routes(routes!(account::invitations::preview_invitation))
+        .routes(routes!(account::invitations::accept_invitation))
+        .routes(routes!(account::members::list_members))
+        .routes(routes!(
+            account::members::update_member,
+            account::members::delete_member
+        ))
+        .routes(routes!(
+            account::invites::invite_member,
+            account::invites::list_member_invites
+        ))
+        .routes(routes!(account::invites::delete_member_invite))
         .routes(routes!(budgets::create_budget, budgets::list_budgets))
         .routes(routes!(
             budgets::get_budget,
@@ -319,7 +340,7 @@ mod tests {
     #[test]
     fn routes_do_not_overlap() {
         // axum panics on a conflict.
-        let _: Router<App> = all(&ServeArgs::default());
+        let _: Router<App> = all(&ServeArgs::default(), false);
     }
 
     #[test]
@@ -355,8 +376,11 @@ mod tests {
                 assert!(error || probe, "{name} does not document {status}");
             }
             let path = name.split(' ').next_back().unwrap();
-            let security = match (probe, docs::Door::at(path)) {
+            let id = operation["operationId"].as_str().unwrap();
+            let public = probe || docs::OF_STRANGERS.contains(&id);
+            let security = match (public, docs::Door::at(path)) {
                 (true, _) => Some(serde_json::json!([{}])),
+                (_, docs::Door::Person) => Some(serde_json::json!([{"session": []}])),
                 (_, docs::Door::Operator) => Some(serde_json::json!([{"operator_key": []}])),
                 (_, docs::Door::Both) => Some(serde_json::json!([{"api_key": []}, {"operator_key": []}])),
                 (_, docs::Door::Tenant) => None,
@@ -364,7 +388,7 @@ mod tests {
             assert_eq!(
                 operation.get("security"),
                 security.as_ref(),
-                "{name}: all but the probes need a key"
+                "{name}: all but the probes and signing in need a key"
             );
         }
         assert_eq!(document["security"][0]["api_key"], serde_json::json!([]));

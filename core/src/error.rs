@@ -178,6 +178,13 @@ impl From<insula_tenancy::Error> for Error {
                     retry_after: Duration::from_secs(2),
                 }
             }
+            insula_tenancy::Error::TooManyAttempts(retry_after) => Self::LimitReached {
+                kind: LimitKind::Requests,
+                message: "Too many attempts to sign in. Wait, and try again.".into(),
+                retry_after,
+                is_beyond: false,
+                standings: Standings::default(),
+            },
             error @ insula_tenancy::Error::NoMasterKey => Self::Invalid {
                 message: error.to_string(),
                 param: None,

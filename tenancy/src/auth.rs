@@ -162,26 +162,39 @@ impl Authenticator {
     }
 }
 
-/// Whether the key behind `cx` may still be used, for answers that outlive the look at the key: a stream that goes on for
-/// hours must end when its key is revoked.
+/// Whether the key or session behind `cx` may still be used, for answers that outlive the look at the key: a stream that goes on for
+/// hours must end when its key is revoked or its session ended.
 ///
 /// # Errors
-/// [`AccessError::InvalidKey`] or [`AccessError::Suspended`]; when the database is away.
+/// [`AccessError::InvalidKey`], [`AccessError::NotSignedIn`] or [`AccessError::Suspended`]; when the database is away.
 pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
-    let Actor::Key(id) = cx.actor() else {
-        return Ok(());
+    let (suspended, gone): (Option<bool>, _) = match cx.actor() {
+        Actor::Job(_) => return Ok(()),
+        Actor::Key(id) => {
+            let found = sqlx::query_scalar(
+                "select t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id
+                 where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
+            );
+            (
+                found.bind(id).fetch_optional(&mut **tx).await?,
+                AccessError::InvalidKey,
+            )
+        }
+        Actor::Member { session, .. } => {
+            let found = sqlx::query_scalar(
+                "select t.status = 'suspended' from sessions s join members m on m.person_id = s.person_id
+                 join tenants t on t.id = m.tenant_id where s.id = $1 and s.expires_at > now()",
+            );
+            (
+                found.bind(session).fetch_optional(&mut **tx).await?,
+                AccessError::NotSignedIn,
+            )
+        }
     };
-    let suspended: Option<bool> = sqlx::query_scalar(
-        "select t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id
-         where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
-    )
-    .bind(id)
-    .fetch_optional(&mut **tx)
-    .await?;
     match suspended {
         Some(false) => Ok(()),
         Some(true) => Err(AccessError::Suspended.into()),
-        None => Err(AccessError::InvalidKey.into()),
+        None => Err(gone.into()),
     }
 }
 

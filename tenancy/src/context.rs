@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::audit::{By, Origin};
-use crate::{AccessError, JobId, KeyId, Narrowing, Scope, TenantId};
+use crate::{AccessError, JobId, KeyId, Narrowing, PersonId, Scope, SessionId, TenantId};
 
 /// Who acts inside a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +13,19 @@ pub enum Actor {
     Key(KeyId),
     /// Background work on behalf of the tenant.
     Job(JobId),
+    /// A member who is signed in.
+    Member {
+        /// Who.
+        person: PersonId,
+        /// With which session.
+        session: SessionId,
+    },
 }
 
 /// A caller whose tenant and permissions are established.
 ///
 /// The fields are private and the constructor is not visible outside this crate: holding one *is* the proof that a
-/// key was checked or a job was leased.
+/// key was checked, a member has signed in or a job was leased.
 #[derive(Debug, Clone)]
 pub struct TenantContext {
     tenant_id: TenantId,
@@ -69,6 +76,11 @@ impl TenantContext {
     /// The tenant that the caller acts for.
     pub fn tenant_id(&self) -> TenantId {
         self.tenant_id
+    }
+
+    /// What the caller may do.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
     }
 
     /// Who acts.

@@ -148,7 +148,8 @@ impl Db {
         self.begin_operator(cx.origin()).await
     }
 
-    async fn begin_operator(&self, origin: Origin) -> Result<OperatorTx> {
+    /// The operator's transaction for code of this crate that acts for somebody else.
+    pub(crate) async fn begin_operator(&self, origin: Origin) -> Result<OperatorTx> {
         Ok(OperatorTx {
             unit: self.begin("begin; set local role insula_operator".into()).await?,
             origin,

@@ -1,5 +1,7 @@
 //! What can go wrong between a caller and the data.
 
+use std::time::Duration;
+
 use crate::Scope;
 
 /// Why a caller may not proceed. Messages are safe to send: they never contain the key.
@@ -22,11 +24,37 @@ pub enum AccessError {
     /// A tenant's key where only the operator's will do.
     #[error("This is for the operator of this server; a tenant's key cannot do it.")]
     NotOperator,
+    /// Nobody is signed in here, or not any more.
+    #[error("You are not signed in.")]
+    NotSignedIn,
+    /// An address and a password that do not belong together; the caller is not told what is wrong.
+    #[error("Incorrect email address or password.")]
+    InvalidCredentials,
+    /// A session that goes on in another tenant than the page believes.
+    #[error("You have switched to another tenant in another window.")]
+    TenantSwitched,
+    /// Another page had the browser send this.
+    #[error("This request does not come from this site's own pages.")]
+    CrossOrigin,
+    /// A name that is not this site's.
+    #[error(
+        "This site is not known by this name. Its operator sets INSULA_PUBLIC_URL to the address that people use."
+    )]
+    WrongHost,
+    /// Somebody whom the identity provider knows and this install does not.
+    #[error("Nobody has invited you yet. Ask the owner of your tenant, or the operator of this server.")]
+    NotInvited,
+    /// A person who is signed in, but works in no tenant.
+    #[error("You are not a member of a tenant.")]
+    NoTenant,
+    /// An admin who would make or unmake an owner.
+    #[error("Only an owner can do this to owners.")]
+    OnlyOwners,
     /// The key is good but its tenant is suspended.
     #[error("This tenant is suspended. Ask the operator of this server.")]
     Suspended,
     /// The key is good but lacks a permission.
-    #[error("This API key lacks the scope '{0}'.")]
+    #[error("This API key or role lacks the scope '{0}'.")]
     MissingScope(Scope),
 }
 
@@ -42,6 +70,9 @@ pub enum Error {
     /// The server must not run with this database login or configuration.
     #[error("refusing to start: {0}")]
     Refused(String),
+    /// Somebody has tried to sign in too often; the time to wait.
+    #[error("too many attempts to sign in")]
+    TooManyAttempts(Duration),
     /// An argument breaks a rule of this crate.
     #[error("{0}")]
     Invalid(String),

@@ -143,6 +143,8 @@ ids! {
     AuditLogId = "audit_log-",
     /// A person.
     PersonId = "user-",
+    /// Somebody who is signed in.
+    SessionId = "sess_",
     /// An invitation of a person.
     InviteId = "invite-",
     /// An amount of money at which somebody is told.

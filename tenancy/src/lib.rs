@@ -23,6 +23,7 @@ mod scope;
 mod secret;
 mod server;
 pub mod service_account;
+pub mod session;
 pub mod spend;
 pub mod tenant;
 pub mod token;
@@ -37,8 +38,8 @@ pub use error::{AccessError, Error, Result};
 pub use id::{
     AssistantId, AuditLogId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, IdParseError,
     InviteId, JobId, KeyId, MigrationId, OperatorKeyId, PartId, PersonId, ProviderKeyId, RequestBatchId,
-    RequestLogId, ResponseId, ServiceAccountId, SourceId, SpendAlertId, TenantId, UploadId, VectorStoreId,
-    WebhookId, new_uuid,
+    RequestLogId, ResponseId, ServiceAccountId, SessionId, SourceId, SpendAlertId, TenantId, UploadId,
+    VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::{Money, PriceFactor};
 pub use narrowing::Narrowing;

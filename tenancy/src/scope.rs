@@ -104,6 +104,10 @@ scopes! {
     UsageWrite = "usage.write",
     /// See who changed what in the tenant.
     AuditLogsRead = "audit_logs.read",
+    /// List the tenant's members and whom it has invited.
+    MembersRead = "members.read",
+    /// Invite, change and remove members.
+    MembersWrite = "members.write",
     /// Change what model names mean for the tenant.
     RoutesWrite = "routes.write",
     /// Make scoped tokens, by the API or by signing them.

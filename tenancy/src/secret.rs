@@ -1,4 +1,5 @@
-//! The look of a key: `isk_<public id>_<secret><checksum>`, `iok_…` for one of the operator's, `iit_…` for an invitation's.
+//! The look of a key: `isk_<public id>_<secret><checksum>`, `iok_…` for one of the operator's, `iit_…` for an invitation's,
+//! `ist_…` for a session's.
 //!
 //! The public id is the indexed lookup; the secret is stored as SHA-256 (it has 190 random bits, so a slow hash would
 //! protect nothing); the checksum lets secret scanners recognise a leaked key and typos fail without a query.
@@ -22,6 +23,8 @@ pub(crate) enum Kind {
     Operator,
     /// An invitation's, which opens nothing but its acceptance.
     Invite,
+    /// Of somebody who is signed in.
+    Session,
 }
 
 impl Kind {
@@ -30,6 +33,7 @@ impl Kind {
             Self::Tenant => "isk_",
             Self::Operator => "iok_",
             Self::Invite => "iit_",
+            Self::Session => "ist_",
         }
     }
 }

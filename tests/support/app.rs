@@ -6,7 +6,7 @@ use std::sync::Once;
 use std::time::Duration;
 
 use insula::app::App;
-use insula::assembly::{AssemblyOptions, CacheOptions, assemble};
+use insula::assembly::{AssemblyOptions, CacheOptions, SiteOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::batch::BatchSettings;
@@ -58,6 +58,8 @@ pub struct Setup {
     pub parser: PoolOptions,
     /// How batches are worked off.
     pub batches: BatchSettings,
+    /// Where the pages are, and how people sign in.
+    pub site: SiteOptions,
 }
 
 impl Default for Setup {
@@ -75,6 +77,7 @@ impl Default for Setup {
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
             batches: BatchSettings::default(),
+            site: SiteOptions::default(),
         }
     }
 }

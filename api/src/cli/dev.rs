@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use secrecy::SecretString;
 
-use crate::config::{OutboundArgs, RuntimeArgs, ServeArgs};
+use crate::assembly::SiteOptions;
+use crate::config::{OutboundArgs, RuntimeArgs, ServeArgs, SiteArgs};
 use crate::dev::DevOptions;
 
 /// `insula dev`
@@ -27,6 +28,8 @@ pub(super) struct DevArgs {
     show: ShowArgs,
     #[command(flatten)]
     serve: ServeArgs,
+    #[command(flatten)]
+    site: SiteArgs,
 }
 
 /// `insula demo`
@@ -80,14 +83,15 @@ struct ShowArgs {
 }
 
 impl DevArgs {
-    pub(super) fn options(self) -> DevOptions {
-        DevOptions {
+    pub(super) fn options(self) -> anyhow::Result<DevOptions> {
+        Ok(DevOptions {
             listen: self.listen,
             json: self.json,
             serve: self.serve,
+            site: self.site.options()?,
             once: false,
             ..self.show.options()
-        }
+        })
     }
 }
 
@@ -121,6 +125,7 @@ impl ShowArgs {
             samples: self.samples,
             question: self.question,
             serve: ServeArgs::default(),
+            site: SiteOptions::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod dev;
 mod doctor;
 mod ingest;
+pub(crate) mod invite;
 mod key;
 mod master_key;
 mod migrate;
@@ -74,6 +75,8 @@ enum Command {
     /// Manage tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Invite somebody to the dashboard: as who runs the install, as a member of a tenant, or both
+    Invite(Box<invite::InviteArgs>),
     /// Manage API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -121,7 +124,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let done = match cli.command {
         Command::Serve(command) => serve::serve(*command).await,
         Command::Worker(command) => serve::work(&command.install, &command.jobs).await,
-        Command::Dev(args) => crate::dev::run(args.options()).await,
+        Command::Dev(args) => crate::dev::run(args.options()?).await,
+        Command::Invite(args) => invite::run(*args).await,
         Command::Demo(args) => crate::dev::run(args.options()).await,
         Command::Ingest(args) => return Ok(ingest::run(*args).await),
         Command::Migrate(args) => migrate::run(args).await,

@@ -16,7 +16,8 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Serves until told to stop, then finishes what is in flight.
 pub(super) async fn serve(command: ServeCommand) -> anyhow::Result<()> {
     let shutdown = signals::on_stop_signal();
-    let options = command.install.assembly(command.jobs.worker_concurrency)?;
+    let mut options = command.install.assembly(command.jobs.worker_concurrency)?;
+    options.site = command.site.options()?;
     let assembly = assemble(options, shutdown.clone()).await?;
     signals::reload_routes_on_hangup(assembly.app.clone());
     let listener = TcpListener::bind(command.listen).await.with_context(|| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use insula_parse::sandbox::Limits;
 use ipnet::IpNet;
+use url::Url;
 
 /// `10s`, `1500ms`, `30d`; never zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -60,4 +61,18 @@ pub(super) fn origin(text: &str) -> Result<HeaderValue, String> {
         Ok(value) if plain => Ok(value),
         _ => Err("must be an origin such as https://app.example.com, or *".into()),
     }
+}
+
+/// `https://ai.example.com`: pages are at the root, and cookies know no paths.
+pub(super) fn site(text: &str) -> Result<Url, String> {
+    let refused = "must be an address such as https://ai.example.com, without a path";
+    let url = Url::parse(text.trim()).map_err(|_| refused.to_owned())?;
+    let plain = ["http", "https"].contains(&url.scheme())
+        && url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if plain { Ok(url) } else { Err(refused.to_owned()) }
 }

@@ -182,11 +182,18 @@ pub(super) fn print_answer(question: &str, message: &Value) {
 }
 
 /// Prints where everything is and what to paste.
-pub(super) fn print_addresses(root: &str, tenant: &str, api_key: &str) {
+pub(super) fn print_addresses(root: &str, tenant: &str, api_key: &str, invitation: Option<&str>) {
+    let dashboard = match invitation {
+        Some(link) => {
+            format!("{link}\n             (choose your password there; the link is good for a week)")
+        }
+        None => format!("{root}/"),
+    };
     println!(
-        r#"  API      {root}/v1        tenant '{tenant}'
-  Docs     {root}/docs
-  API key  {api_key}
+        r#"  Dashboard  {dashboard}
+  API        {root}/v1        tenant '{tenant}'
+  Docs       {root}/docs
+  API key    {api_key}
 
   curl {root}/v1/chat/completions \
     -H "Authorization: Bearer {api_key}" -H "Content-Type: application/json" \

@@ -10,6 +10,7 @@ use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
+use insula_tenancy::member::invite;
 use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::{Db, DbConfig, key, tenant};
 use secrecy::{ExposeSecret, SecretString};
@@ -21,12 +22,14 @@ use super::address::PublishedAddress;
 use super::credentials::{self, FirstTenant};
 use super::database::{self, Database};
 use super::demo::{self, Demo};
-use crate::assembly::{AssemblyOptions, CacheOptions, assemble};
+use crate::assembly::{AssemblyOptions, CacheOptions, SiteOptions, assemble};
 use crate::config::ServeArgs;
 use crate::serve;
 
 /// Name of the tenant that the first start makes.
 const FIRST_TENANT: &str = "home";
+/// Address of the person that the first start invites: on one's own machine nobody needs another.
+const FIRST_OPERATOR: &str = "owner@localhost";
 /// How long stopping waits for the database to take what was used.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -59,6 +62,8 @@ pub struct DevOptions {
     pub question: String,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
+    /// Where the pages are, and how people sign in.
+    pub site: SiteOptions,
 }
 
 /// Starts everything, shows that it works, and serves until Ctrl-C (or, with `once`, stops after the answer). Whatever
@@ -109,6 +114,7 @@ async fn serve_until_stopped(
         },
         caches: CacheOptions::default(),
         batches: BatchSettings::default(),
+        site: options.site.clone(),
     };
     let assembly = assemble(parts, shutdown.clone()).await?;
     let first = first_tenant(&assembly.app.services.db, data).await?;
@@ -136,8 +142,21 @@ async fn serve_until_stopped(
     ));
 
     let root = format!("http://{address}");
+    let invitation = match options.once {
+        true => None,
+        false => first_operator(&assembly.app.services.db, &root).await?,
+    };
     let _published = PublishedAddress::new(data, &root)?;
-    let shown = show(options, &first, &root, app_url, started, &shutdown).await;
+    let shown = show(
+        options,
+        &first,
+        &root,
+        invitation.as_deref(),
+        app_url,
+        started,
+        &shutdown,
+    )
+    .await;
     if shown.is_err() || options.once {
         shutdown.cancel();
     }
@@ -153,6 +172,7 @@ async fn show(
     options: &DevOptions,
     first: &FirstTenant,
     root: &str,
+    invitation: Option<&str>,
     app_url: &SecretString,
     started: Instant,
     shutdown: &CancellationToken,
@@ -164,6 +184,7 @@ async fn show(
             "api_key": first.api_key(),
             "database_url": app_url.expose_secret(),
             "dashboard_url": format!("{root}/"),
+            "invitation_url": invitation,
         });
         println!("{ready}");
         return Ok(());
@@ -184,9 +205,23 @@ async fn show(
         () = shutdown.cancelled() => return Ok(()),
     }
     if !options.once {
-        demo::print_addresses(root, &first.tenant, first.api_key());
+        demo::print_addresses(root, &first.tenant, first.api_key(), invitation);
     }
     Ok(())
+}
+
+/// A link for whoever is to run the install and the first tenant, until somebody has followed one. Each start makes a new
+/// one and takes the one before back: there is no password to be known in advance.
+async fn first_operator(db: &Db, root: &str) -> Result<Option<String>> {
+    let mut tx = db.operator().await?;
+    let Some(invited) = invite::bootstrap(&mut tx, FIRST_OPERATOR, FIRST_TENANT).await? else {
+        return Ok(None);
+    };
+    tx.commit().await?;
+    Ok(Some(crate::cli::invite::link(
+        root,
+        invited.token.expose_secret(),
+    )))
 }
 
 /// The tenant of the first start with its key, made if there is none.

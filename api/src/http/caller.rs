@@ -6,15 +6,19 @@ use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use insula_core::Error;
-use insula_tenancy::{AccessError, Authenticator, NamedScope, OperatorContext, TenantContext};
+use insula_tenancy::session::{SignedIn, Visit};
+use insula_tenancy::{AccessError, Authenticator, NamedScope, OperatorContext, TenantContext, TenantId};
 use secrecy::SecretString;
 
-use super::ApiError;
 use super::gate::{ClientAddress, Visitor};
+use super::{ApiError, Site};
 
-/// The caller's tenant context, once the key is found good and to have the scope `S`. A scoped token is refused: what
+/// The tenant that a page believes to work in.
+const TENANT: HeaderName = HeaderName::from_static("insula-tenant");
+
+/// The caller's tenant context, once the key or the session is found good and to have the scope `S`. A scoped token is refused: what
 /// takes a `Caller` knows nothing of its bounds.
 ///
 /// A handler that takes no `Caller` has no context, and without one there is no data. As it reads only the
@@ -65,11 +69,12 @@ macro_rules! extractor {
             S: NamedScope,
             App: Send + Sync,
             Authenticator: FromRef<App>,
+            Site: FromRef<App>,
         {
             type Rejection = ApiError;
 
             async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-                let context = authenticate(parts, &Authenticator::from_ref(app)).await?;
+                let context = authenticate(parts, app).await?;
                 let check: fn(&TenantContext) -> Result<(), AccessError> = $check;
                 check(&context).map_err(Error::from)?;
                 context.require(S::SCOPE).map_err(Error::from)?;
@@ -88,14 +93,117 @@ extractor!(Caller, |context| match context.narrowing() {
 });
 extractor!(AnyCaller, |_| Ok(()));
 
-async fn authenticate(parts: &Parts, authenticator: &Authenticator) -> Result<TenantContext, Error> {
-    let key = presented_key(&parts.headers)?;
-    let context = attempt(parts, key, authenticator.authenticate(key)).await?;
+async fn authenticate<App>(parts: &Parts, app: &App) -> Result<TenantContext, Error>
+where
+    Authenticator: FromRef<App>,
+    Site: FromRef<App>,
+{
+    let context = if has_session(parts, app) {
+        signed_in(parts, app).await?.member()?
+    } else {
+        let key = presented_key(&parts.headers)?;
+        let authenticator = Authenticator::from_ref(app);
+        let context = attempt(parts, key, authenticator.authenticate(key)).await?;
+        match address(parts) {
+            Some(address) => context.from_address(address),
+            None => context,
+        }
+    };
     tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
+    Ok(context)
+}
+
+/// Whether a session is presented, and no key, which would count for more.
+fn has_session<App>(parts: &Parts, app: &App) -> bool
+where
+    Site: FromRef<App>,
+{
+    // Most calls have a key, and are told by that alone.
+    !parts.headers.contains_key(header::AUTHORIZATION)
+        && parts.headers.contains_key(header::COOKIE)
+        && Site::from_ref(app).presented(&parts.headers).is_some()
+}
+
+/// Who has the session that is presented by one of the site's own pages.
+async fn signed_in<App>(parts: &Parts, app: &App) -> Result<SignedIn, Error>
+where
+    Authenticator: FromRef<App>,
+    Site: FromRef<App>,
+{
+    let site = Site::from_ref(app);
+    let token = site.presented(&parts.headers).ok_or(AccessError::NotSignedIn)?;
+    site.check_host(parts)?;
+    site.check_origin(parts)?;
+    let signed_in = Authenticator::from_ref(app).session(token).await?;
+    if let Some(believed) = parts.headers.get(TENANT) {
+        let believed = believed
+            .to_str()
+            .ok()
+            .and_then(|text| text.parse::<TenantId>().ok());
+        if believed != signed_in.tenant().map(|tenant| tenant.id) {
+            return Err(AccessError::TenantSwitched.into());
+        }
+    }
     Ok(match address(parts) {
-        Some(address) => context.from_address(address),
-        None => context,
+        Some(address) => signed_in.from_address(address),
+        None => signed_in,
     })
+}
+
+/// A person who is signed in, wherever it works.
+#[derive(Debug)]
+pub struct Person(SignedIn);
+
+impl Deref for Person {
+    type Target = SignedIn;
+
+    fn deref(&self) -> &SignedIn {
+        &self.0
+    }
+}
+
+impl<App> FromRequestParts<App> for Person
+where
+    App: Send + Sync,
+    Authenticator: FromRef<App>,
+    Site: FromRef<App>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Ok(Self(signed_in(parts, app).await?))
+    }
+}
+
+/// Somebody at one of the site's own pages who has not signed in yet, and where it comes from.
+#[derive(Debug)]
+pub struct Stranger(Visit);
+
+impl Deref for Stranger {
+    type Target = Visit;
+
+    fn deref(&self) -> &Visit {
+        &self.0
+    }
+}
+
+impl<App> FromRequestParts<App> for Stranger
+where
+    App: Send + Sync,
+    Site: FromRef<App>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let site = Site::from_ref(app);
+        site.check_host(parts).map_err(Error::from)?;
+        site.check_origin(parts).map_err(Error::from)?;
+        let user_agent = parts.headers.get(header::USER_AGENT);
+        Ok(Self(Visit {
+            address: address(parts),
+            user_agent: user_agent.and_then(|text| text.to_str().ok()).map(str::to_owned),
+        }))
+    }
 }
 
 fn address(parts: &Parts) -> Option<IpAddr> {
@@ -131,23 +239,29 @@ impl<App> FromRequestParts<App> for Operator
 where
     App: Send + Sync,
     Authenticator: FromRef<App>,
+    Site: FromRef<App>,
 {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let key = presented_key(&parts.headers)?;
-        let authenticator = Authenticator::from_ref(app);
-        let context = attempt(parts, key, authenticator.operator(key)).await?;
+        let context = if has_session(parts, app) {
+            signed_in(parts, app).await?.operator().map_err(Error::from)?
+        } else {
+            let key = presented_key(&parts.headers)?;
+            let authenticator = Authenticator::from_ref(app);
+            let context = attempt(parts, key, authenticator.operator(key)).await?;
+            match address(parts) {
+                Some(address) => context.from_address(address),
+                None => context,
+            }
+        };
         tracing::Span::current().record("tenant", "operator");
-        Ok(Self(match address(parts) {
-            Some(address) => context.from_address(address),
-            None => context,
-        }))
+        Ok(Self(context))
     }
 }
 
 /// Whoever may read what the operator sees of all tenants, and a tenant of itself: the operator, or a tenant's key with the
-/// scope `S`.
+/// scope `S`. A person who is both is the tenant's where its page names the tenant.
 #[derive(Debug)]
 pub enum Reader<S> {
     /// Of the whole install.
@@ -161,10 +275,14 @@ where
     S: NamedScope,
     App: Send + Sync,
     Authenticator: FromRef<App>,
+    Site: FromRef<App>,
 {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        if parts.headers.contains_key(TENANT) && has_session(parts, app) {
+            return Ok(Self::Tenant(Caller::from_request_parts(parts, app).await?));
+        }
         match Operator::from_request_parts(parts, app).await {
             Ok(operator) => Ok(Self::Operator(operator)),
             // The key is good, and a tenant's.

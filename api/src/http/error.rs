@@ -288,7 +288,34 @@ fn access_answer(access: &AccessError) -> Answer {
         AccessError::MissingKey | AccessError::InvalidKey | AccessError::TokenExpired => {
             Answer::new(StatusCode::UNAUTHORIZED, INVALID_REQUEST, access.to_string()).code("invalid_api_key")
         }
+        AccessError::NotSignedIn => {
+            Answer::new(StatusCode::UNAUTHORIZED, INVALID_REQUEST, access.to_string()).code("not_signed_in")
+        }
+        AccessError::InvalidCredentials => {
+            Answer::new(StatusCode::UNAUTHORIZED, INVALID_REQUEST, access.to_string())
+                .code("invalid_credentials")
+        }
+        AccessError::TenantSwitched => {
+            let answer = Answer::new(StatusCode::CONFLICT, INVALID_REQUEST, access.to_string());
+            answer.code("tenant_switched").never_retry()
+        }
+        AccessError::WrongHost => Answer::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            INVALID_REQUEST,
+            access.to_string(),
+        )
+        .code("wrong_host"),
+        AccessError::CrossOrigin => {
+            Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()).code("cross_origin")
+        }
+        AccessError::NotInvited => {
+            Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()).code("not_invited")
+        }
+        AccessError::NoTenant => {
+            Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()).code("no_tenant")
+        }
         AccessError::Suspended
+        | AccessError::OnlyOwners
         | AccessError::MissingScope(_)
         | AccessError::Narrowed
         | AccessError::NotOperator => Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()),

@@ -20,6 +20,7 @@ use super::gate::Gate;
 use super::request_id::REQUEST_ID;
 use super::{ApiError, limits, track};
 use crate::config::ServeArgs;
+use crate::dashboard;
 
 /// Body limit of JSON routes that name none.
 pub const JSON_LIMIT: usize = 2 * 1024 * 1024;
@@ -27,10 +28,17 @@ pub const JSON_LIMIT: usize = 2 * 1024 * 1024;
 pub const LARGE_JSON_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Puts the layers around `router`. Its fallbacks are set here, so that they are inside.
-pub fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, args: &ServeArgs) -> Router<S> {
+///
+/// `secure`: people reach the site over TLS, and shall never again without.
+pub fn wrap<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    args: &ServeArgs,
+    secure: bool,
+) -> Router<S> {
     let entrance = Arc::new(Entrance {
         gate: Gate::new(args),
         permits: Semaphore::new(args.max_concurrent_requests),
+        secure,
     });
     let router = router
         .fallback(unknown_url)
@@ -49,6 +57,7 @@ pub fn wrap<S: Clone + Send + Sync + 'static>(router: Router<S>, args: &ServeArg
 struct Entrance {
     gate: Gate,
     permits: Semaphore,
+    secure: bool,
 }
 
 /// Gives a route group a deadline up to the head of its answer. A stream that has begun is not cut.
@@ -59,8 +68,11 @@ pub async fn deadline(State(limit): State<Duration>, request: Request, next: Nex
     }
 }
 
-async fn unknown_url(method: Method, uri: Uri) -> ApiError {
-    ApiError::UnknownUrl(method, uri.path().to_owned())
+async fn unknown_url(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    match dashboard::page(&method, &uri, &headers) {
+        Some(page) => page,
+        None => ApiError::UnknownUrl(method, uri.path().to_owned()).into_response(),
+    }
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
@@ -97,6 +109,9 @@ async fn enter(State(entrance): State<Arc<Entrance>>, mut request: Request, next
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::X_FRAME_OPTIONS, "DENY");
     set(headers, header::REFERRER_POLICY, "no-referrer");
+    if entrance.secure {
+        set(headers, header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
     set(
         headers,
         header::CONTENT_SECURITY_POLICY,
@@ -188,6 +203,7 @@ mod tests {
                 cors_origins,
                 ..ServeArgs::default()
             },
+            false,
         )
     }
 

@@ -18,10 +18,11 @@ mod path;
 mod query;
 mod request_id;
 mod shape;
+mod site;
 pub mod validate;
 
 pub use answer_once::answer_once;
-pub use caller::{AnyCaller, Caller, Operator, PresentedKey, Reader};
+pub use caller::{AnyCaller, Caller, Operator, Person, PresentedKey, Reader, Stranger};
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
 pub use json::Json;
 pub(crate) use json::parse as parse_json;
@@ -32,3 +33,4 @@ pub use page::ListQuery;
 pub use path::{Path, PathId};
 pub use query::{FromQuery, Query, QueryParams};
 pub use request_id::{RequestId, track};
+pub use site::Site;

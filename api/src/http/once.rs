@@ -119,6 +119,7 @@ impl Once {
         let caller = match cx.actor() {
             Actor::Key(id) => id.to_string(),
             Actor::Job(id) => id.to_string(),
+            Actor::Member { person, .. } => person.to_string(),
         };
         let bounds = serde_json::to_vec(&cx.narrowing()).map_err(Error::internal)?;
         add(&mut digest, &[fingerprint.as_slice(), caller.as_bytes(), &bounds]);

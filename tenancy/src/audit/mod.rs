@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use sqlx::postgres::PgConnection;
 
 use self::hash::Hash;
-use crate::{Actor, AuditLogId, OperatorKeyId, OperatorTx, Result, TenantId, TenantTx};
+use crate::{Actor, AuditLogId, OperatorKeyId, OperatorTx, PersonId, Result, TenantId, TenantTx};
 
 pub use event::Event;
 pub use verify::{Broken, Chain, Verdict, verify};
@@ -31,7 +31,9 @@ pub(crate) enum By {
     Console,
     /// The operator, with this key.
     Operator(OperatorKeyId),
-    /// A tenant's key or job.
+    /// A person who runs the install.
+    Person(PersonId),
+    /// A tenant's key, member or job.
     Tenant(Actor),
     /// The server by itself.
     System,
@@ -44,6 +46,7 @@ impl fmt::Display for By {
             Self::Operator(id) => id.fmt(f),
             Self::Tenant(Actor::Key(id)) => id.fmt(f),
             Self::Tenant(Actor::Job(id)) => id.fmt(f),
+            Self::Tenant(Actor::Member { person, .. }) | Self::Person(person) => person.fmt(f),
             Self::System => f.write_str("system"),
         }
     }
@@ -121,7 +124,7 @@ pub struct Entry {
     pub created_at: DateTime<Utc>,
     /// What was done, as in `api_key.created`.
     pub event: String,
-    /// Who did it: `key_…`, `opk_…`, `job_…`, `console` or `system`.
+    /// Who did it: `key_…`, `opk_…`, `user-…`, `job_…`, `console` or `system`.
     pub actor: String,
     /// From where.
     pub address: Option<String>,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::person::{address, know};
+use super::person::{email_address, know};
 use super::{Change, OrganizationRole, Person, Role, add, set_organization_role};
 use crate::audit::{Act, Event, INSTALL, record_by_operator};
 use crate::secret::{self, Kind};
@@ -62,7 +62,7 @@ pub async fn create(
     projects: &[InvitedTo],
     lifetime: Duration,
 ) -> Result<CreatedInvite> {
-    let email = address(email)?;
+    let email = email_address(email)?;
     let secret = secret::generate(Kind::Invite);
     let invite: Invite = sqlx::query_as(
         "insert into invites (id, email, role, token_sha256, expires_at)
@@ -94,6 +94,40 @@ pub async fn create(
     })
 }
 
+/// Invites whoever is to run an install that nobody runs yet, as an owner of it and of the tenant of that name. What was made
+/// so before is taken back, because its token is known to nobody any more. `None`: somebody runs it.
+///
+/// # Errors
+/// [`Error::Invalid`] for what is no address; when the database is away.
+pub async fn bootstrap(tx: &mut OperatorTx, email: &str, tenant: &str) -> Result<Option<CreatedInvite>> {
+    let email = email_address(email)?;
+    let is_run: bool = sqlx::query_scalar("select exists (select from people where role = 'owner')")
+        .fetch_one(&mut **tx)
+        .await?;
+    if is_run {
+        return Ok(None);
+    }
+    let before: Vec<InviteId> =
+        sqlx::query_scalar("select id from invites where email = $1 and accepted_at is null")
+            .bind(&email)
+            .fetch_all(&mut **tx)
+            .await?;
+    for id in before {
+        delete(tx, id).await?;
+    }
+    let projects: Vec<InvitedTo> = crate::tenant::find(tx, tenant)
+        .await?
+        .into_iter()
+        .map(|tenant| InvitedTo {
+            tenant_id: tenant.id,
+            role: Role::Owner,
+        })
+        .collect();
+    create(tx, &email, OrganizationRole::Owner, &projects, LIFETIME)
+        .await
+        .map(Some)
+}
+
 /// An invitation.
 ///
 /// # Errors
@@ -122,6 +156,20 @@ pub async fn projects(tx: &mut OperatorTx, id: InviteId) -> Result<Vec<InvitedTo
     )
 }
 
+/// The invitation with this token, while it can be accepted.
+///
+/// # Errors
+/// When the database is away.
+pub(crate) async fn find_open(tx: &mut OperatorTx, token_sha256: &[u8; 32]) -> Result<Option<Invite>> {
+    Ok(sqlx::query_as(
+        "select id, email, role, created_at, expires_at, accepted_at, false as expired from invites
+         where token_sha256 = $1 and accepted_at is null and expires_at > now()",
+    )
+    .bind(token_sha256.as_slice())
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
 /// Accepts an invitation for whoever holds its token: the person is known, and a member of what it was invited to. A
 /// membership that it has keeps its role. `None`: there is no such invitation, or not any more.
 ///
@@ -139,9 +187,35 @@ pub async fn accept(tx: &mut OperatorTx, token: &str, name: Option<&str>) -> Res
     .bind(presented.hash().as_slice())
     .fetch_optional(&mut **tx)
     .await?;
-    let Some(invite) = invite else {
-        return Ok(None);
-    };
+    match invite {
+        Some(invite) => admit(tx, invite, name).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Accepts every open invitation of whoever is known, by somebody that the operator trusts, to have that address.
+pub(crate) async fn accept_all(
+    tx: &mut OperatorTx,
+    email: &str,
+    name: Option<&str>,
+) -> Result<Option<Person>> {
+    let invites: Vec<Invite> = sqlx::query_as(
+        "update invites set accepted_at = now()
+         where email = $1 and accepted_at is null and expires_at > now()
+         returning id, email, role, created_at, expires_at, accepted_at, false as expired",
+    )
+    .bind(email)
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut person = None;
+    for invite in invites {
+        person = Some(admit(tx, invite, name).await?);
+    }
+    Ok(person)
+}
+
+/// Makes whoever was invited what it was invited to be.
+async fn admit(tx: &mut OperatorTx, invite: Invite, name: Option<&str>) -> Result<Person> {
     let mut person = know(tx, &invite.email, name, invite.role).await?;
     if invite.role == OrganizationRole::Owner
         && let Change::Made(owner) = set_organization_role(tx, person.id, OrganizationRole::Owner).await?
@@ -154,7 +228,7 @@ pub async fn accept(tx: &mut OperatorTx, token: &str, name: Option<&str>) -> Res
         let act = Act::new(Event::InviteAccepted, invite.id);
         record_by_operator(tx, tenant_id, act).await?;
     }
-    Ok(Some(person))
+    Ok(person)
 }
 
 /// Takes an invitation back. `false`: there is none.

@@ -1,10 +1,12 @@
 //! People, and the tenants that they are members of.
 //!
 //! A person has one email address on this install. Tenants and the install itself keep at least one owner once they have one:
-//! the last cannot be removed or become something else. How people sign in is not this module's.
+//! the last cannot be removed or become something else. How people sign in is [`crate::session`]'s.
 
 pub mod invite;
+pub mod own;
 mod person;
+mod role;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -12,35 +14,11 @@ use serde_json::json;
 use crate::audit::{Act, Event, record_by_operator};
 use crate::{Error, OperatorTx, PersonId, Result, TenantId, tenant};
 
+pub(crate) use person::email_address;
 pub use person::{
     OrganizationRole, Person, delete_person, find_person, find_person_by_email, set_organization_role,
 };
-
-/// What a member may do in a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
-#[sqlx(type_name = "text", rename_all = "snake_case")]
-pub enum Role {
-    /// Everything, its members included.
-    Owner,
-    /// Everything but its owners.
-    Admin,
-    /// Use it: files, stores, models, keys of one's own.
-    Developer,
-    /// Look.
-    Viewer,
-}
-
-impl Role {
-    /// The stored name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Developer => "developer",
-            Self::Viewer => "viewer",
-        }
-    }
-}
+pub use role::Role;
 
 /// A person in a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]

@@ -46,7 +46,7 @@ pub struct Person {
 ///
 /// # Errors
 /// [`Error::Invalid`] for what is no address.
-pub(super) fn address(text: &str) -> Result<String> {
+pub(crate) fn email_address(text: &str) -> Result<String> {
     let email = text.trim().to_lowercase();
     let parts = email.split_once('@');
     let fine = parts.is_some_and(|(local, domain)| {
@@ -82,7 +82,7 @@ pub async fn find_person(tx: &mut OperatorTx, id: PersonId) -> Result<Option<Per
 pub async fn find_person_by_email(tx: &mut OperatorTx, email: &str) -> Result<Option<Person>> {
     Ok(
         sqlx::query_as("select id, email, name, role, created_at from people where email = $1")
-            .bind(address(email)?)
+            .bind(email_address(email)?)
             .fetch_optional(&mut **tx)
             .await?,
     )
@@ -95,7 +95,7 @@ pub(super) async fn know(
     name: Option<&str>,
     role: OrganizationRole,
 ) -> Result<Person> {
-    let email = address(email)?;
+    let email = email_address(email)?;
     let made: Option<Person> = sqlx::query_as(
         "insert into people (id, email, name, role) values ($1, $2, $3, $4) on conflict do nothing
          returning id, email, name, role, created_at",
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn an_address_has_one_spelling() {
-        assert_eq!(address(" Ada@Example.COM ").unwrap(), "ada@example.com");
+        assert_eq!(email_address(" Ada@Example.COM ").unwrap(), "ada@example.com");
         for bad in [
             "",
             "ada",
@@ -219,7 +219,7 @@ mod tests {
             "a@b\0",
             &format!("{}@b", "x".repeat(320)),
         ] {
-            assert!(address(bad).is_err(), "{bad}");
+            assert!(email_address(bad).is_err(), "{bad}");
         }
     }
 }

@@ -218,7 +218,7 @@ impl Meter {
         }
         let key_id = match cx.actor() {
             Actor::Key(id) => Some(id.uuid()),
-            Actor::Job(_) => None,
+            Actor::Job(_) | Actor::Member { .. } => None,
         };
         let account = inner.accounts.get(cx.tenant_id(), key_id, &call.model).await?;
         Ok(Entered {

@@ -1,4 +1,5 @@
-//! The operator's door: a key of the operator's becomes a context that opens no tenant's data.
+//! The operator's door: a key of the operator's, or a person who runs the install, becomes a context that opens no tenant's
+//! data.
 
 pub mod key;
 
@@ -6,19 +7,22 @@ use std::net::IpAddr;
 
 use crate::audit::{By, Origin};
 use crate::secret::{self, Kind};
-use crate::{AccessError, Authenticator, Db, OperatorKeyId, Result};
+use crate::{AccessError, Authenticator, Db, OperatorKeyId, PersonId, Result};
 
-/// An operator whose key was checked. As with [`crate::TenantContext`], holding one is the proof.
+/// An operator whose key was checked, or who has signed in. As with [`crate::TenantContext`], holding one is the proof.
 #[derive(Debug, Clone)]
 pub struct OperatorContext {
-    key_id: OperatorKeyId,
+    by: By,
     address: Option<IpAddr>,
 }
 
 impl OperatorContext {
-    /// Which key was presented.
-    pub fn key_id(&self) -> OperatorKeyId {
-        self.key_id
+    /// Somebody who runs the install, and is signed in.
+    pub(crate) fn of_person(person: PersonId) -> Self {
+        Self {
+            by: By::Person(person),
+            address: None,
+        }
     }
 
     /// The same operator, known to call from this address: the audit log says it.
@@ -32,7 +36,7 @@ impl OperatorContext {
     /// Who acts, for the audit log.
     pub(crate) fn origin(&self) -> Origin {
         Origin {
-            by: By::Operator(self.key_id),
+            by: self.by,
             address: self.address,
         }
     }
@@ -52,7 +56,7 @@ impl Authenticator {
         let found = look_up(&self.db, key.public_id).await?;
         match found {
             Some((key_id, hash)) if key.matches(&hash) => Ok(OperatorContext {
-                key_id,
+                by: By::Operator(key_id),
                 address: None,
             }),
             _ => Err(AccessError::InvalidKey.into()),
