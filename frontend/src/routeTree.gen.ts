@@ -10,11 +10,37 @@
 
 import { Route as rootRouteImport } from "./routes/__root"
 import { Route as AppRouteImport } from "./routes/_app"
+import { Route as AcceptInvitationRouteImport } from "./routes/accept-invitation"
 import { Route as SignInRouteImport } from "./routes/sign-in"
 import { Route as AppIndexRouteImport } from "./routes/_app/index"
+import { Route as AppAccountRouteImport } from "./routes/_app/account"
+import { Route as AppMembersRouteImport } from "./routes/_app/members"
+import { Route as AppOperatorRouteImport } from "./routes/_app/operator"
+import { Route as AppSettingsRouteImport } from "./routes/_app/settings"
+import { Route as AppOperatorIndexRouteImport } from "./routes/_app/operator/index"
+import { Route as AppOperatorAuditRouteImport } from "./routes/_app/operator/audit"
+import { Route as AppOperatorHealthRouteImport } from "./routes/_app/operator/health"
+import { Route as AppOperatorJobsRouteImport } from "./routes/_app/operator/jobs"
+import { Route as AppOperatorKeysRouteImport } from "./routes/_app/operator/keys"
+import { Route as AppOperatorPeopleRouteImport } from "./routes/_app/operator/people"
+import { Route as AppOperatorPlansRouteImport } from "./routes/_app/operator/plans"
+import { Route as AppOperatorRoutesRouteImport } from "./routes/_app/operator/routes"
+import { Route as AppOperatorUsageRouteImport } from "./routes/_app/operator/usage"
+import { Route as AppSettingsIndexRouteImport } from "./routes/_app/settings/index"
+import { Route as AppSettingsBudgetsRouteImport } from "./routes/_app/settings/budgets"
+import { Route as AppSettingsDataRouteImport } from "./routes/_app/settings/data"
+import { Route as AppSettingsGuardrailsRouteImport } from "./routes/_app/settings/guardrails"
+import { Route as AppSettingsProviderKeysRouteImport } from "./routes/_app/settings/provider-keys"
+import { Route as AppOperatorTenantsIndexRouteImport } from "./routes/_app/operator/tenants.index"
+import { Route as AppOperatorTenantsIdRouteImport } from "./routes/_app/operator/tenants.$id"
 
 const AppRoute = AppRouteImport.update({
   id: "/_app",
+  getParentRoute: () => rootRouteImport,
+} as any)
+const AcceptInvitationRoute = AcceptInvitationRouteImport.update({
+  id: "/accept-invitation",
+  path: "/accept-invitation",
   getParentRoute: () => rootRouteImport,
 } as any)
 const SignInRoute = SignInRouteImport.update({
@@ -27,31 +53,262 @@ const AppIndexRoute = AppIndexRouteImport.update({
   path: "/",
   getParentRoute: () => AppRoute,
 } as any)
+const AppAccountRoute = AppAccountRouteImport.update({
+  id: "/account",
+  path: "/account",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppMembersRoute = AppMembersRouteImport.update({
+  id: "/members",
+  path: "/members",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppOperatorRoute = AppOperatorRouteImport.update({
+  id: "/operator",
+  path: "/operator",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppSettingsRoute = AppSettingsRouteImport.update({
+  id: "/settings",
+  path: "/settings",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppOperatorIndexRoute = AppOperatorIndexRouteImport.update({
+  id: "/",
+  path: "/",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorAuditRoute = AppOperatorAuditRouteImport.update({
+  id: "/audit",
+  path: "/audit",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorHealthRoute = AppOperatorHealthRouteImport.update({
+  id: "/health",
+  path: "/health",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorJobsRoute = AppOperatorJobsRouteImport.update({
+  id: "/jobs",
+  path: "/jobs",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorKeysRoute = AppOperatorKeysRouteImport.update({
+  id: "/keys",
+  path: "/keys",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorPeopleRoute = AppOperatorPeopleRouteImport.update({
+  id: "/people",
+  path: "/people",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorPlansRoute = AppOperatorPlansRouteImport.update({
+  id: "/plans",
+  path: "/plans",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorRoutesRoute = AppOperatorRoutesRouteImport.update({
+  id: "/routes",
+  path: "/routes",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorUsageRoute = AppOperatorUsageRouteImport.update({
+  id: "/usage",
+  path: "/usage",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppSettingsIndexRoute = AppSettingsIndexRouteImport.update({
+  id: "/",
+  path: "/",
+  getParentRoute: () => AppSettingsRoute,
+} as any)
+const AppSettingsBudgetsRoute = AppSettingsBudgetsRouteImport.update({
+  id: "/budgets",
+  path: "/budgets",
+  getParentRoute: () => AppSettingsRoute,
+} as any)
+const AppSettingsDataRoute = AppSettingsDataRouteImport.update({
+  id: "/data",
+  path: "/data",
+  getParentRoute: () => AppSettingsRoute,
+} as any)
+const AppSettingsGuardrailsRoute = AppSettingsGuardrailsRouteImport.update({
+  id: "/guardrails",
+  path: "/guardrails",
+  getParentRoute: () => AppSettingsRoute,
+} as any)
+const AppSettingsProviderKeysRoute = AppSettingsProviderKeysRouteImport.update({
+  id: "/provider-keys",
+  path: "/provider-keys",
+  getParentRoute: () => AppSettingsRoute,
+} as any)
+const AppOperatorTenantsIndexRoute = AppOperatorTenantsIndexRouteImport.update({
+  id: "/tenants/",
+  path: "/tenants/",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorTenantsIdRoute = AppOperatorTenantsIdRouteImport.update({
+  id: "/tenants/$id",
+  path: "/tenants/$id",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
 
 export interface FileRoutesByFullPath {
   "/": typeof AppIndexRoute
+  "/accept-invitation": typeof AcceptInvitationRoute
   "/sign-in": typeof SignInRoute
+  "/account": typeof AppAccountRoute
+  "/members": typeof AppMembersRoute
+  "/operator": typeof AppOperatorRouteWithChildren
+  "/settings": typeof AppSettingsRouteWithChildren
+  "/operator/audit": typeof AppOperatorAuditRoute
+  "/operator/health": typeof AppOperatorHealthRoute
+  "/operator/jobs": typeof AppOperatorJobsRoute
+  "/operator/keys": typeof AppOperatorKeysRoute
+  "/operator/people": typeof AppOperatorPeopleRoute
+  "/operator/plans": typeof AppOperatorPlansRoute
+  "/operator/routes": typeof AppOperatorRoutesRoute
+  "/operator/usage": typeof AppOperatorUsageRoute
+  "/settings/budgets": typeof AppSettingsBudgetsRoute
+  "/settings/data": typeof AppSettingsDataRoute
+  "/settings/guardrails": typeof AppSettingsGuardrailsRoute
+  "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
+  "/operator/": typeof AppOperatorIndexRoute
+  "/settings/": typeof AppSettingsIndexRoute
+  "/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
+  "/operator/tenants/": typeof AppOperatorTenantsIndexRoute
 }
 export interface FileRoutesByTo {
+  "/accept-invitation": typeof AcceptInvitationRoute
   "/sign-in": typeof SignInRoute
+  "/account": typeof AppAccountRoute
+  "/members": typeof AppMembersRoute
   "/": typeof AppIndexRoute
+  "/operator/audit": typeof AppOperatorAuditRoute
+  "/operator/health": typeof AppOperatorHealthRoute
+  "/operator/jobs": typeof AppOperatorJobsRoute
+  "/operator/keys": typeof AppOperatorKeysRoute
+  "/operator/people": typeof AppOperatorPeopleRoute
+  "/operator/plans": typeof AppOperatorPlansRoute
+  "/operator/routes": typeof AppOperatorRoutesRoute
+  "/operator/usage": typeof AppOperatorUsageRoute
+  "/settings/budgets": typeof AppSettingsBudgetsRoute
+  "/settings/data": typeof AppSettingsDataRoute
+  "/settings/guardrails": typeof AppSettingsGuardrailsRoute
+  "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
+  "/operator": typeof AppOperatorIndexRoute
+  "/settings": typeof AppSettingsIndexRoute
+  "/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
+  "/operator/tenants": typeof AppOperatorTenantsIndexRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
   "/_app": typeof AppRouteWithChildren
+  "/accept-invitation": typeof AcceptInvitationRoute
   "/sign-in": typeof SignInRoute
+  "/_app/account": typeof AppAccountRoute
+  "/_app/members": typeof AppMembersRoute
+  "/_app/operator": typeof AppOperatorRouteWithChildren
+  "/_app/settings": typeof AppSettingsRouteWithChildren
   "/_app/": typeof AppIndexRoute
+  "/_app/operator/audit": typeof AppOperatorAuditRoute
+  "/_app/operator/health": typeof AppOperatorHealthRoute
+  "/_app/operator/jobs": typeof AppOperatorJobsRoute
+  "/_app/operator/keys": typeof AppOperatorKeysRoute
+  "/_app/operator/people": typeof AppOperatorPeopleRoute
+  "/_app/operator/plans": typeof AppOperatorPlansRoute
+  "/_app/operator/routes": typeof AppOperatorRoutesRoute
+  "/_app/operator/usage": typeof AppOperatorUsageRoute
+  "/_app/settings/budgets": typeof AppSettingsBudgetsRoute
+  "/_app/settings/data": typeof AppSettingsDataRoute
+  "/_app/settings/guardrails": typeof AppSettingsGuardrailsRoute
+  "/_app/settings/provider-keys": typeof AppSettingsProviderKeysRoute
+  "/_app/operator/": typeof AppOperatorIndexRoute
+  "/_app/settings/": typeof AppSettingsIndexRoute
+  "/_app/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
+  "/_app/operator/tenants/": typeof AppOperatorTenantsIndexRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
-  fullPaths: "/" | "/sign-in"
+  fullPaths:
+    | "/"
+    | "/accept-invitation"
+    | "/sign-in"
+    | "/account"
+    | "/members"
+    | "/operator"
+    | "/settings"
+    | "/operator/audit"
+    | "/operator/health"
+    | "/operator/jobs"
+    | "/operator/keys"
+    | "/operator/people"
+    | "/operator/plans"
+    | "/operator/routes"
+    | "/operator/usage"
+    | "/settings/budgets"
+    | "/settings/data"
+    | "/settings/guardrails"
+    | "/settings/provider-keys"
+    | "/operator/"
+    | "/settings/"
+    | "/operator/tenants/$id"
+    | "/operator/tenants/"
   fileRoutesByTo: FileRoutesByTo
-  to: "/sign-in" | "/"
-  id: "__root__" | "/_app" | "/sign-in" | "/_app/"
+  to:
+    | "/accept-invitation"
+    | "/sign-in"
+    | "/account"
+    | "/members"
+    | "/"
+    | "/operator/audit"
+    | "/operator/health"
+    | "/operator/jobs"
+    | "/operator/keys"
+    | "/operator/people"
+    | "/operator/plans"
+    | "/operator/routes"
+    | "/operator/usage"
+    | "/settings/budgets"
+    | "/settings/data"
+    | "/settings/guardrails"
+    | "/settings/provider-keys"
+    | "/operator"
+    | "/settings"
+    | "/operator/tenants/$id"
+    | "/operator/tenants"
+  id:
+    | "__root__"
+    | "/_app"
+    | "/accept-invitation"
+    | "/sign-in"
+    | "/_app/account"
+    | "/_app/members"
+    | "/_app/operator"
+    | "/_app/settings"
+    | "/_app/"
+    | "/_app/operator/audit"
+    | "/_app/operator/health"
+    | "/_app/operator/jobs"
+    | "/_app/operator/keys"
+    | "/_app/operator/people"
+    | "/_app/operator/plans"
+    | "/_app/operator/routes"
+    | "/_app/operator/usage"
+    | "/_app/settings/budgets"
+    | "/_app/settings/data"
+    | "/_app/settings/guardrails"
+    | "/_app/settings/provider-keys"
+    | "/_app/operator/"
+    | "/_app/settings/"
+    | "/_app/operator/tenants/$id"
+    | "/_app/operator/tenants/"
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
   AppRoute: typeof AppRouteWithChildren
+  AcceptInvitationRoute: typeof AcceptInvitationRoute
   SignInRoute: typeof SignInRoute
 }
 
@@ -62,6 +319,13 @@ declare module "@tanstack/react-router" {
       path: ""
       fullPath: "/"
       preLoaderRoute: typeof AppRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    "/accept-invitation": {
+      id: "/accept-invitation"
+      path: "/accept-invitation"
+      fullPath: "/accept-invitation"
+      preLoaderRoute: typeof AcceptInvitationRouteImport
       parentRoute: typeof rootRouteImport
     }
     "/sign-in": {
@@ -78,14 +342,214 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppIndexRouteImport
       parentRoute: typeof AppRoute
     }
+    "/_app/account": {
+      id: "/_app/account"
+      path: "/account"
+      fullPath: "/account"
+      preLoaderRoute: typeof AppAccountRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/members": {
+      id: "/_app/members"
+      path: "/members"
+      fullPath: "/members"
+      preLoaderRoute: typeof AppMembersRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/operator": {
+      id: "/_app/operator"
+      path: "/operator"
+      fullPath: "/operator"
+      preLoaderRoute: typeof AppOperatorRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/settings": {
+      id: "/_app/settings"
+      path: "/settings"
+      fullPath: "/settings"
+      preLoaderRoute: typeof AppSettingsRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/operator/": {
+      id: "/_app/operator/"
+      path: "/"
+      fullPath: "/operator/"
+      preLoaderRoute: typeof AppOperatorIndexRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/audit": {
+      id: "/_app/operator/audit"
+      path: "/audit"
+      fullPath: "/operator/audit"
+      preLoaderRoute: typeof AppOperatorAuditRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/health": {
+      id: "/_app/operator/health"
+      path: "/health"
+      fullPath: "/operator/health"
+      preLoaderRoute: typeof AppOperatorHealthRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/jobs": {
+      id: "/_app/operator/jobs"
+      path: "/jobs"
+      fullPath: "/operator/jobs"
+      preLoaderRoute: typeof AppOperatorJobsRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/keys": {
+      id: "/_app/operator/keys"
+      path: "/keys"
+      fullPath: "/operator/keys"
+      preLoaderRoute: typeof AppOperatorKeysRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/people": {
+      id: "/_app/operator/people"
+      path: "/people"
+      fullPath: "/operator/people"
+      preLoaderRoute: typeof AppOperatorPeopleRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/plans": {
+      id: "/_app/operator/plans"
+      path: "/plans"
+      fullPath: "/operator/plans"
+      preLoaderRoute: typeof AppOperatorPlansRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/routes": {
+      id: "/_app/operator/routes"
+      path: "/routes"
+      fullPath: "/operator/routes"
+      preLoaderRoute: typeof AppOperatorRoutesRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/usage": {
+      id: "/_app/operator/usage"
+      path: "/usage"
+      fullPath: "/operator/usage"
+      preLoaderRoute: typeof AppOperatorUsageRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/settings/": {
+      id: "/_app/settings/"
+      path: "/"
+      fullPath: "/settings/"
+      preLoaderRoute: typeof AppSettingsIndexRouteImport
+      parentRoute: typeof AppSettingsRoute
+    }
+    "/_app/settings/budgets": {
+      id: "/_app/settings/budgets"
+      path: "/budgets"
+      fullPath: "/settings/budgets"
+      preLoaderRoute: typeof AppSettingsBudgetsRouteImport
+      parentRoute: typeof AppSettingsRoute
+    }
+    "/_app/settings/data": {
+      id: "/_app/settings/data"
+      path: "/data"
+      fullPath: "/settings/data"
+      preLoaderRoute: typeof AppSettingsDataRouteImport
+      parentRoute: typeof AppSettingsRoute
+    }
+    "/_app/settings/guardrails": {
+      id: "/_app/settings/guardrails"
+      path: "/guardrails"
+      fullPath: "/settings/guardrails"
+      preLoaderRoute: typeof AppSettingsGuardrailsRouteImport
+      parentRoute: typeof AppSettingsRoute
+    }
+    "/_app/settings/provider-keys": {
+      id: "/_app/settings/provider-keys"
+      path: "/provider-keys"
+      fullPath: "/settings/provider-keys"
+      preLoaderRoute: typeof AppSettingsProviderKeysRouteImport
+      parentRoute: typeof AppSettingsRoute
+    }
+    "/_app/operator/tenants/": {
+      id: "/_app/operator/tenants/"
+      path: "/tenants"
+      fullPath: "/operator/tenants/"
+      preLoaderRoute: typeof AppOperatorTenantsIndexRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/tenants/$id": {
+      id: "/_app/operator/tenants/$id"
+      path: "/tenants/$id"
+      fullPath: "/operator/tenants/$id"
+      preLoaderRoute: typeof AppOperatorTenantsIdRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
   }
 }
 
+interface AppOperatorRouteChildren {
+  AppOperatorAuditRoute: typeof AppOperatorAuditRoute
+  AppOperatorHealthRoute: typeof AppOperatorHealthRoute
+  AppOperatorJobsRoute: typeof AppOperatorJobsRoute
+  AppOperatorKeysRoute: typeof AppOperatorKeysRoute
+  AppOperatorPeopleRoute: typeof AppOperatorPeopleRoute
+  AppOperatorPlansRoute: typeof AppOperatorPlansRoute
+  AppOperatorRoutesRoute: typeof AppOperatorRoutesRoute
+  AppOperatorUsageRoute: typeof AppOperatorUsageRoute
+  AppOperatorIndexRoute: typeof AppOperatorIndexRoute
+  AppOperatorTenantsIdRoute: typeof AppOperatorTenantsIdRoute
+  AppOperatorTenantsIndexRoute: typeof AppOperatorTenantsIndexRoute
+}
+
+const AppOperatorRouteChildren: AppOperatorRouteChildren = {
+  AppOperatorAuditRoute: AppOperatorAuditRoute,
+  AppOperatorHealthRoute: AppOperatorHealthRoute,
+  AppOperatorJobsRoute: AppOperatorJobsRoute,
+  AppOperatorKeysRoute: AppOperatorKeysRoute,
+  AppOperatorPeopleRoute: AppOperatorPeopleRoute,
+  AppOperatorPlansRoute: AppOperatorPlansRoute,
+  AppOperatorRoutesRoute: AppOperatorRoutesRoute,
+  AppOperatorUsageRoute: AppOperatorUsageRoute,
+  AppOperatorIndexRoute: AppOperatorIndexRoute,
+  AppOperatorTenantsIdRoute: AppOperatorTenantsIdRoute,
+  AppOperatorTenantsIndexRoute: AppOperatorTenantsIndexRoute,
+}
+
+const AppOperatorRouteWithChildren = AppOperatorRoute._addFileChildren(
+  AppOperatorRouteChildren,
+)
+
+interface AppSettingsRouteChildren {
+  AppSettingsBudgetsRoute: typeof AppSettingsBudgetsRoute
+  AppSettingsDataRoute: typeof AppSettingsDataRoute
+  AppSettingsGuardrailsRoute: typeof AppSettingsGuardrailsRoute
+  AppSettingsProviderKeysRoute: typeof AppSettingsProviderKeysRoute
+  AppSettingsIndexRoute: typeof AppSettingsIndexRoute
+}
+
+const AppSettingsRouteChildren: AppSettingsRouteChildren = {
+  AppSettingsBudgetsRoute: AppSettingsBudgetsRoute,
+  AppSettingsDataRoute: AppSettingsDataRoute,
+  AppSettingsGuardrailsRoute: AppSettingsGuardrailsRoute,
+  AppSettingsProviderKeysRoute: AppSettingsProviderKeysRoute,
+  AppSettingsIndexRoute: AppSettingsIndexRoute,
+}
+
+const AppSettingsRouteWithChildren = AppSettingsRoute._addFileChildren(
+  AppSettingsRouteChildren,
+)
+
 interface AppRouteChildren {
+  AppAccountRoute: typeof AppAccountRoute
+  AppMembersRoute: typeof AppMembersRoute
+  AppOperatorRoute: typeof AppOperatorRouteWithChildren
+  AppSettingsRoute: typeof AppSettingsRouteWithChildren
   AppIndexRoute: typeof AppIndexRoute
 }
 
 const AppRouteChildren: AppRouteChildren = {
+  AppAccountRoute: AppAccountRoute,
+  AppMembersRoute: AppMembersRoute,
+  AppOperatorRoute: AppOperatorRouteWithChildren,
+  AppSettingsRoute: AppSettingsRouteWithChildren,
   AppIndexRoute: AppIndexRoute,
 }
 
@@ -93,6 +557,7 @@ const AppRouteWithChildren = AppRoute._addFileChildren(AppRouteChildren)
 
 const rootRouteChildren: RootRouteChildren = {
   AppRoute: AppRouteWithChildren,
+  AcceptInvitationRoute: AcceptInvitationRoute,
   SignInRoute: SignInRoute,
 }
 export const routeTree = rootRouteImport

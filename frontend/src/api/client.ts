@@ -1,5 +1,7 @@
 import createFetchClient, { type Middleware } from "openapi-fetch";
 import createQueryClient from "openapi-react-query";
+import { noteSuspended } from "@/session/suspended";
+import { noteSwitch } from "@/session/switched";
 import { ApiError } from "./error";
 import type { Paths } from "./paths";
 
@@ -13,16 +15,23 @@ export function setTenantHeader(id: string | null) {
 /** Headers for the few calls that cannot go through the client (upload progress). */
 export const ownHeaders = (): Record<string, string> => (tenant ? { "Insula-Tenant": tenant } : {});
 
-const middleware: Middleware = {
+const naming: Middleware = {
   onRequest({ request }) {
     if (tenant) request.headers.set("Insula-Tenant", tenant);
     return request;
   },
+};
+
+const failing: Middleware = {
   async onResponse({ response }) {
     if (response.ok) return;
     const error = await ApiError.from(response);
     // Another tab has changed the tenant: everything here would be of the wrong one.
-    if (error.code === "tenant_switched") window.location.reload();
+    if (error.code === "tenant_switched") {
+      noteSwitch();
+      window.location.reload();
+    }
+    if (error.code === "tenant_suspended" && tenant) noteSuspended(tenant);
     throw error;
   },
   onError({ error }) {
@@ -36,10 +45,16 @@ const origin = typeof window === "undefined" ? "http://localhost" : window.locat
 
 /** Calls by path, typed by the document. A failed call throws an ApiError. */
 export const client = createFetchClient<Paths>({ baseUrl: origin, credentials: "same-origin" });
-client.use(middleware);
+client.use(naming, failing);
 
 /** The same as hooks and query options. */
 export const $api = createQueryClient(client);
+
+/** Calls of the operator: they name no tenant, and so are about the whole install. */
+export const operatorClient = createFetchClient<Paths>({ baseUrl: origin, credentials: "same-origin" });
+operatorClient.use(failing);
+
+export const $operator = createQueryClient(operatorClient);
 
 /** For calls outside of hooks: the body alone, since failures throw. */
 export async function bodyOf<T>(call: Promise<{ data?: T }>): Promise<T> {

@@ -26,59 +26,9 @@ type List<Item> = {
   last_id: string | null;
 };
 type Page = { limit?: number; order?: string; after?: string; before?: string };
-type Member = components["schemas"]["SessionRole"];
 
 export interface components {
   schemas: {
-    SessionRole: "owner" | "admin" | "developer" | "viewer";
-    SessionTenant: { id: string; name: string; role: Member };
-    Session: {
-      object: string;
-      id: string;
-      person: { id: string; email: string; name: string | null; role: "owner" | "reader" };
-      tenant: components["schemas"]["SessionTenant"] | null;
-      tenants: components["schemas"]["SessionTenant"][];
-      operator: boolean;
-      scopes: string[];
-      language: "en" | "ar" | null;
-      expires_at: number;
-    };
-    SessionInfo: {
-      object: string;
-      id: string;
-      created_at: number;
-      last_seen_at: number;
-      expires_at: number;
-      address: string | null;
-      user_agent: string | null;
-      current: boolean;
-    };
-    InvitationPreview: {
-      email: string;
-      tenants: { name: string; role: Member }[];
-      known: boolean;
-      expires_at: number;
-    };
-    Member: {
-      object: string;
-      id: string;
-      email: string;
-      name: string | null;
-      role: Member;
-      created_at: number;
-      last_seen_at: number | null;
-    };
-    TenantInvite: {
-      object: string;
-      id: string;
-      email: string;
-      role: Member;
-      created_at: number;
-      expires_at: number;
-      accepted_at: number | null;
-      /** Only in the answer to its making. */
-      token?: string;
-    };
     ApiKeyLimits: {
       requests_per_minute?: number | null;
       tokens_per_minute?: number | null;
@@ -129,6 +79,40 @@ export interface components {
       low: { query: string; searches: number; mean_top_score: number; last_at: number }[];
     };
     SearchAnalyticsSettings: { enabled: boolean; retention_days: number };
+    Health: {
+      object: string;
+      database: { reachable: boolean; latency_ms: number; connections: number; idle: number };
+      servers: { id: string; started_at: number; seen_at: number }[];
+      queue: {
+        kind: string;
+        waiting: number;
+        running: number;
+        dead: number;
+        oldest_waiting_seconds: number | null;
+      }[];
+      models: { id: string; kind: "embedding" | "rerank" | "moderation"; dimensions: number | null }[];
+    };
+    OperatorJob: {
+      object: string;
+      id: string;
+      tenant_id: string;
+      tenant_name: string;
+      kind: string;
+      status: string;
+      attempts: number;
+      max_attempts: number;
+      created_at: number;
+      run_at: number;
+      error_code: string | null;
+    };
+    Erasure: {
+      object: string;
+      tenant_id: string;
+      name: string;
+      erased_at: number;
+      deleted: { [what: string]: number };
+      audit_head: string;
+    };
   };
 }
 
@@ -137,33 +121,6 @@ type Range = { start_time?: number; end_time?: number };
 type UsageFilters = { model?: string; api_key_id?: string; endpoint?: string; end_user?: string };
 
 export interface paths {
-  "/v1/insula/session": {
-    get: Get<Schemas["Session"]>;
-    post: Send<{ email: string; password: string }, Schemas["Session"]>;
-    delete: Get<{ deleted: boolean }>;
-  };
-  "/v1/insula/session/tenant": { post: Send<{ tenant_id: string }, Schemas["Session"]> };
-  "/v1/insula/session/password": {
-    post: Send<{ current_password: string; new_password: string }, Record<string, unknown>>;
-  };
-  "/v1/insula/session/profile": { post: Send<{ name?: string; language?: "en" | "ar" }, Schemas["Session"]> };
-  "/v1/insula/sessions": { get: Get<{ object: string; data: Schemas["SessionInfo"][] }> };
-  "/v1/insula/sessions/{session_id}": { delete: Get<{ deleted: boolean }, Path<{ session_id: string }>> };
-  "/v1/insula/sign_in": { get: Get<{ password: boolean; oidc: { name: string } | null }> };
-  "/v1/insula/invitations/preview": { post: Send<{ token: string }, Schemas["InvitationPreview"]> };
-  "/v1/insula/invitations/accept": {
-    post: Send<{ token: string; name?: string; password: string }, Schemas["Session"]>;
-  };
-  "/v1/insula/members": { get: Get<List<Schemas["Member"]>, Query<Page>> };
-  "/v1/insula/members/{member_id}": {
-    post: Send<{ role: Member }, Schemas["Member"], Path<{ member_id: string }>>;
-    delete: Get<{ deleted: boolean }, Path<{ member_id: string }>>;
-  };
-  "/v1/insula/invites": {
-    get: Get<List<Schemas["TenantInvite"]>, Query<Page>>;
-    post: Send<{ email: string; role: Member }, Schemas["TenantInvite"]>;
-  };
-  "/v1/insula/invites/{invite_id}": { delete: Get<{ deleted: boolean }, Path<{ invite_id: string }>> };
   "/v1/insula/api_keys": {
     get: Get<List<Schemas["ApiKey"]>, Query<Page>>;
     post: Send<
@@ -208,6 +165,27 @@ export interface paths {
   "/v1/insula/settings/search_analytics": {
     get: Get<Schemas["SearchAnalyticsSettings"]>;
     put: Send<Schemas["SearchAnalyticsSettings"], Schemas["SearchAnalyticsSettings"]>;
+  };
+  "/v1/insula/operator/health": { get: Get<Schemas["Health"]> };
+  "/v1/insula/operator/jobs": {
+    get: Get<
+      List<Schemas["OperatorJob"]>,
+      Query<{ status?: string; kind?: string; tenant_id?: string; after?: string; limit?: number }>
+    >;
+  };
+  "/v1/insula/operator/jobs/retry": {
+    post: Send<{ kind?: string; tenant_id?: string }, { retried: number }>;
+  };
+  "/v1/insula/operator/tenants/{tenant_id}": {
+    get: done["get_tenant"];
+    post: Send<{ name?: string }, known["schemas"]["Tenant"], Path<{ tenant_id: string }>>;
+  };
+  "/v1/insula/operator/tenants/{tenant_id}/budgets": {
+    get: Get<known["schemas"]["TenantBudgets"], Path<{ tenant_id: string }>>;
+    put: done["put_tenant_budgets"];
+  };
+  "/v1/insula/operator/tenants/{tenant_id}/erase": {
+    post: Send<{ confirm: string }, Schemas["Erasure"], Path<{ tenant_id: string }>>;
   };
 }
 

@@ -379,6 +379,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts an invitation and signs in. */
+        post: operations["accept_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/invitations/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells what an invitation is to. */
+        post: operations["preview_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/invites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the latest five hundred invitations, latest first. */
+        get: operations["list_member_invites"];
+        put?: never;
+        /** Invites somebody into the tenant, for a week. */
+        post: operations["invite_member"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/invites/{invite_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes an invitation back. */
+        delete: operations["delete_member_invite"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/jobs": {
         parameters: {
             query?: never;
@@ -483,6 +552,44 @@ export interface paths {
         /** Retries a job that is dead or cancelled, with all its attempts. One that is under way stays as it is. */
         post: operations["retry_job"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenant's members, the eldest first. */
+        get: operations["list_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/members/{member_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives a member another role, at once.
+         * @description Owners are made and unmade by owners only, and the last one stays.
+         */
+        post: operations["update_member"];
+        /** Ends a membership, at once. The person itself stays known to the install. */
+        delete: operations["delete_member"];
         options?: never;
         head?: never;
         patch?: never;
@@ -803,6 +910,117 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes the session. */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Signs in.
+         * @description The answer sets the cookie that all operations of tenants take in place of a key, and those of the operator from people who
+         *     run the install. Whoever fails often has to wait, longer each time.
+         */
+        post: operations["sign_in"];
+        /** Signs out. */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes the person's password and ends its other sessions. */
+        post: operations["change_session_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/session/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes what the person is called, and the language of its pages. */
+        post: operations["update_session_profile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/session/tenant": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Goes on in another tenant.
+         * @description Pages that say with `Insula-Tenant` which tenant they believe to be in are told so by 409 from then on.
+         */
+        post: operations["choose_session_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the person's sessions, the one that was used last first. */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of the person's sessions, at once. */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/settings/conversation_retention": {
         parameters: {
             query?: never;
@@ -854,6 +1072,23 @@ export interface paths {
         get: operations["get_usage_retention"];
         /** Says for how long metered calls are kept. Older ones are removed once a day. */
         put: operations["put_usage_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/sign_in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells how people may sign in. */
+        get: operations["get_sign_in_options"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2176,6 +2411,21 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description How an invitation is accepted. */
+        AcceptInvitationRequest: {
+            /** @description What people shall call the person. */
+            name?: string | null;
+            /**
+             * Format: password
+             * @description Its password from now on, of 10 to 256 characters and not easy to guess; or the one that it has.
+             */
+            password: string;
+            /**
+             * Format: password
+             * @description As the link has it, `iit_…`.
+             */
+            token: string;
+        };
         /** @description A part. */
         AddUploadPartRequest: {
             /**
@@ -2472,6 +2722,19 @@ export interface components {
          * @enum {string}
          */
         BudgetSubject: "tenant" | "key" | "model" | "end_user";
+        /** @description Another password. */
+        ChangePasswordRequest: {
+            /**
+             * Format: password
+             * @description The one that is good now; absent where there is none yet.
+             */
+            current_password?: string | null;
+            /**
+             * Format: password
+             * @description The one that shall be, of 10 to 256 characters and not easy to guess.
+             */
+            new_password: string;
+        };
         /**
          * @description How somebody is told.
          * @enum {string}
@@ -2694,6 +2957,11 @@ export interface components {
             score_threshold?: number | null;
             /** @description The stores to search. */
             vector_store_ids: string[];
+        };
+        /** @description A tenant to go on in. */
+        ChooseTenantRequest: {
+            /** @description Its id, `proj_…`. */
+            tenant_id: string;
         };
         /** @description How a file was cut. */
         ChunkingStrategy: {
@@ -3273,6 +3541,19 @@ export interface components {
             /** @description The tenant's end user. */
             user?: string | null;
         };
+        /** @description How somebody signs in with a password. */
+        CreateSessionRequest: {
+            /**
+             * @description Its address.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * Format: password
+             * @description Its password.
+             */
+            password: string;
+        };
         /** @description A source to be made. */
         CreateSourceRequest: {
             /** @description Attributes of the files, to which `url` is added. */
@@ -3441,6 +3722,14 @@ export interface components {
         /** @description An invitation that was just made. */
         CreatedInvite: components["schemas"]["Invite"] & {
             /** @description What accepts it, to be sent to the person: this server sends no mail. It is shown this once. */
+            token: string;
+        };
+        /** @description An invitation that was just made. */
+        CreatedMemberInvite: components["schemas"]["MemberInvite"] & {
+            /**
+             * @description What accepts it, to be sent to the person as `/accept-invitation#TOKEN`: this server sends no mail. It is shown this
+             *     once.
+             */
             token: string;
         };
         /** @description A service account that was just made. */
@@ -3695,6 +3984,31 @@ export interface components {
          * @enum {string}
          */
         Interval: "month";
+        /** @description What somebody is invited to. */
+        Invitation: {
+            /** @description Who is invited. */
+            email: string;
+            /**
+             * Format: int64
+             * @description Unix seconds until which it can be accepted.
+             */
+            expires_at: number;
+            /** @description Whether it has a password already, which it is to give. */
+            known: boolean;
+            /** @description `insula.invitation` */
+            object: string;
+            /** @description Whether the person is to run the install. */
+            operator: boolean;
+            /** @description Into which tenants. */
+            tenants: components["schemas"]["InvitationTenant"][];
+        };
+        /** @description A tenant that somebody is invited to. */
+        InvitationTenant: {
+            /** @description What people call it. */
+            name: string;
+            /** @description What the person may do there. */
+            role: components["schemas"]["MemberRole"];
+        };
         /** @description An invitation. */
         Invite: {
             /**
@@ -3724,6 +4038,16 @@ export interface components {
             role: components["schemas"]["OrganizationRole"];
             /** @description `pending`, `accepted` or `expired`. */
             status: string;
+        };
+        /** @description Somebody to be invited. */
+        InviteMemberRequest: {
+            /**
+             * @description Its address.
+             * @example ada@example.com
+             */
+            email: string;
+            /** @description What it shall be allowed. */
+            role: components["schemas"]["MemberRole"];
         };
         /** @description A project that a person is invited to. */
         InviteProject: {
@@ -3805,6 +4129,11 @@ export interface components {
              */
             total: number | null;
         };
+        /**
+         * @description A language of the pages.
+         * @enum {string}
+         */
+        Language: "en" | "ar";
         /** @description A limit on one subject. What is absent or null is not limited, or as the plan says. */
         Limit: {
             /**
@@ -4249,6 +4578,83 @@ export interface components {
             object: string;
         };
         /** @description A part of a list, in OpenAI's envelope. */
+        List_Member: {
+            /** @description The objects. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Unix seconds since when it is a member.
+                 */
+                created_at: number;
+                /** @description Its address, in lower case. */
+                email: string;
+                /** @description The person's id, `user-…`. */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds when it was last at work here; null: it is signed in nowhere, or works in another tenant.
+                 */
+                last_seen_at: number | null;
+                /** @description What people call it. */
+                name: string | null;
+                /** @description `insula.member` */
+                object: string;
+                /** @description What it may do. */
+                role: components["schemas"]["MemberRole"];
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_MemberInvite: {
+            /** @description The objects. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its acceptance; null: not yet.
+                 */
+                accepted_at: number | null;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its making.
+                 */
+                created_at: number;
+                /** @description Who, in lower case. */
+                email: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds until which it can be accepted.
+                 */
+                expires_at: number;
+                /** @description Its id, `invite-…`. */
+                id: string;
+                /** @description `insula.invite` */
+                object: string;
+                /** @description What the person may do once it accepts. */
+                role: components["schemas"]["MemberRole"];
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
         List_OpenAIFile: {
             /** @description The objects. */
             data: {
@@ -4677,6 +5083,48 @@ export interface components {
                 /** @enum {string} */
                 type: "file_search_call";
             }))[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_SessionInfo: {
+            /** @description The objects. */
+            data: {
+                /** @description From where it was begun. */
+                address: string | null;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its beginning.
+                 */
+                created_at: number;
+                /** @description Whether it is the one that asks. */
+                current: boolean;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its end.
+                 */
+                expires_at: number;
+                /** @description Its id, `sess_…`. */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its last use, to the minute.
+                 */
+                last_seen_at: number;
+                /** @description `insula.session_info` */
+                object: string;
+                /** @description With which browser. */
+                user_agent: string | null;
+            }[];
             /** @description Id of the first object; null when there is none. */
             first_id: string | null;
             /** @description Whether more objects follow. */
@@ -5230,6 +5678,60 @@ export interface components {
              */
             object: string;
         };
+        /** @description A member of a tenant. */
+        Member: {
+            /**
+             * Format: int64
+             * @description Unix seconds since when it is a member.
+             */
+            created_at: number;
+            /** @description Its address, in lower case. */
+            email: string;
+            /** @description The person's id, `user-…`. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Unix seconds when it was last at work here; null: it is signed in nowhere, or works in another tenant.
+             */
+            last_seen_at: number | null;
+            /** @description What people call it. */
+            name: string | null;
+            /** @description `insula.member` */
+            object: string;
+            /** @description What it may do. */
+            role: components["schemas"]["MemberRole"];
+        };
+        /** @description Somebody whom a tenant has invited. */
+        MemberInvite: {
+            /**
+             * Format: int64
+             * @description Unix seconds of its acceptance; null: not yet.
+             */
+            accepted_at: number | null;
+            /**
+             * Format: int64
+             * @description Unix seconds of its making.
+             */
+            created_at: number;
+            /** @description Who, in lower case. */
+            email: string;
+            /**
+             * Format: int64
+             * @description Unix seconds until which it can be accepted.
+             */
+            expires_at: number;
+            /** @description Its id, `invite-…`. */
+            id: string;
+            /** @description `insula.invite` */
+            object: string;
+            /** @description What the person may do once it accepts. */
+            role: components["schemas"]["MemberRole"];
+        };
+        /**
+         * @description What a member may do.
+         * @enum {string}
+         */
+        MemberRole: "owner" | "admin" | "developer" | "viewer";
         /** @description Another embedding model for a vector store. */
         MigrateVectorStoreRequest: {
             /**
@@ -5411,6 +5913,14 @@ export interface components {
             limits: components["schemas"]["Limit"][];
             /** @description `insula.plan` */
             object: string;
+        };
+        /** @description The token of an invitation. */
+        PreviewInvitationRequest: {
+            /**
+             * Format: password
+             * @description As the link has it, `iit_…`.
+             */
+            token: string;
         };
         /** @description A project: a tenant of this install. */
         Project: {
@@ -6579,6 +7089,82 @@ export interface components {
          * @enum {string}
          */
         ServiceAccountRole: "member" | "owner";
+        /** @description A session of a person. */
+        Session: {
+            /**
+             * Format: int64
+             * @description Unix seconds of the session's end.
+             */
+            expires_at: number;
+            /** @description Its id, `sess_…`. */
+            id: string;
+            /** @description The language of its pages, `en` or `ar`; null: as its browser says. */
+            language: string | null;
+            /** @description `insula.session` */
+            object: string;
+            /** @description Whether it runs the install. */
+            operator: boolean;
+            /** @description Whose it is. */
+            person: components["schemas"]["SessionPerson"];
+            /** @description What it may do where it works, in the words of API keys. */
+            scopes: string[];
+            tenant: components["schemas"]["SessionTenant"] | null;
+            /** @description All that it could work in. */
+            tenants: components["schemas"]["SessionTenant"][];
+        };
+        /** @description The end of a session. */
+        SessionEnded: {
+            /** @description Always true. */
+            deleted: boolean;
+        };
+        /** @description A session as its person sees it in the list of all. */
+        SessionInfo: {
+            /** @description From where it was begun. */
+            address: string | null;
+            /**
+             * Format: int64
+             * @description Unix seconds of its beginning.
+             */
+            created_at: number;
+            /** @description Whether it is the one that asks. */
+            current: boolean;
+            /**
+             * Format: int64
+             * @description Unix seconds of its end.
+             */
+            expires_at: number;
+            /** @description Its id, `sess_…`. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of its last use, to the minute.
+             */
+            last_seen_at: number;
+            /** @description `insula.session_info` */
+            object: string;
+            /** @description With which browser. */
+            user_agent: string | null;
+        };
+        /** @description Somebody who is signed in. */
+        SessionPerson: {
+            /** @description Its address, in lower case. */
+            email: string;
+            /** @description Its id, `user-…`. */
+            id: string;
+            /** @description What people call it. */
+            name: string | null;
+            /** @description What it is on the install: an owner runs it. */
+            role: components["schemas"]["OrganizationRole"];
+        };
+        /** @description A tenant that somebody is a member of. */
+        SessionTenant: {
+            /** @description Its id, `proj_…`. */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description What the person may do there. */
+            role: components["schemas"]["MemberRole"];
+        };
         /** @description What a model name shall mean. Absent fields stay as they are, `null` returns to the default. */
         SetRouteOverrideRequest: {
             /**
@@ -6597,6 +7183,19 @@ export interface components {
              * @example insula/extractive
              */
             target_model?: string | null;
+        };
+        /** @description How people may sign in. */
+        SignInOptions: {
+            /** @description `insula.sign_in` */
+            object: string;
+            oidc: components["schemas"]["SignInProvider"] | null;
+            /** @description By email address and password. */
+            password: boolean;
+        };
+        /** @description An identity provider that people may sign in with. */
+        SignInProvider: {
+            /** @description What people call it. */
+            name: string;
         };
         /** @description A page or sitemap that is read into a vector store. */
         Source: {
@@ -6816,9 +7415,20 @@ export interface components {
             /** @description Replaces all metadata. */
             metadata: Record<string, never>;
         };
+        /** @description What is to be changed of a member. */
+        UpdateMemberRequest: {
+            /** @description What it may do from now on. */
+            role: components["schemas"]["MemberRole"];
+        };
         /** @description What is to be changed of a person. */
         UpdateOrganizationUserRequest: {
             role?: components["schemas"]["OrganizationRole"] | null;
+        };
+        /** @description What is to be changed of a person. What is absent stays. */
+        UpdateProfileRequest: {
+            language?: components["schemas"]["Language"] | null;
+            /** @description What people call it. */
+            name?: string | null;
         };
         /** @description What is to be changed of a key; what is absent stays. */
         UpdateProjectApiKeyRequest: {
@@ -8808,6 +9418,131 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    accept_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptInvitationRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    preview_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewInvitationRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    list_member_invites: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_MemberInvite"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    invite_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteMemberRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedMemberInvite"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    delete_member_invite: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `invite-…` */
+                invite_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     list_jobs: {
         parameters: {
             query?: {
@@ -8967,6 +9702,82 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    list_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Member"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    update_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person's id, `user-…` */
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateMemberRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    delete_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The person's id, `user-…` */
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
                 };
             };
             "4XX": components["responses"]["Error"];
@@ -9565,6 +10376,201 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateSessionRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEnded"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    change_session_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    update_session_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateProfileRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    choose_session_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChooseTenantRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_SessionInfo"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `sess_…` */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     get_conversation_retention: {
         parameters: {
             query?: never;
@@ -9703,6 +10709,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageRetention"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_sign_in_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
                 };
             };
             "4XX": components["responses"]["Error"];

@@ -1,25 +1,13 @@
-import {
-  Alert,
-  Box,
-  Button,
-  Center,
-  Divider,
-  PasswordInput,
-  Stack,
-  Text,
-  TextInput,
-  Title,
-} from "@mantine/core";
+import { Button, Divider, PasswordInput, Stack, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { createFileRoute } from "@tanstack/react-router";
-import { type FormEvent, useEffect, useState } from "react";
+import { type FormEvent, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, bodyOf, client } from "@/api/client";
 import { toApiError } from "@/api/error";
-import { ErrorState } from "@/components/ErrorState";
-import { Panel } from "@/components/Panel";
-import { Logo } from "@/components/shell/Logo";
-import { Preferences } from "@/components/shell/Preferences";
+import { AuthFrame } from "@/auth/AuthFrame";
+import { ProviderError, SignInError } from "@/auth/SignInError";
+import { useCountdown } from "@/auth/useCountdown";
 
 interface Search {
   /** Where to go afterwards, within this page. */
@@ -52,86 +40,60 @@ function SignIn() {
     // A full load: nothing of a session before is left in memory.
     onSuccess: () => window.location.assign(search.next ?? "/"),
   });
-  const title = t("title");
-  useEffect(() => {
-    document.title = `${title} · Insula`;
-  }, [title]);
+  const error = useMemo(() => (signIn.error ? toApiError(signIn.error) : null), [signIn.error]);
+  const left = useCountdown(error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    signIn.mutate();
+    if (left === 0) signIn.mutate();
   };
-  const error = signIn.error ? toApiError(signIn.error) : null;
 
   return (
-    <Center mih="100dvh" p="md" component="main">
-      <Stack w="100%" maw={380} gap="lg">
-        <Center>
-          <Logo size={32} />
-        </Center>
-        <Panel>
-          <Stack gap="md">
-            <Box>
-              <Title order={1}>{title}</Title>
-              <Text c="dimmed">{t("help")}</Text>
-            </Box>
-            {search.error && !error && (
-              <Alert color="red" role="alert">
-                {t("failed", { code: search.error })}
-              </Alert>
-            )}
-            {error?.code === "invalid_credentials" ? (
-              <Alert color="red" role="alert">
-                {t("invalid")}
-              </Alert>
-            ) : error?.status === 429 && error.retryAfterSeconds ? (
-              <Alert color="yellow" role="alert">
-                {t("slowed", { count: error.retryAfterSeconds })}
-              </Alert>
-            ) : error ? (
-              <ErrorState error={error} />
-            ) : null}
-            {ways.data?.password !== false && (
-              <form onSubmit={submit}>
-                <Stack gap="sm">
-                  <TextInput
-                    type="email"
-                    label={t("email")}
-                    autoComplete="username"
-                    required
-                    withAsterisk={false}
-                    dir="ltr"
-                    value={email}
-                    onChange={(event) => setEmail(event.currentTarget.value)}
-                  />
-                  <PasswordInput
-                    label={t("password")}
-                    autoComplete="current-password"
-                    required
-                    withAsterisk={false}
-                    dir="ltr"
-                    value={password}
-                    onChange={(event) => setPassword(event.currentTarget.value)}
-                  />
-                  <Button type="submit" fullWidth mt={4} loading={signIn.isPending || signIn.isSuccess}>
-                    {t("submit")}
-                  </Button>
-                </Stack>
-              </form>
-            )}
-            {ways.data?.oidc && (
-              <>
-                {ways.data.password && <Divider label={t("or")} />}
-                <Button component="a" href="/v1/insula/sign_in/oidc" variant="default" fullWidth>
-                  {t("oidc", { name: ways.data.oidc.name })}
-                </Button>
-              </>
-            )}
+    <AuthFrame title={t("title")} help={t("help")}>
+      {search.error && !error && <ProviderError code={search.error} />}
+      <SignInError error={error} left={left} />
+      {ways.data?.password !== false && (
+        <form onSubmit={submit}>
+          <Stack gap="sm">
+            <TextInput
+              type="email"
+              label={t("email")}
+              autoComplete="username"
+              required
+              withAsterisk={false}
+              dir="ltr"
+              value={email}
+              onChange={(event) => setEmail(event.currentTarget.value)}
+            />
+            <PasswordInput
+              label={t("password")}
+              autoComplete="current-password"
+              required
+              withAsterisk={false}
+              dir="ltr"
+              value={password}
+              onChange={(event) => setPassword(event.currentTarget.value)}
+              visibilityToggleButtonProps={{ "aria-label": t("show") }}
+            />
+            <Button
+              type="submit"
+              fullWidth
+              mt={4}
+              loading={signIn.isPending || signIn.isSuccess}
+              disabled={left > 0}
+            >
+              {t("submit")}
+            </Button>
           </Stack>
-        </Panel>
-        <Center>
-          <Preferences />
-        </Center>
-      </Stack>
-    </Center>
+        </form>
+      )}
+      {ways.data?.oidc && (
+        <>
+          {ways.data.password && <Divider label={t("or")} />}
+          <Button component="a" href="/v1/insula/sign_in/oidc" variant="default" fullWidth>
+            {t("oidc", { name: ways.data.oidc.name })}
+          </Button>
+        </>
+      )}
+    </AuthFrame>
   );
 }

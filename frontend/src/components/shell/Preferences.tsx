@@ -1,7 +1,8 @@
-import { ActionIcon, Group, Menu, useDirection, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, Group, Menu, useMantineColorScheme } from "@mantine/core";
 import { IconCheck, IconDeviceDesktop, IconLanguage, IconMoon, IconSun } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
-import { directionOf, type Language, languages, setLanguage } from "@/i18n";
+import { type Language, languages } from "@/i18n";
+import { useLanguage } from "@/session/useLanguage";
 
 const schemes = [
   { value: "light", icon: IconSun },
@@ -12,12 +13,8 @@ const schemes = [
 /** Language and theme, also before signing in. */
 export function Preferences() {
   const { t, i18n } = useTranslation("shell");
-  const { setDirection } = useDirection();
+  const choose = useLanguage();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const choose = async (language: Language) => {
-    await setLanguage(language);
-    setDirection(directionOf(language));
-  };
   const Current = schemes.find((scheme) => scheme.value === colorScheme)?.icon ?? IconDeviceDesktop;
   return (
     <Group gap={4} px={6}>

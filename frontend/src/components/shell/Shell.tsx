@@ -1,8 +1,9 @@
 import { AppShell, Burger, Group, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { Link, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { Gate } from "./Gate";
 import { Logo } from "./Logo";
 import { Preferences } from "./Preferences";
 import classes from "./Shell.module.css";
@@ -57,7 +58,7 @@ export function Shell() {
       </AppShell.Navbar>
       <AppShell.Main id="main" ref={main} tabIndex={-1} className={classes.main}>
         <div className={classes.page}>
-          <Outlet />
+          <Gate />
         </div>
       </AppShell.Main>
     </AppShell>

@@ -1,4 +1,4 @@
-import { Link } from "@tanstack/react-router";
+import { Link, useRouterState } from "@tanstack/react-router";
 import { useId } from "react";
 import { useTranslation } from "react-i18next";
 import { useSession } from "@/session/session";
@@ -7,10 +7,11 @@ import classes from "./Shell.module.css";
 
 export function Sidebar() {
   const { operator, tenant } = useSession();
+  const inConsole = useRouterState({ select: ({ location }) => /^\/operator(\/|$)/.test(location.pathname) });
   return (
     <div className={classes.links}>
       {nav
-        .filter((group) => (group.operator ? operator : tenant !== null))
+        .filter((group) => (group.operator ? operator && inConsole : tenant !== null && !inConsole))
         .map((group) => (
           <Group key={group.label ?? ""} group={group} />
         ))}
@@ -19,7 +20,7 @@ export function Sidebar() {
 }
 
 function Group({ group }: { group: NavGroup }) {
-  const { t } = useTranslation("shell");
+  const { t } = useTranslation(["shell", "console"]);
   const id = useId();
   return (
     <>

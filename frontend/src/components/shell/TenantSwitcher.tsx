@@ -1,31 +1,41 @@
 import { Avatar, Menu, Text, UnstyledButton } from "@mantine/core";
-import { IconCheck, IconSelector } from "@tabler/icons-react";
+import { IconBuildingCommunity, IconCheck, IconSelector } from "@tabler/icons-react";
+import { Link, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { useSession } from "@/session/session";
 import { useSwitchTenant } from "@/session/useSwitchTenant";
 import classes from "./Shell.module.css";
 
 export function TenantSwitcher() {
-  const { t } = useTranslation("shell");
-  const { tenant, tenants } = useSession();
+  const { t } = useTranslation(["shell", "console"]);
+  const { tenant, tenants, operator } = useSession();
+  const navigate = useNavigate();
+  const inConsole = useRouterState({ select: ({ location }) => /^\/operator(\/|$)/.test(location.pathname) });
   const change = useSwitchTenant();
-  const name = tenant?.name ?? t("noTenant");
+  const name = inConsole ? t("console:operator") : (tenant?.name ?? t("noTenant"));
+  const note = inConsole ? t("console:operatorHelp") : tenant && t(`role.${tenant.role}`);
   return (
     <Menu position="bottom-start" width={224}>
       <Menu.Target>
         <UnstyledButton
           className={classes.account}
           aria-label={t("switchTenant", { name })}
-          disabled={tenants.length === 0}
+          disabled={tenants.length === 0 && !operator}
         >
-          <Avatar size={28} radius="md" color="sea" name={name} variant="filled" aria-hidden />
+          {inConsole ? (
+            <Avatar size={28} radius="md" color="gray" variant="filled" aria-hidden>
+              <IconBuildingCommunity size={16} />
+            </Avatar>
+          ) : (
+            <Avatar size={28} radius="md" color="sea" name={name} variant="filled" aria-hidden />
+          )}
           <span className={classes.accountText}>
             <Text component="span" display="block" fw={600} truncate>
               {name}
             </Text>
-            {tenant && (
+            {note && (
               <Text component="span" display="block" size="xs" c="dimmed">
-                {t(`role.${tenant.role}`)}
+                {note}
               </Text>
             )}
           </span>
@@ -33,12 +43,14 @@ export function TenantSwitcher() {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Label>{t("tenants")}</Menu.Label>
+        {tenants.length > 0 && <Menu.Label>{t("tenants")}</Menu.Label>}
         {tenants.map((one) => (
           <Menu.Item
             key={one.id}
-            onClick={() => one.id !== tenant?.id && change.mutate(one.id)}
-            rightSection={one.id === tenant?.id ? <IconCheck size={14} aria-label={t("current")} /> : null}
+            onClick={() => (one.id === tenant?.id ? void navigate({ to: "/" }) : change.mutate(one.id))}
+            rightSection={
+              one.id === tenant?.id && !inConsole ? <IconCheck size={14} aria-label={t("current")} /> : null
+            }
           >
             <Text component="span" display="block">
               {one.name}
@@ -48,6 +60,19 @@ export function TenantSwitcher() {
             </Text>
           </Menu.Item>
         ))}
+        {operator && (
+          <>
+            {tenants.length > 0 && <Menu.Divider />}
+            <Menu.Item
+              component={Link}
+              to="/operator/tenants"
+              leftSection={<IconBuildingCommunity size={16} />}
+              rightSection={inConsole ? <IconCheck size={14} aria-label={t("current")} /> : null}
+            >
+              {t("console:operator")}
+            </Menu.Item>
+          </>
+        )}
       </Menu.Dropdown>
     </Menu>
   );

@@ -1,5 +1,6 @@
 import { Avatar, Menu, Text, UnstyledButton } from "@mantine/core";
-import { IconBook2, IconLogout, IconSelector } from "@tabler/icons-react";
+import { IconBook2, IconLogout, IconSelector, IconUserCircle } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { timeZone } from "@/lib/format";
 import { useSession } from "@/session/session";
@@ -7,7 +8,7 @@ import { useSignOut } from "@/session/useSignOut";
 import classes from "./Shell.module.css";
 
 export function UserMenu() {
-  const { t } = useTranslation("shell");
+  const { t } = useTranslation(["shell", "console"]);
   const { person } = useSession();
   const signOut = useSignOut();
   const name = person.name ?? person.email;
@@ -31,6 +32,9 @@ export function UserMenu() {
           </UnstyledButton>
         </Menu.Target>
         <Menu.Dropdown>
+          <Menu.Item component={Link} to="/account" leftSection={<IconUserCircle size={16} />}>
+            {t("console:account")}
+          </Menu.Item>
           <Menu.Item
             component="a"
             href="/docs/"

@@ -2,8 +2,10 @@ import { IconHome2 } from "@tabler/icons-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { ParseKeys } from "i18next";
 import type { ComponentType } from "react";
+import { operatorNav } from "./navOperator";
+import { tenantNav } from "./navTenant";
 
-type ShellKey = ParseKeys<"shell">;
+type ShellKey = ParseKeys<["shell", "console"]>;
 
 export interface NavItem {
   to: NonNullable<LinkProps["to"]>;
@@ -24,4 +26,6 @@ export interface NavGroup {
 
 export const nav: NavGroup[] = [
   { items: [{ to: "/", label: "nav.overview", icon: IconHome2, exact: true }] },
+  tenantNav,
+  ...operatorNav,
 ];
