@@ -20,6 +20,8 @@ export async function open(browser, { language = "en", scheme = "light", size = 
     timezoneId: "Africa/Cairo",
     colorScheme: scheme,
     reducedMotion: "reduce",
+    // Who is signed in, as playwright keeps it; nobody without.
+    storageState: process.env.INSULA_STATE || undefined,
   });
   await context.addInitScript(
     ([language, scheme]) => {

@@ -176,10 +176,6 @@ export interface paths {
   "/v1/insula/operator/jobs/retry": {
     post: Send<{ kind?: string; tenant_id?: string }, { retried: number }>;
   };
-  "/v1/insula/operator/tenants/{tenant_id}": {
-    get: done["get_tenant"];
-    post: Send<{ name?: string }, known["schemas"]["Tenant"], Path<{ tenant_id: string }>>;
-  };
   "/v1/insula/operator/tenants/{tenant_id}/budgets": {
     get: Get<known["schemas"]["TenantBudgets"], Path<{ tenant_id: string }>>;
     put: done["put_tenant_budgets"];

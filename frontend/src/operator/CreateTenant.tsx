@@ -6,6 +6,7 @@ import { bodyOf, operatorClient } from "@/api/client";
 import type { Schema } from "@/api/paths";
 import { FormBody, fieldError } from "@/components/FormBody";
 import { notifyDone } from "@/components/notifyError";
+import { type Tenant, tenantsOptions } from "./queries";
 
 interface Props {
   opened: boolean;
@@ -28,13 +29,13 @@ function Form({ onClose, onInvited }: Omit<Props, "opened">) {
   const [name, setName] = useState("");
   const [email, setEmail] = useState("");
   // Kept over a refused invitation: the second try is about the person alone.
-  const [made, setMade] = useState<Schema<"Tenant"> | null>(null);
+  const [made, setMade] = useState<Tenant | null>(null);
   const create = useMutation({
     meta: { inline: true },
     mutationFn: async () => {
       const tenant =
         made ??
-        (await bodyOf(operatorClient.POST("/v1/insula/operator/tenants", { body: { name: name.trim() } })));
+        (await bodyOf(operatorClient.POST("/v1/organization/projects", { body: { name: name.trim() } })));
       setMade(tenant);
       if (!email.trim()) return null;
       return bodyOf(
@@ -48,7 +49,7 @@ function Form({ onClose, onInvited }: Omit<Props, "opened">) {
       onClose();
       if (invite) onInvited(invite);
     },
-    onSettled: () => queries.invalidateQueries({ queryKey: ["get", "/v1/insula/operator/tenants"] }),
+    onSettled: () => queries.invalidateQueries({ queryKey: tenantsOptions().queryKey }),
   });
   return (
     <FormBody

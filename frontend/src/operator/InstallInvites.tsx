@@ -20,7 +20,7 @@ export function InstallInvites() {
   const { t } = useTranslation(["people", "shell"]);
   const format = useFormat();
   const queries = useQueryClient();
-  const names = new Map(useQuery(tenantsOptions()).data?.data.map((one) => [one.id, one.name]));
+  const names = new Map(useQuery(tenantsOptions()).data?.map((one) => [one.id, one.name]));
   const invites = $operator.useInfiniteQuery("get", path, { params: { query: { limit: 50 } } }, cursor);
   const takeBack = useMutation({
     mutationFn: (id: string) =>

@@ -79,7 +79,7 @@ function Form({ onClose, onInvited, tenant: fixed }: Omit<Props, "opened">) {
           placeholder={t("invite.none")}
           value={tenant}
           onChange={setTenant}
-          data={(tenants.data?.data ?? []).map((one) => ({ value: one.id, label: one.name }))}
+          data={(tenants.data ?? []).map((one) => ({ value: one.id, label: one.name }))}
           searchable
           clearable
         />

@@ -1,14 +1,15 @@
 import { useTranslation } from "react-i18next";
 import { Status, type Tone } from "@/components/Status";
+import { stateOf, type Tenant } from "./queries";
 
-const tones: Record<string, Tone> = { active: "good", suspended: "warn", archived: "off" };
+const tones: Record<ReturnType<typeof stateOf>, Tone> = {
+  active: "good",
+  suspended: "warn",
+  archived: "off",
+};
 
-export function TenantStatus({ status }: { status: string }) {
+export function TenantStatus({ tenant }: { tenant: Tenant }) {
   const { t } = useTranslation("tenants");
-  const tone = tones[status];
-  return (
-    <Status tone={tone ?? "off"}>
-      {tone ? t(`status.${status as "active" | "suspended" | "archived"}`) : status}
-    </Status>
-  );
+  const state = stateOf(tenant);
+  return <Status tone={tones[state]}>{t(`status.${state}`)}</Status>;
 }

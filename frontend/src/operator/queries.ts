@@ -1,9 +1,46 @@
-import { $operator } from "@/api/client";
+import { queryOptions } from "@tanstack/react-query";
+import { $operator, bodyOf, operatorClient } from "@/api/client";
+import type { Schema } from "@/api/paths";
 import { lastDays } from "./range";
+
+/** A customer of the install: OpenAI's organizations call it a project. */
+export type Tenant = Schema<"Project">;
 
 // The same question from several pages is asked once.
 
-export const tenantsOptions = () => $operator.queryOptions("get", "/v1/insula/operator/tenants");
+/** All tenants, with the names that people call them by. */
+export const tenantsOptions = () =>
+  queryOptions({
+    queryKey: ["operator", "tenants"],
+    queryFn: async ({ signal }) => {
+      const all: Tenant[] = [];
+      let after: string | undefined;
+      do {
+        const query = { limit: 100, include_archived: true, ...(after ? { after } : {}) };
+        const page = await bodyOf(
+          operatorClient.GET("/v1/organization/projects", { params: { query }, signal }),
+        );
+        all.push(...page.data);
+        after = page.has_more ? (page.last_id ?? undefined) : undefined;
+      } while (after);
+      return all;
+    },
+  });
+
+export const tenantOptions = (id: string) =>
+  queryOptions({
+    queryKey: ["operator", "tenants", id],
+    queryFn: ({ signal }) =>
+      bodyOf(
+        operatorClient.GET("/v1/organization/projects/{project_id}", {
+          params: { path: { project_id: id } },
+          signal,
+        }),
+      ),
+  });
+
+export const stateOf = (tenant: Tenant): "active" | "suspended" | "archived" =>
+  tenant.archived_at ? "archived" : tenant.suspended ? "suspended" : "active";
 
 /** What was earned, by day; by tenant, or by what for. */
 export const costsOptions = (days: number, by: "project_id" | "line_item", tenant?: string) =>

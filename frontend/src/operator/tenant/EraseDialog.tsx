@@ -4,14 +4,14 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { bodyOf, operatorClient } from "@/api/client";
-import type { Schema } from "@/api/paths";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { Facts } from "@/components/Facts";
 import { download } from "@/lib/download";
 import { useFormat } from "@/lib/useFormat";
+import { type Tenant, tenantsOptions } from "../queries";
 
 interface Props {
-  tenant: Schema<"Tenant">;
+  tenant: Tenant;
   opened: boolean;
   onClose: () => void;
 }
@@ -28,7 +28,7 @@ export function EraseDialog({ tenant, opened, onClose }: Props) {
       bodyOf(
         operatorClient.POST("/v1/insula/operator/tenants/{tenant_id}/erase", {
           params: { path: { tenant_id: tenant.id } },
-          body: { confirm: tenant.name },
+          body: { confirm: tenant.tenant_name },
         }),
       ),
   });
@@ -42,8 +42,7 @@ export function EraseDialog({ tenant, opened, onClose }: Props) {
     );
   const leave = async () => {
     await navigate({ to: "/operator/tenants" });
-    queries.removeQueries({ queryKey: ["get", "/v1/insula/operator/tenants/{tenant_id}"] });
-    await queries.invalidateQueries({ queryKey: ["get", "/v1/insula/operator/tenants"] });
+    await queries.invalidateQueries({ queryKey: tenantsOptions().queryKey });
   };
   if (!receipt) {
     return (
@@ -55,7 +54,7 @@ export function EraseDialog({ tenant, opened, onClose }: Props) {
         onConfirm={() => erase.mutate()}
         busy={erase.isPending}
         error={erase.error}
-        phrase={tenant.name}
+        phrase={tenant.tenant_name}
       >
         {t("erase.text")}
       </ConfirmDialog>

@@ -4,12 +4,10 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { bodyOf, operatorClient } from "@/api/client";
-import type { Schema } from "@/api/paths";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { FormBody, fieldError } from "@/components/FormBody";
+import { stateOf, type Tenant, tenantsOptions } from "../queries";
 import { EraseDialog } from "./EraseDialog";
-
-type Tenant = Schema<"Tenant">;
 
 export function TenantActions({ tenant }: { tenant: Tenant }) {
   const { t } = useTranslation("tenants");
@@ -17,10 +15,8 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
   const [asked, setAsked] = useState<"rename" | "suspend" | "erase" | null>(null);
   const close = () => setAsked(null);
   const params = { path: { tenant_id: tenant.id } };
-  const refresh = async () => {
-    await queries.invalidateQueries({ queryKey: ["get", "/v1/insula/operator/tenants"] });
-    await queries.invalidateQueries({ queryKey: ["get", "/v1/insula/operator/tenants/{tenant_id}"] });
-  };
+  // The list, and each tenant under it.
+  const refresh = () => queries.invalidateQueries({ queryKey: tenantsOptions().queryKey });
   const suspend = useMutation({
     meta: { inline: true },
     mutationFn: () =>
@@ -32,7 +28,7 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
       bodyOf(operatorClient.POST("/v1/insula/operator/tenants/{tenant_id}/resume", { params })),
     onSuccess: refresh,
   });
-  const active = tenant.status === "active";
+  const active = stateOf(tenant) === "active";
   return (
     <Group gap="xs">
       {active ? (
@@ -47,7 +43,7 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
         <Button
           leftSection={<IconPlayerPlay size={16} />}
           loading={resume.isPending}
-          disabled={tenant.status === "archived"}
+          disabled={stateOf(tenant) === "archived"}
           onClick={() => resume.mutate()}
         >
           {t("resume")}
@@ -104,8 +100,8 @@ function Rename({ tenant, onDone, onCancel }: { tenant: Tenant; onDone: () => vo
     meta: { inline: true },
     mutationFn: () =>
       bodyOf(
-        operatorClient.POST("/v1/insula/operator/tenants/{tenant_id}", {
-          params: { path: { tenant_id: tenant.id } },
+        operatorClient.POST("/v1/organization/projects/{project_id}", {
+          params: { path: { project_id: tenant.id } },
           body: { name: name.trim() },
         }),
       ),

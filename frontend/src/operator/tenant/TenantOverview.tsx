@@ -1,7 +1,6 @@
 import { SimpleGrid, Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import type { Schema } from "@/api/paths";
 import { ChartWithTable } from "@/components/charts/ChartWithTable";
 import { Facts } from "@/components/Facts";
 import { Panel } from "@/components/Panel";
@@ -15,11 +14,12 @@ import {
   costsOptions,
   embeddingsOptions,
   storageOptions,
+  type Tenant,
   total,
 } from "../queries";
 
 /** The figures of one tenant. Never what it stores or asks: that is not the operator's to read. */
-export function TenantOverview({ tenant }: { tenant: Schema<"Tenant"> }) {
+export function TenantOverview({ tenant }: { tenant: Tenant }) {
   const { t } = useTranslation("tenants");
   const format = useFormat();
   const costs = useQuery(costsOptions(30, "line_item", tenant.id));
@@ -74,6 +74,7 @@ export function TenantOverview({ tenant }: { tenant: Schema<"Tenant"> }) {
       <Panel title={t("facts")}>
         <Facts
           facts={[
+            { label: t("column.slug"), value: <code>{tenant.tenant_name}</code> },
             { label: t("column.id"), value: <code>{tenant.id}</code> },
             { label: t("column.made"), value: <RelativeTime at={tenant.created_at} /> },
           ]}

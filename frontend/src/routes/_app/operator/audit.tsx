@@ -66,7 +66,7 @@ function Audit() {
               placeholder={t("anyTenant")}
               value={tenant ?? null}
               onChange={(value) => void navigate({ search: value ? { tenant: value } : {}, replace: true })}
-              data={(tenants.data?.data ?? []).map((one) => ({ value: one.id, label: one.name }))}
+              data={(tenants.data ?? []).map((one) => ({ value: one.id, label: one.name }))}
               searchable
               clearable
             />

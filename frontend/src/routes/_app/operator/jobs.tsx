@@ -155,7 +155,7 @@ function Jobs() {
               placeholder={t("anyTenant")}
               value={tenant ?? null}
               onChange={(value) => search({ tenant: value ?? undefined })}
-              data={(tenants.data?.data ?? []).map((one) => ({ value: one.id, label: one.name }))}
+              data={(tenants.data ?? []).map((one) => ({ value: one.id, label: one.name }))}
               searchable
               clearable
             />

@@ -2,10 +2,10 @@ import { SegmentedControl, Skeleton, Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { createFileRoute } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
-import { $operator } from "@/api/client";
 import { CopyButton } from "@/components/CopyButton";
 import { ErrorState } from "@/components/ErrorState";
 import { PageHeader } from "@/components/PageHeader";
+import { tenantOptions } from "@/operator/queries";
 import { TenantStatus } from "@/operator/TenantStatus";
 import { TenantAccess } from "@/operator/tenant/TenantAccess";
 import { TenantActions } from "@/operator/tenant/TenantActions";
@@ -29,11 +29,7 @@ function Tenant() {
   const { id } = Route.useParams();
   const { tab = "overview" } = Route.useSearch();
   const navigate = Route.useNavigate();
-  const tenant = useQuery(
-    $operator.queryOptions("get", "/v1/insula/operator/tenants/{tenant_id}", {
-      params: { path: { tenant_id: id } },
-    }),
-  );
+  const tenant = useQuery(tenantOptions(id));
   return (
     <>
       <PageHeader
@@ -43,7 +39,7 @@ function Tenant() {
         aside={
           tenant.data && (
             <>
-              <TenantStatus status={tenant.data.status} />
+              <TenantStatus tenant={tenant.data} />
               <CopyButton value={id} label={t("copyId")} />
             </>
           )

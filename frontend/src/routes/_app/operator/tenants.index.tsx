@@ -15,10 +15,16 @@ import { SecretDialog } from "@/components/SecretDialog";
 import { useFormat } from "@/lib/useFormat";
 import { inviteLink } from "@/members/inviteLink";
 import { CreateTenant } from "@/operator/CreateTenant";
-import { byTenant, costsOptions, storageOptions, tenantsOptions } from "@/operator/queries";
+import {
+  byTenant,
+  costsOptions,
+  stateOf,
+  storageOptions,
+  type Tenant,
+  tenantsOptions,
+} from "@/operator/queries";
 import { TenantStatus } from "@/operator/TenantStatus";
 
-type Tenant = Schema<"Tenant">;
 const states = ["all", "active", "suspended"] as const;
 
 export const Route = createFileRoute("/_app/operator/tenants/")({
@@ -40,10 +46,12 @@ function Tenants() {
   const [asked, setAsked] = useState(false);
   const [invited, setInvited] = useState<Schema<"CreatedInvite"> | null>(null);
   const wanted = search.trim().toLowerCase();
-  const rows = tenants.data?.data.filter(
+  const rows = tenants.data?.filter(
     (tenant) =>
-      (state === "all" || tenant.status === state) &&
-      (tenant.name.toLowerCase().includes(wanted) || tenant.id.includes(wanted)),
+      (state === "all" || stateOf(tenant) === state) &&
+      (tenant.name.toLowerCase().includes(wanted) ||
+        tenant.tenant_name.includes(wanted) ||
+        tenant.id.includes(wanted)),
   );
   const create = (
     <Button leftSection={<IconPlus size={16} />} onClick={() => setAsked(true)}>
@@ -60,12 +68,12 @@ function Tenants() {
             {tenant.name}
           </Link>
           <Text size="xs" c="dimmed" ff="monospace" visibleFrom="sm">
-            <span className="ltr">{tenant.id}</span>
+            <span className="ltr">{tenant.tenant_name}</span>
           </Text>
         </>
       ),
     },
-    { key: "state", header: t("column.state"), cell: (tenant) => <TenantStatus status={tenant.status} /> },
+    { key: "state", header: t("column.state"), cell: (tenant) => <TenantStatus tenant={tenant} /> },
     {
       key: "bytes",
       header: t("column.bytes"),
@@ -87,7 +95,7 @@ function Tenants() {
       cell: (tenant) => <RelativeTime at={tenant.created_at} />,
     },
   ];
-  const none = tenants.data?.data.length === 0;
+  const none = tenants.data?.length === 0;
   return (
     <>
       <PageHeader title={t("title")} help={t("help")} actions={create} />
@@ -119,7 +127,7 @@ function Tenants() {
           columns={columns}
           rows={rows}
           rowKey={(tenant) => tenant.id}
-          dimmed={(tenant) => tenant.status !== "active"}
+          dimmed={(tenant) => stateOf(tenant) !== "active"}
           error={tenants.error}
           retry={() => void tenants.refetch()}
           empty={

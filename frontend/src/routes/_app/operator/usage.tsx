@@ -39,7 +39,7 @@ function Usage() {
   const { days = 30 } = Route.useSearch();
   const navigate = Route.useNavigate();
   const [cut, setCut] = useState<Cut>("project_id");
-  const names = new Map(useQuery(tenantsOptions()).data?.data.map((tenant) => [tenant.id, tenant.name]));
+  const names = new Map(useQuery(tenantsOptions()).data?.map((tenant) => [tenant.id, tenant.name]));
   const costs = useQuery(costsOptions(days, "project_id"));
   const items = useQuery({ ...costsOptions(days, "line_item"), enabled: cut === "line_item" });
   const chats = useQuery(completionsOptions(days));
