@@ -12,6 +12,13 @@ import { Route as rootRouteImport } from "./routes/__root"
 import { Route as AppRouteImport } from "./routes/_app"
 import { Route as SignInRouteImport } from "./routes/sign-in"
 import { Route as AppIndexRouteImport } from "./routes/_app/index"
+import { Route as AppApiKeysRouteImport } from "./routes/_app/api-keys"
+import { Route as AppPlaygroundRouteImport } from "./routes/_app/playground"
+import { Route as AppRequestsIndexRouteImport } from "./routes/_app/requests.index"
+import { Route as AppRequestsIdRouteImport } from "./routes/_app/requests.$id"
+import { Route as AppVectorStoresIndexRouteImport } from "./routes/_app/vector-stores.index"
+import { Route as AppVectorStoresStoreIdIndexRouteImport } from "./routes/_app/vector-stores.$storeId.index"
+import { Route as AppVectorStoresStoreIdFileIdRouteImport } from "./routes/_app/vector-stores.$storeId.$fileId"
 
 const AppRoute = AppRouteImport.update({
   id: "/_app",
@@ -27,27 +34,114 @@ const AppIndexRoute = AppIndexRouteImport.update({
   path: "/",
   getParentRoute: () => AppRoute,
 } as any)
+const AppApiKeysRoute = AppApiKeysRouteImport.update({
+  id: "/api-keys",
+  path: "/api-keys",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppPlaygroundRoute = AppPlaygroundRouteImport.update({
+  id: "/playground",
+  path: "/playground",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppRequestsIndexRoute = AppRequestsIndexRouteImport.update({
+  id: "/requests/",
+  path: "/requests/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppRequestsIdRoute = AppRequestsIdRouteImport.update({
+  id: "/requests/$id",
+  path: "/requests/$id",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppVectorStoresIndexRoute = AppVectorStoresIndexRouteImport.update({
+  id: "/vector-stores/",
+  path: "/vector-stores/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppVectorStoresStoreIdIndexRoute =
+  AppVectorStoresStoreIdIndexRouteImport.update({
+    id: "/vector-stores/$storeId/",
+    path: "/vector-stores/$storeId/",
+    getParentRoute: () => AppRoute,
+  } as any)
+const AppVectorStoresStoreIdFileIdRoute =
+  AppVectorStoresStoreIdFileIdRouteImport.update({
+    id: "/vector-stores/$storeId/$fileId",
+    path: "/vector-stores/$storeId/$fileId",
+    getParentRoute: () => AppRoute,
+  } as any)
 
 export interface FileRoutesByFullPath {
   "/": typeof AppIndexRoute
   "/sign-in": typeof SignInRoute
+  "/api-keys": typeof AppApiKeysRoute
+  "/playground": typeof AppPlaygroundRoute
+  "/requests/$id": typeof AppRequestsIdRoute
+  "/requests/": typeof AppRequestsIndexRoute
+  "/vector-stores/": typeof AppVectorStoresIndexRoute
+  "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
+  "/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
 export interface FileRoutesByTo {
   "/sign-in": typeof SignInRoute
+  "/api-keys": typeof AppApiKeysRoute
+  "/playground": typeof AppPlaygroundRoute
   "/": typeof AppIndexRoute
+  "/requests/$id": typeof AppRequestsIdRoute
+  "/requests": typeof AppRequestsIndexRoute
+  "/vector-stores": typeof AppVectorStoresIndexRoute
+  "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
+  "/vector-stores/$storeId": typeof AppVectorStoresStoreIdIndexRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
   "/_app": typeof AppRouteWithChildren
   "/sign-in": typeof SignInRoute
+  "/_app/api-keys": typeof AppApiKeysRoute
+  "/_app/playground": typeof AppPlaygroundRoute
   "/_app/": typeof AppIndexRoute
+  "/_app/requests/$id": typeof AppRequestsIdRoute
+  "/_app/requests/": typeof AppRequestsIndexRoute
+  "/_app/vector-stores/": typeof AppVectorStoresIndexRoute
+  "/_app/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
+  "/_app/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
-  fullPaths: "/" | "/sign-in"
+  fullPaths:
+    | "/"
+    | "/sign-in"
+    | "/api-keys"
+    | "/playground"
+    | "/requests/$id"
+    | "/requests/"
+    | "/vector-stores/"
+    | "/vector-stores/$storeId/$fileId"
+    | "/vector-stores/$storeId/"
   fileRoutesByTo: FileRoutesByTo
-  to: "/sign-in" | "/"
-  id: "__root__" | "/_app" | "/sign-in" | "/_app/"
+  to:
+    | "/sign-in"
+    | "/api-keys"
+    | "/playground"
+    | "/"
+    | "/requests/$id"
+    | "/requests"
+    | "/vector-stores"
+    | "/vector-stores/$storeId/$fileId"
+    | "/vector-stores/$storeId"
+  id:
+    | "__root__"
+    | "/_app"
+    | "/sign-in"
+    | "/_app/api-keys"
+    | "/_app/playground"
+    | "/_app/"
+    | "/_app/requests/$id"
+    | "/_app/requests/"
+    | "/_app/vector-stores/"
+    | "/_app/vector-stores/$storeId/$fileId"
+    | "/_app/vector-stores/$storeId/"
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
@@ -78,15 +172,78 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppIndexRouteImport
       parentRoute: typeof AppRoute
     }
+    "/_app/api-keys": {
+      id: "/_app/api-keys"
+      path: "/api-keys"
+      fullPath: "/api-keys"
+      preLoaderRoute: typeof AppApiKeysRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/playground": {
+      id: "/_app/playground"
+      path: "/playground"
+      fullPath: "/playground"
+      preLoaderRoute: typeof AppPlaygroundRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/requests/": {
+      id: "/_app/requests/"
+      path: "/requests"
+      fullPath: "/requests/"
+      preLoaderRoute: typeof AppRequestsIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/requests/$id": {
+      id: "/_app/requests/$id"
+      path: "/requests/$id"
+      fullPath: "/requests/$id"
+      preLoaderRoute: typeof AppRequestsIdRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/vector-stores/": {
+      id: "/_app/vector-stores/"
+      path: "/vector-stores"
+      fullPath: "/vector-stores/"
+      preLoaderRoute: typeof AppVectorStoresIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/vector-stores/$storeId/": {
+      id: "/_app/vector-stores/$storeId/"
+      path: "/vector-stores/$storeId"
+      fullPath: "/vector-stores/$storeId/"
+      preLoaderRoute: typeof AppVectorStoresStoreIdIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/vector-stores/$storeId/$fileId": {
+      id: "/_app/vector-stores/$storeId/$fileId"
+      path: "/vector-stores/$storeId/$fileId"
+      fullPath: "/vector-stores/$storeId/$fileId"
+      preLoaderRoute: typeof AppVectorStoresStoreIdFileIdRouteImport
+      parentRoute: typeof AppRoute
+    }
   }
 }
 
 interface AppRouteChildren {
+  AppApiKeysRoute: typeof AppApiKeysRoute
+  AppPlaygroundRoute: typeof AppPlaygroundRoute
   AppIndexRoute: typeof AppIndexRoute
+  AppRequestsIdRoute: typeof AppRequestsIdRoute
+  AppRequestsIndexRoute: typeof AppRequestsIndexRoute
+  AppVectorStoresIndexRoute: typeof AppVectorStoresIndexRoute
+  AppVectorStoresStoreIdFileIdRoute: typeof AppVectorStoresStoreIdFileIdRoute
+  AppVectorStoresStoreIdIndexRoute: typeof AppVectorStoresStoreIdIndexRoute
 }
 
 const AppRouteChildren: AppRouteChildren = {
+  AppApiKeysRoute: AppApiKeysRoute,
+  AppPlaygroundRoute: AppPlaygroundRoute,
   AppIndexRoute: AppIndexRoute,
+  AppRequestsIdRoute: AppRequestsIdRoute,
+  AppRequestsIndexRoute: AppRequestsIndexRoute,
+  AppVectorStoresIndexRoute: AppVectorStoresIndexRoute,
+  AppVectorStoresStoreIdFileIdRoute: AppVectorStoresStoreIdFileIdRoute,
+  AppVectorStoresStoreIdIndexRoute: AppVectorStoresStoreIdIndexRoute,
 }
 
 const AppRouteWithChildren = AppRoute._addFileChildren(AppRouteChildren)

@@ -1,7 +1,8 @@
 import { Anchor, Box, Breadcrumbs, Group, Stack, Text, Title } from "@mantine/core";
-import { Link, type LinkProps } from "@tanstack/react-router";
+import type { LinkProps } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
+import { AnchorLink } from "./links";
 
 export interface Crumb {
   label: string;
@@ -31,9 +32,9 @@ export function PageHeader({ title, help, docs = "/docs/", crumbs = [], aside, a
       {crumbs.length > 0 && (
         <Breadcrumbs mb={6} separatorMargin={6} fz="sm" aria-label={t("breadcrumbs")}>
           {crumbs.map((crumb) => (
-            <Anchor key={crumb.label} component={Link} to={crumb.to} params={crumb.params as never} fz="sm">
+            <AnchorLink key={crumb.label} to={crumb.to} params={crumb.params as never} fz="sm">
               {crumb.label}
-            </Anchor>
+            </AnchorLink>
           ))}
         </Breadcrumbs>
       )}
@@ -47,7 +48,7 @@ export function PageHeader({ title, help, docs = "/docs/", crumbs = [], aside, a
           </Group>
           <Text c="dimmed">
             {help}{" "}
-            <Anchor href={docs} target="_blank" rel="noopener" inherit>
+            <Anchor href={docs} target="_blank" rel="noopener" inherit underline="always">
               {t("docs")}
             </Anchor>
           </Text>

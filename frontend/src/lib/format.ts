@@ -12,10 +12,12 @@ export interface Format {
   bytes: (bytes: number) => string;
   /** Unix seconds as a day. */
   date: (seconds: number) => string;
-  /** Unix seconds as a day without the year, for axes. */
+  /** Unix seconds at which a day of UTC begins, without the year: for axes. */
   day: (seconds: number) => string;
   /** Unix seconds as an hour, for axes. */
   hour: (seconds: number) => string;
+  /** The same with its day. */
+  dayHour: (seconds: number) => string;
   dateTime: (seconds: number) => string;
   relative: (seconds: number, now?: number) => string;
   list: (parts: string[]) => string;
@@ -59,8 +61,14 @@ function make(language: string): Format {
     unit(name, index ? 1 : 0),
   );
   const date = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
-  const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+  const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone: "UTC" });
   const hour = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
+  const dayHour = new Intl.DateTimeFormat(language, {
+    day: "numeric",
+    month: "short",
+    hour: "numeric",
+    minute: "2-digit",
+  });
   const dateTime = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const list = new Intl.ListFormat(language, { type: "conjunction" });
@@ -86,6 +94,7 @@ function make(language: string): Format {
     date: (unix) => date.format(time(unix)),
     day: (unix) => day.format(time(unix)),
     hour: (unix) => hour.format(time(unix)),
+    dayHour: (unix) => dayHour.format(time(unix)),
     dateTime: (unix) => dateTime.format(time(unix)),
     relative: (unix, now = Date.now() / 1000) => {
       const away = unix - now;

@@ -1,4 +1,4 @@
-import { IconHome2 } from "@tabler/icons-react";
+import { IconDatabase, IconHome2, IconKey, IconListDetails } from "@tabler/icons-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { ParseKeys } from "i18next";
 import type { ComponentType } from "react";
@@ -24,4 +24,15 @@ export interface NavGroup {
 
 export const nav: NavGroup[] = [
   { items: [{ to: "/", label: "nav.overview", icon: IconHome2, exact: true }] },
+  {
+    label: "nav.build",
+    items: [
+      { to: "/api-keys", label: "nav.apiKeys", icon: IconKey },
+      { to: "/vector-stores", label: "nav.vectorStores", icon: IconDatabase },
+    ],
+  },
+  {
+    label: "nav.observe",
+    items: [{ to: "/requests", label: "nav.requests", icon: IconListDetails }],
+  },
 ];
