@@ -13,7 +13,12 @@ import { Route as AppRouteImport } from "./routes/_app"
 import { Route as SignInRouteImport } from "./routes/sign-in"
 import { Route as AppIndexRouteImport } from "./routes/_app/index"
 import { Route as AppApiKeysRouteImport } from "./routes/_app/api-keys"
+import { Route as AppAssistantsRouteImport } from "./routes/_app/assistants"
+import { Route as AppAuditLogRouteImport } from "./routes/_app/audit-log"
 import { Route as AppPlaygroundRouteImport } from "./routes/_app/playground"
+import { Route as AppSearchAnalyticsRouteImport } from "./routes/_app/search-analytics"
+import { Route as AppUsageRouteImport } from "./routes/_app/usage"
+import { Route as AppWebhooksRouteImport } from "./routes/_app/webhooks"
 import { Route as AppRequestsIndexRouteImport } from "./routes/_app/requests.index"
 import { Route as AppRequestsIdRouteImport } from "./routes/_app/requests.$id"
 import { Route as AppVectorStoresIndexRouteImport } from "./routes/_app/vector-stores.index"
@@ -39,9 +44,34 @@ const AppApiKeysRoute = AppApiKeysRouteImport.update({
   path: "/api-keys",
   getParentRoute: () => AppRoute,
 } as any)
+const AppAssistantsRoute = AppAssistantsRouteImport.update({
+  id: "/assistants",
+  path: "/assistants",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAuditLogRoute = AppAuditLogRouteImport.update({
+  id: "/audit-log",
+  path: "/audit-log",
+  getParentRoute: () => AppRoute,
+} as any)
 const AppPlaygroundRoute = AppPlaygroundRouteImport.update({
   id: "/playground",
   path: "/playground",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppSearchAnalyticsRoute = AppSearchAnalyticsRouteImport.update({
+  id: "/search-analytics",
+  path: "/search-analytics",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppUsageRoute = AppUsageRouteImport.update({
+  id: "/usage",
+  path: "/usage",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppWebhooksRoute = AppWebhooksRouteImport.update({
+  id: "/webhooks",
+  path: "/webhooks",
   getParentRoute: () => AppRoute,
 } as any)
 const AppRequestsIndexRoute = AppRequestsIndexRouteImport.update({
@@ -76,7 +106,12 @@ export interface FileRoutesByFullPath {
   "/": typeof AppIndexRoute
   "/sign-in": typeof SignInRoute
   "/api-keys": typeof AppApiKeysRoute
+  "/assistants": typeof AppAssistantsRoute
+  "/audit-log": typeof AppAuditLogRoute
   "/playground": typeof AppPlaygroundRoute
+  "/search-analytics": typeof AppSearchAnalyticsRoute
+  "/usage": typeof AppUsageRoute
+  "/webhooks": typeof AppWebhooksRoute
   "/requests/$id": typeof AppRequestsIdRoute
   "/requests/": typeof AppRequestsIndexRoute
   "/vector-stores/": typeof AppVectorStoresIndexRoute
@@ -86,7 +121,12 @@ export interface FileRoutesByFullPath {
 export interface FileRoutesByTo {
   "/sign-in": typeof SignInRoute
   "/api-keys": typeof AppApiKeysRoute
+  "/assistants": typeof AppAssistantsRoute
+  "/audit-log": typeof AppAuditLogRoute
   "/playground": typeof AppPlaygroundRoute
+  "/search-analytics": typeof AppSearchAnalyticsRoute
+  "/usage": typeof AppUsageRoute
+  "/webhooks": typeof AppWebhooksRoute
   "/": typeof AppIndexRoute
   "/requests/$id": typeof AppRequestsIdRoute
   "/requests": typeof AppRequestsIndexRoute
@@ -99,7 +139,12 @@ export interface FileRoutesById {
   "/_app": typeof AppRouteWithChildren
   "/sign-in": typeof SignInRoute
   "/_app/api-keys": typeof AppApiKeysRoute
+  "/_app/assistants": typeof AppAssistantsRoute
+  "/_app/audit-log": typeof AppAuditLogRoute
   "/_app/playground": typeof AppPlaygroundRoute
+  "/_app/search-analytics": typeof AppSearchAnalyticsRoute
+  "/_app/usage": typeof AppUsageRoute
+  "/_app/webhooks": typeof AppWebhooksRoute
   "/_app/": typeof AppIndexRoute
   "/_app/requests/$id": typeof AppRequestsIdRoute
   "/_app/requests/": typeof AppRequestsIndexRoute
@@ -113,7 +158,12 @@ export interface FileRouteTypes {
     | "/"
     | "/sign-in"
     | "/api-keys"
+    | "/assistants"
+    | "/audit-log"
     | "/playground"
+    | "/search-analytics"
+    | "/usage"
+    | "/webhooks"
     | "/requests/$id"
     | "/requests/"
     | "/vector-stores/"
@@ -123,7 +173,12 @@ export interface FileRouteTypes {
   to:
     | "/sign-in"
     | "/api-keys"
+    | "/assistants"
+    | "/audit-log"
     | "/playground"
+    | "/search-analytics"
+    | "/usage"
+    | "/webhooks"
     | "/"
     | "/requests/$id"
     | "/requests"
@@ -135,7 +190,12 @@ export interface FileRouteTypes {
     | "/_app"
     | "/sign-in"
     | "/_app/api-keys"
+    | "/_app/assistants"
+    | "/_app/audit-log"
     | "/_app/playground"
+    | "/_app/search-analytics"
+    | "/_app/usage"
+    | "/_app/webhooks"
     | "/_app/"
     | "/_app/requests/$id"
     | "/_app/requests/"
@@ -179,11 +239,46 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppApiKeysRouteImport
       parentRoute: typeof AppRoute
     }
+    "/_app/assistants": {
+      id: "/_app/assistants"
+      path: "/assistants"
+      fullPath: "/assistants"
+      preLoaderRoute: typeof AppAssistantsRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/audit-log": {
+      id: "/_app/audit-log"
+      path: "/audit-log"
+      fullPath: "/audit-log"
+      preLoaderRoute: typeof AppAuditLogRouteImport
+      parentRoute: typeof AppRoute
+    }
     "/_app/playground": {
       id: "/_app/playground"
       path: "/playground"
       fullPath: "/playground"
       preLoaderRoute: typeof AppPlaygroundRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/search-analytics": {
+      id: "/_app/search-analytics"
+      path: "/search-analytics"
+      fullPath: "/search-analytics"
+      preLoaderRoute: typeof AppSearchAnalyticsRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/usage": {
+      id: "/_app/usage"
+      path: "/usage"
+      fullPath: "/usage"
+      preLoaderRoute: typeof AppUsageRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/webhooks": {
+      id: "/_app/webhooks"
+      path: "/webhooks"
+      fullPath: "/webhooks"
+      preLoaderRoute: typeof AppWebhooksRouteImport
       parentRoute: typeof AppRoute
     }
     "/_app/requests/": {
@@ -226,7 +321,12 @@ declare module "@tanstack/react-router" {
 
 interface AppRouteChildren {
   AppApiKeysRoute: typeof AppApiKeysRoute
+  AppAssistantsRoute: typeof AppAssistantsRoute
+  AppAuditLogRoute: typeof AppAuditLogRoute
   AppPlaygroundRoute: typeof AppPlaygroundRoute
+  AppSearchAnalyticsRoute: typeof AppSearchAnalyticsRoute
+  AppUsageRoute: typeof AppUsageRoute
+  AppWebhooksRoute: typeof AppWebhooksRoute
   AppIndexRoute: typeof AppIndexRoute
   AppRequestsIdRoute: typeof AppRequestsIdRoute
   AppRequestsIndexRoute: typeof AppRequestsIndexRoute
@@ -237,7 +337,12 @@ interface AppRouteChildren {
 
 const AppRouteChildren: AppRouteChildren = {
   AppApiKeysRoute: AppApiKeysRoute,
+  AppAssistantsRoute: AppAssistantsRoute,
+  AppAuditLogRoute: AppAuditLogRoute,
   AppPlaygroundRoute: AppPlaygroundRoute,
+  AppSearchAnalyticsRoute: AppSearchAnalyticsRoute,
+  AppUsageRoute: AppUsageRoute,
+  AppWebhooksRoute: AppWebhooksRoute,
   AppIndexRoute: AppIndexRoute,
   AppRequestsIdRoute: AppRequestsIdRoute,
   AppRequestsIndexRoute: AppRequestsIndexRoute,

@@ -45,7 +45,7 @@ export function ChunkCard({ chunk, marked }: { chunk: Chunk; marked: boolean }) 
               end: format.number(chunk.end_char),
             })}
           </Tag>
-          {chunk.language !== "und" && <Tag>{chunk.language}</Tag>}
+          {chunk.language !== "und" && <Tag>{format.language(chunk.language)}</Tag>}
         </Group>
         <Group gap={4}>
           <CopyButton value={chunk.id} label={t("chunk.copyId")} />

@@ -1,6 +1,7 @@
 import { Button, Center, Group, Skeleton, Stack } from "@mantine/core";
 import { IconFileText } from "@tabler/icons-react";
 import { createFileRoute } from "@tanstack/react-router";
+import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, cursor } from "@/api/client";
 import { EmptyState } from "@/components/EmptyState";
@@ -37,11 +38,17 @@ function StoreFile() {
   const chunks = $api.useInfiniteQuery(
     "get",
     "/v1/insula/vector_stores/{vector_store_id}/files/{file_id}/chunks",
-    { params: { path, query: { limit: 50, order: "asc" } } },
+    { params: { path, query: { limit: 100, order: "asc" } } },
     { ...cursor, enabled: file.data !== undefined, refetchInterval: busy ? 3_000 : false },
   );
   const rows = chunks.data?.pages.flatMap((page) => page.data);
   const error = file.error ?? chunks.error;
+  // Led here from a citation: the passage may be far down in a long file.
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = chunks;
+  const missing = marked !== undefined && rows !== undefined && !rows.some((chunk) => chunk.id === marked);
+  useEffect(() => {
+    if (missing && hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [missing, hasNextPage, isFetchingNextPage, fetchNextPage]);
   return (
     <>
       <PageHeader

@@ -55,7 +55,7 @@ function VectorStore() {
           <>
             <ButtonLink
               to="/playground"
-              search={{ stores: [storeId] }}
+              search={{ mode: "search", stores: [storeId] }}
               variant="default"
               leftSection={<IconSearch size={16} />}
             >
