@@ -48,7 +48,14 @@ export function PageHeader({ title, help, docs = "/docs/", crumbs = [], aside, a
           </Group>
           <Text c="dimmed">
             {help}{" "}
-            <Anchor href={docs} target="_blank" rel="noopener" inherit underline="always">
+            <Anchor
+              href={docs}
+              target="_blank"
+              rel="noopener"
+              inherit
+              underline="always"
+              style={{ whiteSpace: "nowrap" }}
+            >
               {t("docs")}
             </Anchor>
           </Text>

@@ -5,6 +5,7 @@ import { bodyOf, client } from "@/api/client";
 import { ErrorState } from "@/components/ErrorState";
 import { ButtonLink } from "@/components/links";
 import { Tag } from "@/components/Tag";
+import { reflow } from "@/lib/reflow";
 import { useFormat } from "@/lib/useFormat";
 import { type Citation, highlight } from "./citations";
 import classes from "./PassageDrawer.module.css";
@@ -71,12 +72,12 @@ function Body({ citation, storeIds }: Opened) {
               <Box key={chunk.id} className={classes.chunk} data-own={own || undefined} dir="auto">
                 {marked ? (
                   <>
-                    {marked[0]}
-                    <mark className={classes.mark}>{marked[1]}</mark>
-                    {marked[2]}
+                    {reflow(marked[0])}
+                    <mark className={classes.mark}>{reflow(marked[1])}</mark>
+                    {reflow(marked[2])}
                   </>
                 ) : (
-                  chunk.text
+                  reflow(chunk.text)
                 )}
               </Box>
             );

@@ -13,16 +13,16 @@ import {
 } from "@mantine/core";
 import { IconDatabase, IconSearch, IconZoomQuestion } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, bodyOf, client } from "@/api/client";
 import type { Schema } from "@/api/paths";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorState } from "@/components/ErrorState";
-import { ButtonLink } from "@/components/links";
+import { AnchorLink, ButtonLink } from "@/components/links";
 import { Panel } from "@/components/Panel";
 import { Tag } from "@/components/Tag";
+import { reflow } from "@/lib/reflow";
 import { useFormat } from "@/lib/useFormat";
 import { FilterRows } from "./FilterRows";
 import { type FilterRow, filterOf } from "./filters";
@@ -190,13 +190,13 @@ function Found({ results }: { results: Results }) {
             <Stack gap="xs">
               <Group gap={8}>
                 <Text fw={600}>{format.number(index + 1)}</Text>
-                <Link
+                <AnchorLink
                   to="/vector-stores/$storeId/$fileId"
                   params={{ storeId: results.storeId, fileId: item.file_id }}
                   search={{ chunk: item.chunk_id }}
                 >
                   <bdi>{item.filename}</bdi>
-                </Link>
+                </AnchorLink>
                 {item.page !== null && <Tag>{t("page", { page: format.number(item.page) })}</Tag>}
                 <Text size="xs" c="dimmed">
                   <bdi>{item.heading_path.join(" › ")}</bdi>
@@ -208,7 +208,7 @@ function Found({ results }: { results: Results }) {
                 fz="sm"
                 style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere", lineHeight: 1.6 }}
               >
-                {item.content.map((part) => part.text).join("\n")}
+                {reflow(item.content.map((part) => part.text).join("\n"))}
               </Box>
             </Stack>
           </Panel>

@@ -85,12 +85,13 @@ export function useChat() {
           if (!delta) continue;
           const more = delta.content ?? delta.refusal ?? "";
           if (more) {
+            const firstMs = performance.now() - began;
             patch(id, (one) => ({
               ...one,
               text: one.text + more,
               answer: one.answer && {
                 ...one.answer,
-                firstMs: one.answer.firstMs ?? performance.now() - began,
+                firstMs: one.answer.firstMs ?? firstMs,
               },
             }));
           }

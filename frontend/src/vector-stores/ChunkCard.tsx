@@ -10,6 +10,7 @@ import { ErrorState } from "@/components/ErrorState";
 import { Guarded } from "@/components/Guarded";
 import { notifyDone } from "@/components/notifyError";
 import { Tag } from "@/components/Tag";
+import { reflow } from "@/lib/reflow";
 import { useFormat } from "@/lib/useFormat";
 import classes from "./ChunkCard.module.css";
 
@@ -72,7 +73,7 @@ export function ChunkCard({ chunk, marked }: { chunk: Chunk; marked: boolean }) 
         <Editor chunk={chunk} onDone={() => setEditing(false)} />
       ) : (
         <Text component="div" size="sm" dir="auto" className={classes.text}>
-          {chunk.text}
+          {reflow(chunk.text)}
         </Text>
       )}
     </Box>
