@@ -18,10 +18,11 @@ import { Route as AppAuditLogRouteImport } from "./routes/_app/audit-log"
 import { Route as AppPlaygroundRouteImport } from "./routes/_app/playground"
 import { Route as AppSearchAnalyticsRouteImport } from "./routes/_app/search-analytics"
 import { Route as AppUsageRouteImport } from "./routes/_app/usage"
-import { Route as AppWebhooksRouteImport } from "./routes/_app/webhooks"
 import { Route as AppRequestsIndexRouteImport } from "./routes/_app/requests.index"
 import { Route as AppRequestsIdRouteImport } from "./routes/_app/requests.$id"
 import { Route as AppVectorStoresIndexRouteImport } from "./routes/_app/vector-stores.index"
+import { Route as AppWebhooksIndexRouteImport } from "./routes/_app/webhooks.index"
+import { Route as AppWebhooksWebhookIdRouteImport } from "./routes/_app/webhooks.$webhookId"
 import { Route as AppVectorStoresStoreIdIndexRouteImport } from "./routes/_app/vector-stores.$storeId.index"
 import { Route as AppVectorStoresStoreIdFileIdRouteImport } from "./routes/_app/vector-stores.$storeId.$fileId"
 
@@ -69,11 +70,6 @@ const AppUsageRoute = AppUsageRouteImport.update({
   path: "/usage",
   getParentRoute: () => AppRoute,
 } as any)
-const AppWebhooksRoute = AppWebhooksRouteImport.update({
-  id: "/webhooks",
-  path: "/webhooks",
-  getParentRoute: () => AppRoute,
-} as any)
 const AppRequestsIndexRoute = AppRequestsIndexRouteImport.update({
   id: "/requests/",
   path: "/requests/",
@@ -87,6 +83,16 @@ const AppRequestsIdRoute = AppRequestsIdRouteImport.update({
 const AppVectorStoresIndexRoute = AppVectorStoresIndexRouteImport.update({
   id: "/vector-stores/",
   path: "/vector-stores/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppWebhooksIndexRoute = AppWebhooksIndexRouteImport.update({
+  id: "/webhooks/",
+  path: "/webhooks/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppWebhooksWebhookIdRoute = AppWebhooksWebhookIdRouteImport.update({
+  id: "/webhooks/$webhookId",
+  path: "/webhooks/$webhookId",
   getParentRoute: () => AppRoute,
 } as any)
 const AppVectorStoresStoreIdIndexRoute =
@@ -111,10 +117,11 @@ export interface FileRoutesByFullPath {
   "/playground": typeof AppPlaygroundRoute
   "/search-analytics": typeof AppSearchAnalyticsRoute
   "/usage": typeof AppUsageRoute
-  "/webhooks": typeof AppWebhooksRoute
   "/requests/$id": typeof AppRequestsIdRoute
+  "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/requests/": typeof AppRequestsIndexRoute
   "/vector-stores/": typeof AppVectorStoresIndexRoute
+  "/webhooks/": typeof AppWebhooksIndexRoute
   "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
   "/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
@@ -126,11 +133,12 @@ export interface FileRoutesByTo {
   "/playground": typeof AppPlaygroundRoute
   "/search-analytics": typeof AppSearchAnalyticsRoute
   "/usage": typeof AppUsageRoute
-  "/webhooks": typeof AppWebhooksRoute
   "/": typeof AppIndexRoute
   "/requests/$id": typeof AppRequestsIdRoute
+  "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/requests": typeof AppRequestsIndexRoute
   "/vector-stores": typeof AppVectorStoresIndexRoute
+  "/webhooks": typeof AppWebhooksIndexRoute
   "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
   "/vector-stores/$storeId": typeof AppVectorStoresStoreIdIndexRoute
 }
@@ -144,11 +152,12 @@ export interface FileRoutesById {
   "/_app/playground": typeof AppPlaygroundRoute
   "/_app/search-analytics": typeof AppSearchAnalyticsRoute
   "/_app/usage": typeof AppUsageRoute
-  "/_app/webhooks": typeof AppWebhooksRoute
   "/_app/": typeof AppIndexRoute
   "/_app/requests/$id": typeof AppRequestsIdRoute
+  "/_app/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/_app/requests/": typeof AppRequestsIndexRoute
   "/_app/vector-stores/": typeof AppVectorStoresIndexRoute
+  "/_app/webhooks/": typeof AppWebhooksIndexRoute
   "/_app/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
   "/_app/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
@@ -163,10 +172,11 @@ export interface FileRouteTypes {
     | "/playground"
     | "/search-analytics"
     | "/usage"
-    | "/webhooks"
     | "/requests/$id"
+    | "/webhooks/$webhookId"
     | "/requests/"
     | "/vector-stores/"
+    | "/webhooks/"
     | "/vector-stores/$storeId/$fileId"
     | "/vector-stores/$storeId/"
   fileRoutesByTo: FileRoutesByTo
@@ -178,11 +188,12 @@ export interface FileRouteTypes {
     | "/playground"
     | "/search-analytics"
     | "/usage"
-    | "/webhooks"
     | "/"
     | "/requests/$id"
+    | "/webhooks/$webhookId"
     | "/requests"
     | "/vector-stores"
+    | "/webhooks"
     | "/vector-stores/$storeId/$fileId"
     | "/vector-stores/$storeId"
   id:
@@ -195,11 +206,12 @@ export interface FileRouteTypes {
     | "/_app/playground"
     | "/_app/search-analytics"
     | "/_app/usage"
-    | "/_app/webhooks"
     | "/_app/"
     | "/_app/requests/$id"
+    | "/_app/webhooks/$webhookId"
     | "/_app/requests/"
     | "/_app/vector-stores/"
+    | "/_app/webhooks/"
     | "/_app/vector-stores/$storeId/$fileId"
     | "/_app/vector-stores/$storeId/"
   fileRoutesById: FileRoutesById
@@ -274,13 +286,6 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppUsageRouteImport
       parentRoute: typeof AppRoute
     }
-    "/_app/webhooks": {
-      id: "/_app/webhooks"
-      path: "/webhooks"
-      fullPath: "/webhooks"
-      preLoaderRoute: typeof AppWebhooksRouteImport
-      parentRoute: typeof AppRoute
-    }
     "/_app/requests/": {
       id: "/_app/requests/"
       path: "/requests"
@@ -300,6 +305,20 @@ declare module "@tanstack/react-router" {
       path: "/vector-stores"
       fullPath: "/vector-stores/"
       preLoaderRoute: typeof AppVectorStoresIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/webhooks/": {
+      id: "/_app/webhooks/"
+      path: "/webhooks"
+      fullPath: "/webhooks/"
+      preLoaderRoute: typeof AppWebhooksIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/webhooks/$webhookId": {
+      id: "/_app/webhooks/$webhookId"
+      path: "/webhooks/$webhookId"
+      fullPath: "/webhooks/$webhookId"
+      preLoaderRoute: typeof AppWebhooksWebhookIdRouteImport
       parentRoute: typeof AppRoute
     }
     "/_app/vector-stores/$storeId/": {
@@ -326,11 +345,12 @@ interface AppRouteChildren {
   AppPlaygroundRoute: typeof AppPlaygroundRoute
   AppSearchAnalyticsRoute: typeof AppSearchAnalyticsRoute
   AppUsageRoute: typeof AppUsageRoute
-  AppWebhooksRoute: typeof AppWebhooksRoute
   AppIndexRoute: typeof AppIndexRoute
   AppRequestsIdRoute: typeof AppRequestsIdRoute
+  AppWebhooksWebhookIdRoute: typeof AppWebhooksWebhookIdRoute
   AppRequestsIndexRoute: typeof AppRequestsIndexRoute
   AppVectorStoresIndexRoute: typeof AppVectorStoresIndexRoute
+  AppWebhooksIndexRoute: typeof AppWebhooksIndexRoute
   AppVectorStoresStoreIdFileIdRoute: typeof AppVectorStoresStoreIdFileIdRoute
   AppVectorStoresStoreIdIndexRoute: typeof AppVectorStoresStoreIdIndexRoute
 }
@@ -342,11 +362,12 @@ const AppRouteChildren: AppRouteChildren = {
   AppPlaygroundRoute: AppPlaygroundRoute,
   AppSearchAnalyticsRoute: AppSearchAnalyticsRoute,
   AppUsageRoute: AppUsageRoute,
-  AppWebhooksRoute: AppWebhooksRoute,
   AppIndexRoute: AppIndexRoute,
   AppRequestsIdRoute: AppRequestsIdRoute,
+  AppWebhooksWebhookIdRoute: AppWebhooksWebhookIdRoute,
   AppRequestsIndexRoute: AppRequestsIndexRoute,
   AppVectorStoresIndexRoute: AppVectorStoresIndexRoute,
+  AppWebhooksIndexRoute: AppWebhooksIndexRoute,
   AppVectorStoresStoreIdFileIdRoute: AppVectorStoresStoreIdFileIdRoute,
   AppVectorStoresStoreIdIndexRoute: AppVectorStoresStoreIdIndexRoute,
 }

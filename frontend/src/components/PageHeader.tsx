@@ -39,7 +39,7 @@ export function PageHeader({ title, help, docs = "/docs/", crumbs = [], aside, a
         </Breadcrumbs>
       )}
       <Group justify="space-between" align="flex-start" gap="md">
-        <Stack gap={4} maw="68ch" miw={0} flex="1 1 320px">
+        <Stack gap={4} maw="84ch" miw={0} flex="1 1 320px">
           <Group gap="sm">
             <Title order={1} style={{ overflowWrap: "anywhere" }}>
               {title}

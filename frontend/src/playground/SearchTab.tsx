@@ -33,12 +33,18 @@ import { useStores } from "./useStores";
 type Results = Schema<"VectorStoreSearchResultsPage"> & { storeId: string; ms: number };
 
 /** What a search finds, and why in this order. */
-export function SearchTab({ initialStore }: { initialStore?: string }) {
+export function SearchTab({
+  initialStore,
+  initialQuery = "",
+}: {
+  initialStore?: string;
+  initialQuery?: string;
+}) {
   const { t } = useTranslation("playground");
   const stores = useStores();
   const models = $api.useQuery("get", "/v1/models");
   const [chosen, setChosen] = useState<string | null>(initialStore ?? null);
-  const [query, setQuery] = useState("");
+  const [query, setQuery] = useState(initialQuery);
   const [most, setMost] = useState<number | string>(10);
   const [threshold, setThreshold] = useState<number | string>("");
   const [ranker, setRanker] = useState("");

@@ -4,8 +4,8 @@ import { useTranslation } from "react-i18next";
 import type { Schema } from "@/api/paths";
 import { type Column, DataTable, rowLink } from "@/components/DataTable";
 import { Panel } from "@/components/Panel";
+import { Status } from "@/components/Status";
 import { useFormat } from "@/lib/useFormat";
-import { OutcomeBadge } from "@/usage/OutcomeBadge";
 import { FileName } from "@/vector-stores/FileName";
 
 type Trace = Schema<"UsageTrace">;
@@ -27,7 +27,7 @@ export function Attempts({ attempts }: { attempts: Trace["attempts"] }) {
     {
       key: "outcome",
       header: t("column.outcome"),
-      cell: (row) => <OutcomeBadge event={{ outcome: row.outcome, error: null }} />,
+      cell: (row) => <AttemptOutcome outcome={row.outcome} />,
     },
     { key: "status", header: t("attempt.status"), align: "end", cell: (row) => row.status ?? "–" },
     {
@@ -51,6 +51,16 @@ export function Attempts({ attempts }: { attempts: Trace["attempts"] }) {
         }
       />
     </Panel>
+  );
+}
+
+function AttemptOutcome({ outcome }: { outcome: string }) {
+  const { t, i18n } = useTranslation("requests");
+  const key = outcome as "answered";
+  return (
+    <Status tone={outcome === "answered" ? "good" : "bad"}>
+      {i18n.exists(`requests:attempt.outcome.${key}`) ? t(`attempt.outcome.${key}`) : outcome}
+    </Status>
   );
 }
 

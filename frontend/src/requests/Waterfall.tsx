@@ -14,18 +14,20 @@ export function Waterfall({ stages, whole }: { stages: Schema<"UsageTrace">["sta
     <div>
       <ol className={classes.list} aria-label={t("trace.title")}>
         {stages.map((stage) => {
-          const label = i18n.exists(`requests:stage.${stage.name}`)
-            ? t(`stage.${stage.name as "model"}`)
-            : stage.name;
+          // A stage like `search.embed` is a part of `search`.
+          const part = stage.name.includes(".");
+          const key = stage.name.replace(".", "_") as "model";
+          const label = i18n.exists(`requests:stage.${key}`) ? t(`stage.${key}`) : stage.name;
           return (
             <li key={`${stage.name}-${stage.start_ms}`} className={classes.row}>
-              <Text size="sm" truncate>
+              <Text size="sm" truncate ps={part ? "sm" : 0} c={part ? "dimmed" : undefined}>
                 {label}
               </Text>
               <div className={classes.track} aria-hidden="true">
                 <div
                   className={classes.bar}
-                  data-stage={stage.name}
+                  data-stage={stage.name.split(".")[0]}
+                  data-part={part || undefined}
                   style={{
                     insetInlineStart: `${(stage.start_ms / end) * 100}%`,
                     inlineSize: `max(2px, ${(stage.duration_ms / end) * 100}%)`,

@@ -10,6 +10,8 @@ interface Search {
   /** Stores that are chosen from the beginning. */
   stores?: string[];
   model?: string;
+  /** What to search for. */
+  q?: string;
 }
 
 export const Route = createFileRoute("/_app/playground")({
@@ -17,13 +19,14 @@ export const Route = createFileRoute("/_app/playground")({
     mode: search.mode === "search" || search.mode === "chat" ? search.mode : undefined,
     stores: Array.isArray(search.stores) ? search.stores.filter((id) => typeof id === "string") : undefined,
     model: typeof search.model === "string" ? search.model : undefined,
+    q: typeof search.q === "string" ? search.q : undefined,
   }),
   component: Playground,
 });
 
 function Playground() {
   const { t } = useTranslation("playground");
-  const { mode = "chat", stores = [], model } = Route.useSearch();
+  const { mode = "chat", stores = [], model, q } = Route.useSearch();
   const navigate = Route.useNavigate();
   return (
     <>
@@ -42,7 +45,7 @@ function Playground() {
         }
       />
       {mode === "search" ? (
-        <SearchTab initialStore={stores[0]} />
+        <SearchTab initialStore={stores[0]} initialQuery={q} />
       ) : (
         <ChatTab initialStores={stores} initialModel={model} />
       )}
