@@ -14,9 +14,15 @@ import { Route as AcceptInvitationRouteImport } from "./routes/accept-invitation
 import { Route as SignInRouteImport } from "./routes/sign-in"
 import { Route as AppIndexRouteImport } from "./routes/_app/index"
 import { Route as AppAccountRouteImport } from "./routes/_app/account"
+import { Route as AppApiKeysRouteImport } from "./routes/_app/api-keys"
+import { Route as AppAssistantsRouteImport } from "./routes/_app/assistants"
+import { Route as AppAuditLogRouteImport } from "./routes/_app/audit-log"
 import { Route as AppMembersRouteImport } from "./routes/_app/members"
 import { Route as AppOperatorRouteImport } from "./routes/_app/operator"
+import { Route as AppPlaygroundRouteImport } from "./routes/_app/playground"
+import { Route as AppSearchAnalyticsRouteImport } from "./routes/_app/search-analytics"
 import { Route as AppSettingsRouteImport } from "./routes/_app/settings"
+import { Route as AppUsageRouteImport } from "./routes/_app/usage"
 import { Route as AppOperatorIndexRouteImport } from "./routes/_app/operator/index"
 import { Route as AppOperatorAuditRouteImport } from "./routes/_app/operator/audit"
 import { Route as AppOperatorHealthRouteImport } from "./routes/_app/operator/health"
@@ -26,13 +32,20 @@ import { Route as AppOperatorPeopleRouteImport } from "./routes/_app/operator/pe
 import { Route as AppOperatorPlansRouteImport } from "./routes/_app/operator/plans"
 import { Route as AppOperatorRoutesRouteImport } from "./routes/_app/operator/routes"
 import { Route as AppOperatorUsageRouteImport } from "./routes/_app/operator/usage"
+import { Route as AppRequestsIndexRouteImport } from "./routes/_app/requests.index"
+import { Route as AppRequestsIdRouteImport } from "./routes/_app/requests.$id"
 import { Route as AppSettingsIndexRouteImport } from "./routes/_app/settings/index"
 import { Route as AppSettingsBudgetsRouteImport } from "./routes/_app/settings/budgets"
 import { Route as AppSettingsDataRouteImport } from "./routes/_app/settings/data"
 import { Route as AppSettingsGuardrailsRouteImport } from "./routes/_app/settings/guardrails"
 import { Route as AppSettingsProviderKeysRouteImport } from "./routes/_app/settings/provider-keys"
+import { Route as AppVectorStoresIndexRouteImport } from "./routes/_app/vector-stores.index"
+import { Route as AppWebhooksIndexRouteImport } from "./routes/_app/webhooks.index"
+import { Route as AppWebhooksWebhookIdRouteImport } from "./routes/_app/webhooks.$webhookId"
 import { Route as AppOperatorTenantsIndexRouteImport } from "./routes/_app/operator/tenants.index"
 import { Route as AppOperatorTenantsIdRouteImport } from "./routes/_app/operator/tenants.$id"
+import { Route as AppVectorStoresStoreIdIndexRouteImport } from "./routes/_app/vector-stores.$storeId.index"
+import { Route as AppVectorStoresStoreIdFileIdRouteImport } from "./routes/_app/vector-stores.$storeId.$fileId"
 
 const AppRoute = AppRouteImport.update({
   id: "/_app",
@@ -58,6 +71,21 @@ const AppAccountRoute = AppAccountRouteImport.update({
   path: "/account",
   getParentRoute: () => AppRoute,
 } as any)
+const AppApiKeysRoute = AppApiKeysRouteImport.update({
+  id: "/api-keys",
+  path: "/api-keys",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAssistantsRoute = AppAssistantsRouteImport.update({
+  id: "/assistants",
+  path: "/assistants",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAuditLogRoute = AppAuditLogRouteImport.update({
+  id: "/audit-log",
+  path: "/audit-log",
+  getParentRoute: () => AppRoute,
+} as any)
 const AppMembersRoute = AppMembersRouteImport.update({
   id: "/members",
   path: "/members",
@@ -68,9 +96,24 @@ const AppOperatorRoute = AppOperatorRouteImport.update({
   path: "/operator",
   getParentRoute: () => AppRoute,
 } as any)
+const AppPlaygroundRoute = AppPlaygroundRouteImport.update({
+  id: "/playground",
+  path: "/playground",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppSearchAnalyticsRoute = AppSearchAnalyticsRouteImport.update({
+  id: "/search-analytics",
+  path: "/search-analytics",
+  getParentRoute: () => AppRoute,
+} as any)
 const AppSettingsRoute = AppSettingsRouteImport.update({
   id: "/settings",
   path: "/settings",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppUsageRoute = AppUsageRouteImport.update({
+  id: "/usage",
+  path: "/usage",
   getParentRoute: () => AppRoute,
 } as any)
 const AppOperatorIndexRoute = AppOperatorIndexRouteImport.update({
@@ -118,6 +161,16 @@ const AppOperatorUsageRoute = AppOperatorUsageRouteImport.update({
   path: "/usage",
   getParentRoute: () => AppOperatorRoute,
 } as any)
+const AppRequestsIndexRoute = AppRequestsIndexRouteImport.update({
+  id: "/requests/",
+  path: "/requests/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppRequestsIdRoute = AppRequestsIdRouteImport.update({
+  id: "/requests/$id",
+  path: "/requests/$id",
+  getParentRoute: () => AppRoute,
+} as any)
 const AppSettingsIndexRoute = AppSettingsIndexRouteImport.update({
   id: "/",
   path: "/",
@@ -143,6 +196,21 @@ const AppSettingsProviderKeysRoute = AppSettingsProviderKeysRouteImport.update({
   path: "/provider-keys",
   getParentRoute: () => AppSettingsRoute,
 } as any)
+const AppVectorStoresIndexRoute = AppVectorStoresIndexRouteImport.update({
+  id: "/vector-stores/",
+  path: "/vector-stores/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppWebhooksIndexRoute = AppWebhooksIndexRouteImport.update({
+  id: "/webhooks/",
+  path: "/webhooks/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppWebhooksWebhookIdRoute = AppWebhooksWebhookIdRouteImport.update({
+  id: "/webhooks/$webhookId",
+  path: "/webhooks/$webhookId",
+  getParentRoute: () => AppRoute,
+} as any)
 const AppOperatorTenantsIndexRoute = AppOperatorTenantsIndexRouteImport.update({
   id: "/tenants/",
   path: "/tenants/",
@@ -153,15 +221,33 @@ const AppOperatorTenantsIdRoute = AppOperatorTenantsIdRouteImport.update({
   path: "/tenants/$id",
   getParentRoute: () => AppOperatorRoute,
 } as any)
+const AppVectorStoresStoreIdIndexRoute =
+  AppVectorStoresStoreIdIndexRouteImport.update({
+    id: "/vector-stores/$storeId/",
+    path: "/vector-stores/$storeId/",
+    getParentRoute: () => AppRoute,
+  } as any)
+const AppVectorStoresStoreIdFileIdRoute =
+  AppVectorStoresStoreIdFileIdRouteImport.update({
+    id: "/vector-stores/$storeId/$fileId",
+    path: "/vector-stores/$storeId/$fileId",
+    getParentRoute: () => AppRoute,
+  } as any)
 
 export interface FileRoutesByFullPath {
   "/": typeof AppIndexRoute
   "/accept-invitation": typeof AcceptInvitationRoute
   "/sign-in": typeof SignInRoute
   "/account": typeof AppAccountRoute
+  "/api-keys": typeof AppApiKeysRoute
+  "/assistants": typeof AppAssistantsRoute
+  "/audit-log": typeof AppAuditLogRoute
   "/members": typeof AppMembersRoute
   "/operator": typeof AppOperatorRouteWithChildren
+  "/playground": typeof AppPlaygroundRoute
+  "/search-analytics": typeof AppSearchAnalyticsRoute
   "/settings": typeof AppSettingsRouteWithChildren
+  "/usage": typeof AppUsageRoute
   "/operator/audit": typeof AppOperatorAuditRoute
   "/operator/health": typeof AppOperatorHealthRoute
   "/operator/jobs": typeof AppOperatorJobsRoute
@@ -170,20 +256,33 @@ export interface FileRoutesByFullPath {
   "/operator/plans": typeof AppOperatorPlansRoute
   "/operator/routes": typeof AppOperatorRoutesRoute
   "/operator/usage": typeof AppOperatorUsageRoute
+  "/requests/$id": typeof AppRequestsIdRoute
   "/settings/budgets": typeof AppSettingsBudgetsRoute
   "/settings/data": typeof AppSettingsDataRoute
   "/settings/guardrails": typeof AppSettingsGuardrailsRoute
   "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
+  "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/operator/": typeof AppOperatorIndexRoute
+  "/requests/": typeof AppRequestsIndexRoute
   "/settings/": typeof AppSettingsIndexRoute
+  "/vector-stores/": typeof AppVectorStoresIndexRoute
+  "/webhooks/": typeof AppWebhooksIndexRoute
   "/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
+  "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
   "/operator/tenants/": typeof AppOperatorTenantsIndexRoute
+  "/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
 export interface FileRoutesByTo {
   "/accept-invitation": typeof AcceptInvitationRoute
   "/sign-in": typeof SignInRoute
   "/account": typeof AppAccountRoute
+  "/api-keys": typeof AppApiKeysRoute
+  "/assistants": typeof AppAssistantsRoute
+  "/audit-log": typeof AppAuditLogRoute
   "/members": typeof AppMembersRoute
+  "/playground": typeof AppPlaygroundRoute
+  "/search-analytics": typeof AppSearchAnalyticsRoute
+  "/usage": typeof AppUsageRoute
   "/": typeof AppIndexRoute
   "/operator/audit": typeof AppOperatorAuditRoute
   "/operator/health": typeof AppOperatorHealthRoute
@@ -193,14 +292,21 @@ export interface FileRoutesByTo {
   "/operator/plans": typeof AppOperatorPlansRoute
   "/operator/routes": typeof AppOperatorRoutesRoute
   "/operator/usage": typeof AppOperatorUsageRoute
+  "/requests/$id": typeof AppRequestsIdRoute
   "/settings/budgets": typeof AppSettingsBudgetsRoute
   "/settings/data": typeof AppSettingsDataRoute
   "/settings/guardrails": typeof AppSettingsGuardrailsRoute
   "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
+  "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/operator": typeof AppOperatorIndexRoute
+  "/requests": typeof AppRequestsIndexRoute
   "/settings": typeof AppSettingsIndexRoute
+  "/vector-stores": typeof AppVectorStoresIndexRoute
+  "/webhooks": typeof AppWebhooksIndexRoute
   "/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
+  "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
   "/operator/tenants": typeof AppOperatorTenantsIndexRoute
+  "/vector-stores/$storeId": typeof AppVectorStoresStoreIdIndexRoute
 }
 export interface FileRoutesById {
   __root__: typeof rootRouteImport
@@ -208,9 +314,15 @@ export interface FileRoutesById {
   "/accept-invitation": typeof AcceptInvitationRoute
   "/sign-in": typeof SignInRoute
   "/_app/account": typeof AppAccountRoute
+  "/_app/api-keys": typeof AppApiKeysRoute
+  "/_app/assistants": typeof AppAssistantsRoute
+  "/_app/audit-log": typeof AppAuditLogRoute
   "/_app/members": typeof AppMembersRoute
   "/_app/operator": typeof AppOperatorRouteWithChildren
+  "/_app/playground": typeof AppPlaygroundRoute
+  "/_app/search-analytics": typeof AppSearchAnalyticsRoute
   "/_app/settings": typeof AppSettingsRouteWithChildren
+  "/_app/usage": typeof AppUsageRoute
   "/_app/": typeof AppIndexRoute
   "/_app/operator/audit": typeof AppOperatorAuditRoute
   "/_app/operator/health": typeof AppOperatorHealthRoute
@@ -220,14 +332,21 @@ export interface FileRoutesById {
   "/_app/operator/plans": typeof AppOperatorPlansRoute
   "/_app/operator/routes": typeof AppOperatorRoutesRoute
   "/_app/operator/usage": typeof AppOperatorUsageRoute
+  "/_app/requests/$id": typeof AppRequestsIdRoute
   "/_app/settings/budgets": typeof AppSettingsBudgetsRoute
   "/_app/settings/data": typeof AppSettingsDataRoute
   "/_app/settings/guardrails": typeof AppSettingsGuardrailsRoute
   "/_app/settings/provider-keys": typeof AppSettingsProviderKeysRoute
+  "/_app/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/_app/operator/": typeof AppOperatorIndexRoute
+  "/_app/requests/": typeof AppRequestsIndexRoute
   "/_app/settings/": typeof AppSettingsIndexRoute
+  "/_app/vector-stores/": typeof AppVectorStoresIndexRoute
+  "/_app/webhooks/": typeof AppWebhooksIndexRoute
   "/_app/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
+  "/_app/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
   "/_app/operator/tenants/": typeof AppOperatorTenantsIndexRoute
+  "/_app/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
 export interface FileRouteTypes {
   fileRoutesByFullPath: FileRoutesByFullPath
@@ -236,9 +355,15 @@ export interface FileRouteTypes {
     | "/accept-invitation"
     | "/sign-in"
     | "/account"
+    | "/api-keys"
+    | "/assistants"
+    | "/audit-log"
     | "/members"
     | "/operator"
+    | "/playground"
+    | "/search-analytics"
     | "/settings"
+    | "/usage"
     | "/operator/audit"
     | "/operator/health"
     | "/operator/jobs"
@@ -247,20 +372,33 @@ export interface FileRouteTypes {
     | "/operator/plans"
     | "/operator/routes"
     | "/operator/usage"
+    | "/requests/$id"
     | "/settings/budgets"
     | "/settings/data"
     | "/settings/guardrails"
     | "/settings/provider-keys"
+    | "/webhooks/$webhookId"
     | "/operator/"
+    | "/requests/"
     | "/settings/"
+    | "/vector-stores/"
+    | "/webhooks/"
     | "/operator/tenants/$id"
+    | "/vector-stores/$storeId/$fileId"
     | "/operator/tenants/"
+    | "/vector-stores/$storeId/"
   fileRoutesByTo: FileRoutesByTo
   to:
     | "/accept-invitation"
     | "/sign-in"
     | "/account"
+    | "/api-keys"
+    | "/assistants"
+    | "/audit-log"
     | "/members"
+    | "/playground"
+    | "/search-analytics"
+    | "/usage"
     | "/"
     | "/operator/audit"
     | "/operator/health"
@@ -270,23 +408,36 @@ export interface FileRouteTypes {
     | "/operator/plans"
     | "/operator/routes"
     | "/operator/usage"
+    | "/requests/$id"
     | "/settings/budgets"
     | "/settings/data"
     | "/settings/guardrails"
     | "/settings/provider-keys"
+    | "/webhooks/$webhookId"
     | "/operator"
+    | "/requests"
     | "/settings"
+    | "/vector-stores"
+    | "/webhooks"
     | "/operator/tenants/$id"
+    | "/vector-stores/$storeId/$fileId"
     | "/operator/tenants"
+    | "/vector-stores/$storeId"
   id:
     | "__root__"
     | "/_app"
     | "/accept-invitation"
     | "/sign-in"
     | "/_app/account"
+    | "/_app/api-keys"
+    | "/_app/assistants"
+    | "/_app/audit-log"
     | "/_app/members"
     | "/_app/operator"
+    | "/_app/playground"
+    | "/_app/search-analytics"
     | "/_app/settings"
+    | "/_app/usage"
     | "/_app/"
     | "/_app/operator/audit"
     | "/_app/operator/health"
@@ -296,14 +447,21 @@ export interface FileRouteTypes {
     | "/_app/operator/plans"
     | "/_app/operator/routes"
     | "/_app/operator/usage"
+    | "/_app/requests/$id"
     | "/_app/settings/budgets"
     | "/_app/settings/data"
     | "/_app/settings/guardrails"
     | "/_app/settings/provider-keys"
+    | "/_app/webhooks/$webhookId"
     | "/_app/operator/"
+    | "/_app/requests/"
     | "/_app/settings/"
+    | "/_app/vector-stores/"
+    | "/_app/webhooks/"
     | "/_app/operator/tenants/$id"
+    | "/_app/vector-stores/$storeId/$fileId"
     | "/_app/operator/tenants/"
+    | "/_app/vector-stores/$storeId/"
   fileRoutesById: FileRoutesById
 }
 export interface RootRouteChildren {
@@ -349,6 +507,27 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppAccountRouteImport
       parentRoute: typeof AppRoute
     }
+    "/_app/api-keys": {
+      id: "/_app/api-keys"
+      path: "/api-keys"
+      fullPath: "/api-keys"
+      preLoaderRoute: typeof AppApiKeysRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/assistants": {
+      id: "/_app/assistants"
+      path: "/assistants"
+      fullPath: "/assistants"
+      preLoaderRoute: typeof AppAssistantsRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/audit-log": {
+      id: "/_app/audit-log"
+      path: "/audit-log"
+      fullPath: "/audit-log"
+      preLoaderRoute: typeof AppAuditLogRouteImport
+      parentRoute: typeof AppRoute
+    }
     "/_app/members": {
       id: "/_app/members"
       path: "/members"
@@ -363,11 +542,32 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppOperatorRouteImport
       parentRoute: typeof AppRoute
     }
+    "/_app/playground": {
+      id: "/_app/playground"
+      path: "/playground"
+      fullPath: "/playground"
+      preLoaderRoute: typeof AppPlaygroundRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/search-analytics": {
+      id: "/_app/search-analytics"
+      path: "/search-analytics"
+      fullPath: "/search-analytics"
+      preLoaderRoute: typeof AppSearchAnalyticsRouteImport
+      parentRoute: typeof AppRoute
+    }
     "/_app/settings": {
       id: "/_app/settings"
       path: "/settings"
       fullPath: "/settings"
       preLoaderRoute: typeof AppSettingsRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/usage": {
+      id: "/_app/usage"
+      path: "/usage"
+      fullPath: "/usage"
+      preLoaderRoute: typeof AppUsageRouteImport
       parentRoute: typeof AppRoute
     }
     "/_app/operator/": {
@@ -433,6 +633,20 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppOperatorUsageRouteImport
       parentRoute: typeof AppOperatorRoute
     }
+    "/_app/requests/": {
+      id: "/_app/requests/"
+      path: "/requests"
+      fullPath: "/requests/"
+      preLoaderRoute: typeof AppRequestsIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/requests/$id": {
+      id: "/_app/requests/$id"
+      path: "/requests/$id"
+      fullPath: "/requests/$id"
+      preLoaderRoute: typeof AppRequestsIdRouteImport
+      parentRoute: typeof AppRoute
+    }
     "/_app/settings/": {
       id: "/_app/settings/"
       path: "/"
@@ -468,6 +682,27 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppSettingsProviderKeysRouteImport
       parentRoute: typeof AppSettingsRoute
     }
+    "/_app/vector-stores/": {
+      id: "/_app/vector-stores/"
+      path: "/vector-stores"
+      fullPath: "/vector-stores/"
+      preLoaderRoute: typeof AppVectorStoresIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/webhooks/": {
+      id: "/_app/webhooks/"
+      path: "/webhooks"
+      fullPath: "/webhooks/"
+      preLoaderRoute: typeof AppWebhooksIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/webhooks/$webhookId": {
+      id: "/_app/webhooks/$webhookId"
+      path: "/webhooks/$webhookId"
+      fullPath: "/webhooks/$webhookId"
+      preLoaderRoute: typeof AppWebhooksWebhookIdRouteImport
+      parentRoute: typeof AppRoute
+    }
     "/_app/operator/tenants/": {
       id: "/_app/operator/tenants/"
       path: "/tenants"
@@ -481,6 +716,20 @@ declare module "@tanstack/react-router" {
       fullPath: "/operator/tenants/$id"
       preLoaderRoute: typeof AppOperatorTenantsIdRouteImport
       parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/vector-stores/$storeId/": {
+      id: "/_app/vector-stores/$storeId/"
+      path: "/vector-stores/$storeId"
+      fullPath: "/vector-stores/$storeId/"
+      preLoaderRoute: typeof AppVectorStoresStoreIdIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/vector-stores/$storeId/$fileId": {
+      id: "/_app/vector-stores/$storeId/$fileId"
+      path: "/vector-stores/$storeId/$fileId"
+      fullPath: "/vector-stores/$storeId/$fileId"
+      preLoaderRoute: typeof AppVectorStoresStoreIdFileIdRouteImport
+      parentRoute: typeof AppRoute
     }
   }
 }
@@ -539,18 +788,44 @@ const AppSettingsRouteWithChildren = AppSettingsRoute._addFileChildren(
 
 interface AppRouteChildren {
   AppAccountRoute: typeof AppAccountRoute
+  AppApiKeysRoute: typeof AppApiKeysRoute
+  AppAssistantsRoute: typeof AppAssistantsRoute
+  AppAuditLogRoute: typeof AppAuditLogRoute
   AppMembersRoute: typeof AppMembersRoute
   AppOperatorRoute: typeof AppOperatorRouteWithChildren
+  AppPlaygroundRoute: typeof AppPlaygroundRoute
+  AppSearchAnalyticsRoute: typeof AppSearchAnalyticsRoute
   AppSettingsRoute: typeof AppSettingsRouteWithChildren
+  AppUsageRoute: typeof AppUsageRoute
   AppIndexRoute: typeof AppIndexRoute
+  AppRequestsIdRoute: typeof AppRequestsIdRoute
+  AppWebhooksWebhookIdRoute: typeof AppWebhooksWebhookIdRoute
+  AppRequestsIndexRoute: typeof AppRequestsIndexRoute
+  AppVectorStoresIndexRoute: typeof AppVectorStoresIndexRoute
+  AppWebhooksIndexRoute: typeof AppWebhooksIndexRoute
+  AppVectorStoresStoreIdFileIdRoute: typeof AppVectorStoresStoreIdFileIdRoute
+  AppVectorStoresStoreIdIndexRoute: typeof AppVectorStoresStoreIdIndexRoute
 }
 
 const AppRouteChildren: AppRouteChildren = {
   AppAccountRoute: AppAccountRoute,
+  AppApiKeysRoute: AppApiKeysRoute,
+  AppAssistantsRoute: AppAssistantsRoute,
+  AppAuditLogRoute: AppAuditLogRoute,
   AppMembersRoute: AppMembersRoute,
   AppOperatorRoute: AppOperatorRouteWithChildren,
+  AppPlaygroundRoute: AppPlaygroundRoute,
+  AppSearchAnalyticsRoute: AppSearchAnalyticsRoute,
   AppSettingsRoute: AppSettingsRouteWithChildren,
+  AppUsageRoute: AppUsageRoute,
   AppIndexRoute: AppIndexRoute,
+  AppRequestsIdRoute: AppRequestsIdRoute,
+  AppWebhooksWebhookIdRoute: AppWebhooksWebhookIdRoute,
+  AppRequestsIndexRoute: AppRequestsIndexRoute,
+  AppVectorStoresIndexRoute: AppVectorStoresIndexRoute,
+  AppWebhooksIndexRoute: AppWebhooksIndexRoute,
+  AppVectorStoresStoreIdFileIdRoute: AppVectorStoresStoreIdFileIdRoute,
+  AppVectorStoresStoreIdIndexRoute: AppVectorStoresStoreIdIndexRoute,
 }
 
 const AppRouteWithChildren = AppRoute._addFileChildren(AppRouteChildren)

@@ -71,7 +71,10 @@ export const theme = createTheme({
         transitionProps: { duration: 120 },
       },
     },
-    Drawer: { defaultProps: { position: "right", transitionProps: { duration: 160 } } },
+    Drawer: {
+      styles: { title: { fontWeight: 600, fontSize: "1rem" } },
+      defaultProps: { position: "right", transitionProps: { duration: 160 } },
+    },
     Menu: { defaultProps: { shadow: "md", transitionProps: { duration: 80 } } },
   },
 });

@@ -65,7 +65,8 @@ export async function bodyOf<T>(call: Promise<{ data?: T }>): Promise<T> {
 /** Paging of lists that go on after the last id. */
 export const cursor = {
   pageParamName: "after",
-  initialPageParam: undefined as string | undefined,
+  // Not undefined, which would be sent as 0; null is left out.
+  initialPageParam: null as string | null,
   getNextPageParam: (page: { has_more: boolean; last_id?: string | null }) =>
     page.has_more ? (page.last_id ?? undefined) : undefined,
 };

@@ -2520,7 +2520,7 @@ export interface components {
             /** @description From where; null: from the machine itself. */
             ip_address: string | null;
             /** @description Who acted without one. */
-            session?: Record<string, never> | null;
+            session?: Record<string, unknown> | null;
             /** @description `api_key`, or `session` for whoever has no key: the command line, or the server by itself. */
             type: string;
         };
@@ -3041,7 +3041,7 @@ export interface components {
              */
             last_used_at: number;
             /** @description Your own notes. */
-            metadata: Record<string, never>;
+            metadata: Record<string, unknown>;
             /** @description `conversation` */
             object: string;
         };
@@ -3112,7 +3112,7 @@ export interface components {
              * @description Passages per answer.
              * @default 8
              */
-            max_num_results: number | null;
+            max_num_results?: number | null;
             /**
              * @description The chat model that answers.
              * @example insula/extractive
@@ -3128,7 +3128,7 @@ export interface components {
              * @description Passages with a lower score are not used.
              * @default 0
              */
-            score_threshold: number | null;
+            score_threshold?: number | null;
             /** @description Where evidence comes from. */
             vector_store_ids?: string[] | null;
         };
@@ -3218,7 +3218,7 @@ export interface components {
              */
             presence_penalty?: number | null;
             /** @description `text`, `json_object` or `json_schema`. */
-            response_format?: Record<string, never> | null;
+            response_format?: Record<string, unknown> | null;
             /** @description The tenant's end user, under its newer name. */
             safety_identifier?: string | null;
             /**
@@ -3238,7 +3238,7 @@ export interface components {
             /** @description `none`, `auto`, `required`, or `{"type":"function","function":{"name":…}}`. */
             tool_choice?: unknown;
             /** @description Functions that the model may call. */
-            tools?: Record<string, never>[] | null;
+            tools?: Record<string, unknown>[] | null;
             /**
              * Format: double
              * @description Nucleus sampling.
@@ -3328,7 +3328,7 @@ export interface components {
             /** @description Its first items, 20 at most. */
             items?: components["schemas"]["ResponseInputItem"][] | null;
             /** @description Up to 16 notes of your own. */
-            metadata?: Record<string, never> | null;
+            metadata?: Record<string, unknown> | null;
             /** @description The tenant's end user, whose scoped tokens may use the conversation. */
             user?: string | null;
         };
@@ -3501,7 +3501,7 @@ export interface components {
              */
             max_tool_calls?: number | null;
             /** @description Up to 16 notes of your own. */
-            metadata?: Record<string, never> | null;
+            metadata?: Record<string, unknown> | null;
             /**
              * @description A model, or an assistant (`/v1/insula/assistants`).
              * @example insula/extractive
@@ -3511,7 +3511,7 @@ export interface components {
              * @description Whether several functions may be called at once.
              * @default true
              */
-            parallel_tool_calls: boolean | null;
+            parallel_tool_calls?: boolean | null;
             /** @description The response that this one goes on from. */
             previous_response_id?: string | null;
             /** @description The tenant's end user, under its newer name. */
@@ -3520,7 +3520,7 @@ export interface components {
              * @description Whether the response is kept, so that it can be read and gone on from.
              * @default true
              */
-            store: boolean | null;
+            store?: boolean | null;
             /** @description Whether to answer piece by piece, as server-sent events. */
             stream?: boolean | null;
             /**
@@ -3557,20 +3557,20 @@ export interface components {
         /** @description A source to be made. */
         CreateSourceRequest: {
             /** @description Attributes of the files, to which `url` is added. */
-            attributes?: Record<string, never> | null;
+            attributes?: Record<string, unknown> | null;
             chunking_strategy?: components["schemas"]["ChunkingStrategyRequest"] | null;
             /**
              * Format: int32
              * @description How many links away pages of the same site are still read. Without meaning for a sitemap.
              * @default 0
              */
-            max_depth: number | null;
+            max_depth?: number | null;
             /**
              * Format: int32
              * @description How many pages are read at most.
              * @default 100
              */
-            max_pages: number | null;
+            max_pages?: number | null;
             /**
              * Format: int32
              * @description Hours from one crawl to the next. Absent: only when asked to.
@@ -3580,7 +3580,7 @@ export interface components {
              * @description What is there.
              * @default page
              */
-            type: components["schemas"]["SourceType"];
+            type?: components["schemas"]["SourceType"];
             /**
              * @description Where it begins: http or https, on the public internet.
              * @example https://docs.example/
@@ -3644,7 +3644,7 @@ export interface components {
         /** @description Passages to put into a vector store; exactly one of `file_id` and `filename`. */
         CreateVectorStoreChunksRequest: {
             /** @description Up to 16 values to filter searches by: strings, numbers and booleans. */
-            attributes?: Record<string, never> | null;
+            attributes?: Record<string, unknown> | null;
             /** @description 1 to 1,000 passages, in order. */
             chunks: components["schemas"]["CreateVectorStoreChunk"][];
             /** @description An uploaded file that they are passages of. What it has in the store is replaced. */
@@ -3662,7 +3662,7 @@ export interface components {
         /** @description Files that share their values. */
         CreateVectorStoreFileBatchOfIds: {
             /** @description Up to 16 values to filter searches by, for all of the files. */
-            attributes?: Record<string, never> | null;
+            attributes?: Record<string, unknown> | null;
             chunking_strategy?: components["schemas"]["ChunkingStrategyRequest"] | null;
             /** @description 1 to 2,000 uploaded files. */
             file_ids: string[];
@@ -3672,7 +3672,7 @@ export interface components {
         /** @description A file to be attached to a vector store. */
         CreateVectorStoreFileRequest: {
             /** @description Up to 16 values to filter searches by: strings, numbers and booleans. */
-            attributes?: Record<string, never> | null;
+            attributes?: Record<string, unknown> | null;
             chunking_strategy?: components["schemas"]["ChunkingStrategyRequest"] | null;
             /**
              * @description The uploaded file.
@@ -3869,7 +3869,7 @@ export interface components {
              * @description From which score on. One sure sign gives 0.9, several weak ones add up.
              * @default 0.5
              */
-            threshold: number;
+            threshold?: number;
         };
         /**
          * @description What happens to passages that try to give orders.
@@ -3888,13 +3888,13 @@ export interface components {
              * @description Most characters of an answer; what is beyond is cut off, with the finish reason `length`.
              * @default null
              */
-            max_characters: number | null;
+            max_characters?: number | null;
             /**
              * Format: int32
              * @description Most tokens that are asked of a model, whatever the call asks for.
              * @default null
              */
-            max_tokens: number | null;
+            max_tokens?: number | null;
         };
         /** @description What happens to personal data. */
         GuardrailsPersonalData: {
@@ -3921,9 +3921,9 @@ export interface components {
              * @description What happens to words that are not wanted.
              * @default []
              */
-            blocked_terms: components["schemas"]["GuardrailsTerms"][];
+            blocked_terms?: components["schemas"]["GuardrailsTerms"][];
             /** @default null */
-            injection: components["schemas"]["GuardrailsInjection"] | null;
+            injection?: components["schemas"]["GuardrailsInjection"] | null;
             /**
              * @description How long answers may be.
              * @default {
@@ -3931,17 +3931,17 @@ export interface components {
              *       "max_characters": null
              *     }
              */
-            output: components["schemas"]["GuardrailsOutput"];
+            output?: components["schemas"]["GuardrailsOutput"];
             /**
              * @description What happens to personal data.
              * @default []
              */
-            personal_data: components["schemas"]["GuardrailsPersonalData"][];
+            personal_data?: components["schemas"]["GuardrailsPersonalData"][];
             /**
              * @description Countries (ISO 3166-1, `IQ`) whose telephone numbers are known without a country code. With one, all are.
              * @default []
              */
-            phone_regions: string[];
+            phone_regions?: string[];
         };
         /** @description What happens to some words. */
         GuardrailsTerms: {
@@ -4445,7 +4445,7 @@ export interface components {
                  */
                 last_used_at: number;
                 /** @description Your own notes. */
-                metadata: Record<string, never>;
+                metadata: Record<string, unknown>;
                 /** @description `conversation` */
                 object: string;
             }[];
@@ -5049,11 +5049,11 @@ export interface components {
                  * @description What was sent to the model: messages after guardrails, with the ids of the passages among them. Cut where it was too
                  *     large: `{"truncated": true, "beginning": …}`.
                  */
-                request: Record<string, never>;
+                request: Record<string, unknown>;
                 /** @description The `x-request-id` of the call. */
                 request_id: string | null;
                 /** @description What was answered, after guardrails. */
-                response: Record<string, never>;
+                response: Record<string, unknown>;
             }[];
             /** @description Id of the first object; null when there is none. */
             first_id: string | null;
@@ -5142,7 +5142,7 @@ export interface components {
             /** @description The objects. */
             data: {
                 /** @description Attributes of the files, besides `url`. */
-                attributes: Record<string, never>;
+                attributes: Record<string, unknown>;
                 /** @description How the files are cut. */
                 chunking_strategy: components["schemas"]["ChunkingStrategy"];
                 /**
@@ -5503,7 +5503,7 @@ export interface components {
             /** @description The objects. */
             data: {
                 /** @description Values to filter searches by. */
-                attributes: Record<string, never>;
+                attributes: Record<string, unknown>;
                 /** @description How it was cut. */
                 chunking_strategy: components["schemas"]["ChunkingStrategy"];
                 /**
@@ -5738,12 +5738,12 @@ export interface components {
              * @description Whether the store switches by itself when all vectors are there. `false`: it waits in `ready`.
              * @default true
              */
-            auto_switch: boolean | null;
+            auto_switch?: boolean | null;
             /**
              * @description Whether only to estimate what it would cost. Nothing is made then.
              * @default false
              */
-            dry_run: boolean | null;
+            dry_run?: boolean | null;
             /**
              * @description The new embedding model.
              * @example all-MiniLM-L6-v2
@@ -5759,7 +5759,7 @@ export interface components {
              * @description How long it lives, in seconds.
              * @default 3600
              */
-            expires_in: number | null;
+            expires_in?: number | null;
             filters?: components["schemas"]["AttributeFilter"] | null;
             /** @description What it may do. */
             scopes: components["schemas"]["ScopedTokenScope"][];
@@ -6467,11 +6467,11 @@ export interface components {
              * @description What was sent to the model: messages after guardrails, with the ids of the passages among them. Cut where it was too
              *     large: `{"truncated": true, "beginning": …}`.
              */
-            request: Record<string, never>;
+            request: Record<string, unknown>;
             /** @description The `x-request-id` of the call. */
             request_id: string | null;
             /** @description What was answered, after guardrails. */
-            response: Record<string, never>;
+            response: Record<string, unknown>;
         };
         /** @description How requests are logged. */
         RequestLogging: {
@@ -6566,7 +6566,7 @@ export interface components {
             id: string;
             incomplete_details: components["schemas"]["ResponseIncompleteDetails"] | null;
             /** @description Your own notes. */
-            metadata: Record<string, never>;
+            metadata: Record<string, unknown>;
             /** @description The model or assistant that was asked. */
             model: string;
             /** @description `response` */
@@ -6638,7 +6638,7 @@ export interface components {
             /** @description Its sources. */
             annotations: components["schemas"]["ResponseAnnotation"][];
             /** @description Always empty. */
-            logprobs: Record<string, never>[];
+            logprobs: Record<string, unknown>[];
             /** @description The text. */
             text: string;
             /** @enum {string} */
@@ -6680,7 +6680,7 @@ export interface components {
         /** @description A passage that a search found. */
         ResponseFileSearchResult: {
             /** @description The file's attributes in the store. */
-            attributes: Record<string, never>;
+            attributes: Record<string, unknown>;
             /** @description Its file. */
             file_id: string;
             /** @description The file's name. */
@@ -6826,7 +6826,7 @@ export interface components {
             /** @description Has no effect. */
             prompt_cache_key: string | null;
             /** @description Has no effect. */
-            reasoning: Record<string, never>;
+            reasoning: Record<string, unknown>;
             /** @description The tenant's end user. */
             safety_identifier: string | null;
             /** @description Has no effect. */
@@ -6841,7 +6841,7 @@ export interface components {
             /** @description What had to be called. */
             tool_choice: unknown;
             /** @description What could be called. */
-            tools: Record<string, never>[];
+            tools: Record<string, unknown>[];
             /**
              * Format: int32
              * @description Has no effect.
@@ -6860,7 +6860,7 @@ export interface components {
         /** @description The shape of the answer. */
         ResponseText: {
             /** @description `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "name": …, "schema": …}`. */
-            format?: Record<string, never> | null;
+            format?: Record<string, unknown> | null;
             /** @description Has no effect. */
             verbosity?: string | null;
         };
@@ -6874,11 +6874,11 @@ export interface components {
              * @description Of a search: how many passages at most.
              * @default 20
              */
-            max_num_results: number | null;
+            max_num_results?: number | null;
             /** @description Of a function: 1 to 64 letters, digits, underscores and dashes. */
             name?: string | null;
             /** @description Of a function: its parameters, as JSON schema. */
-            parameters?: Record<string, never> | null;
+            parameters?: Record<string, unknown> | null;
             ranking_options?: components["schemas"]["FileSearchRanking"] | null;
             /** @description Of a function: whether arguments must follow the schema. */
             strict?: boolean | null;
@@ -7200,7 +7200,7 @@ export interface components {
         /** @description A page or sitemap that is read into a vector store. */
         Source: {
             /** @description Attributes of the files, besides `url`. */
-            attributes: Record<string, never>;
+            attributes: Record<string, unknown>;
             /** @description How the files are cut. */
             chunking_strategy: components["schemas"]["ChunkingStrategy"];
             /**
@@ -7413,7 +7413,7 @@ export interface components {
         /** @description Changes of a conversation. */
         UpdateConversationRequest: {
             /** @description Replaces all metadata. */
-            metadata: Record<string, never>;
+            metadata: Record<string, unknown>;
         };
         /** @description What is to be changed of a member. */
         UpdateMemberRequest: {
@@ -7527,7 +7527,7 @@ export interface components {
         /** @description New attributes of a file. */
         UpdateVectorStoreFileAttributesRequest: {
             /** @description Replaces all attributes; `null` removes them. */
-            attributes?: Record<string, never> | null;
+            attributes?: Record<string, unknown> | null;
         };
         /** @description Changes of a vector store. Absent fields stay, `null` clears. */
         UpdateVectorStoreRequest: {
@@ -7953,7 +7953,7 @@ export interface components {
         /** @description A file of a vector store. */
         VectorStoreFile: {
             /** @description Values to filter searches by. */
-            attributes: Record<string, never>;
+            attributes: Record<string, unknown>;
             /** @description How it was cut. */
             chunking_strategy: components["schemas"]["ChunkingStrategy"];
             /**
@@ -8156,7 +8156,7 @@ export interface components {
              * @description How many results at most.
              * @default 10
              */
-            max_num_results: number | null;
+            max_num_results?: number | null;
             /** @description A question, or several phrasings of it. */
             query: components["schemas"]["OneOrMany"];
             ranking_options?: components["schemas"]["RankingOptions"] | null;
@@ -8164,7 +8164,7 @@ export interface components {
         /** @description A passage that answers. */
         VectorStoreSearchResultItem: {
             /** @description The file's attributes. */
-            attributes: Record<string, never>;
+            attributes: Record<string, unknown>;
             /** @description The passage's own id. */
             chunk_id: string;
             /** @description The text. */

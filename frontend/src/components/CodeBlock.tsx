@@ -10,9 +10,11 @@ interface Props {
 export function CodeBlock({ code, label }: Props) {
   return (
     <Box className={classes.block}>
-      <pre className={classes.code} tabIndex={0} aria-label={label}>
-        <code>{code}</code>
-      </pre>
+      <section className={classes.code} tabIndex={0} aria-label={label}>
+        <pre className={classes.pre}>
+          <code>{code}</code>
+        </pre>
+      </section>
       <div className={classes.copy}>
         <CopyButton value={code} />
       </div>

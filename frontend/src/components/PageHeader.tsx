@@ -1,7 +1,8 @@
 import { Anchor, Box, Breadcrumbs, Group, Stack, Text, Title } from "@mantine/core";
-import { Link, type LinkProps } from "@tanstack/react-router";
+import type { LinkProps } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
 import { useTranslation } from "react-i18next";
+import { AnchorLink } from "./links";
 
 export interface Crumb {
   label: string;
@@ -31,14 +32,14 @@ export function PageHeader({ title, help, docs = "/docs/", crumbs = [], aside, a
       {crumbs.length > 0 && (
         <Breadcrumbs mb={6} separatorMargin={6} fz="sm" aria-label={t("breadcrumbs")}>
           {crumbs.map((crumb) => (
-            <Anchor key={crumb.label} component={Link} to={crumb.to} params={crumb.params as never} fz="sm">
+            <AnchorLink key={crumb.label} to={crumb.to} params={crumb.params as never} fz="sm">
               {crumb.label}
-            </Anchor>
+            </AnchorLink>
           ))}
         </Breadcrumbs>
       )}
       <Group justify="space-between" align="flex-start" gap="md">
-        <Stack gap={4} maw="68ch" miw={0} flex="1 1 320px">
+        <Stack gap={4} maw="84ch" miw={0} flex="1 1 320px">
           <Group gap="sm">
             <Title order={1} style={{ overflowWrap: "anywhere" }}>
               {title}
@@ -47,7 +48,14 @@ export function PageHeader({ title, help, docs = "/docs/", crumbs = [], aside, a
           </Group>
           <Text c="dimmed">
             {help}{" "}
-            <Anchor href={docs} target="_blank" rel="noopener" inherit>
+            <Anchor
+              href={docs}
+              target="_blank"
+              rel="noopener"
+              inherit
+              underline="always"
+              style={{ whiteSpace: "nowrap" }}
+            >
               {t("docs")}
             </Anchor>
           </Text>

@@ -14,8 +14,13 @@ test("durations and sizes come in a unit that suits them", () => {
   expect(en.duration(3.42)).toBe("3.4 ms");
   expect(en.duration(412)).toBe("412 ms");
   expect(en.duration(2_345)).toBe("2.35 sec");
-  expect(en.bytes(0)).toBe("0 byte");
+  expect(en.bytes(0)).toBe("0 bytes");
   expect(en.bytes(35_400)).toBe("35.4 kB");
+});
+
+test("languages have names", () => {
+  expect(en.language("ara")).toBe("Arabic");
+  expect(ar.language("eng")).toBe("الإنجليزية");
 });
 
 test("times away from now", () => {

@@ -12,13 +12,17 @@ export interface Format {
   bytes: (bytes: number) => string;
   /** Unix seconds as a day. */
   date: (seconds: number) => string;
-  /** Unix seconds as a day without the year, for axes. */
+  /** Unix seconds at which a day of UTC begins, without the year: for axes. */
   day: (seconds: number) => string;
   /** Unix seconds as an hour, for axes. */
   hour: (seconds: number) => string;
+  /** The same with its day. */
+  dayHour: (seconds: number) => string;
   dateTime: (seconds: number) => string;
   relative: (seconds: number, now?: number) => string;
   list: (parts: string[]) => string;
+  /** The name of a language by its ISO 639 code. */
+  language: (code: string) => string;
 }
 
 const units: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -55,15 +59,22 @@ function make(language: string): Format {
   const fineMs = unit("millisecond", 1);
   const seconds = unit("second", 2);
   const minutes = unit("minute", 1);
-  const sizes = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"].map((name, index) =>
-    unit(name, index ? 1 : 0),
-  );
+  // The short word for bytes has no plural.
+  const bytes = new Intl.NumberFormat(language, { style: "unit", unit: "byte", unitDisplay: "long" });
+  const sizes = [bytes, ...["kilobyte", "megabyte", "gigabyte", "terabyte"].map((name) => unit(name, 1))];
   const date = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
-  const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+  const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone: "UTC" });
   const hour = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
+  const dayHour = new Intl.DateTimeFormat(language, {
+    day: "numeric",
+    month: "short",
+    hour: "numeric",
+    minute: "2-digit",
+  });
   const dateTime = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const list = new Intl.ListFormat(language, { type: "conjunction" });
+  const names = new Intl.DisplayNames(language, { type: "language" });
   const time = (unix: number) => new Date(unix * 1000);
 
   return {
@@ -86,6 +97,7 @@ function make(language: string): Format {
     date: (unix) => date.format(time(unix)),
     day: (unix) => day.format(time(unix)),
     hour: (unix) => hour.format(time(unix)),
+    dayHour: (unix) => dayHour.format(time(unix)),
     dateTime: (unix) => dateTime.format(time(unix)),
     relative: (unix, now = Date.now() / 1000) => {
       const away = unix - now;
@@ -96,6 +108,7 @@ function make(language: string): Format {
       return relative.format(0, "minute");
     },
     list: (parts) => list.format(parts),
+    language: (code) => names.of(code) ?? code,
   };
 }
 

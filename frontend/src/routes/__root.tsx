@@ -1,9 +1,9 @@
-import { Button } from "@mantine/core";
 import { IconMapPinOff } from "@tabler/icons-react";
 import type { QueryClient } from "@tanstack/react-query";
-import { createRootRouteWithContext, Link, Outlet } from "@tanstack/react-router";
+import { createRootRouteWithContext, Outlet } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { EmptyState } from "@/components/EmptyState";
+import { ButtonLink } from "@/components/links";
 
 export const Route = createRootRouteWithContext<{ queries: QueryClient }>()({
   component: Outlet,
@@ -17,11 +17,7 @@ function NotFound() {
       icon={IconMapPinOff}
       title={t("error.page")}
       text={t("error.pageHelp")}
-      action={
-        <Button component={Link} to="/">
-          {t("error.home")}
-        </Button>
-      }
+      action={<ButtonLink to="/">{t("error.home")}</ButtonLink>}
     />
   );
 }

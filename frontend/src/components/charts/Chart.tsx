@@ -36,10 +36,9 @@ export default function Chart({ points, series, kind, format, height = 240 }: Ch
       color: seriesColors[index % seriesColors.length] ?? "gray.5",
     })),
     valueFormatter: format,
-    gridAxis: "y" as const,
     tickLine: "none" as const,
     withLegend: series.length > 1,
-    legendProps: { verticalAlign: "bottom" as const, height: 32 },
+    legendProps: { verticalAlign: "bottom" as const, align: "left" as const, height: 32 },
     // Time runs as the language does.
     xAxisProps: { reversed: rtl, minTickGap: 24, tickMargin: 8, interval: "preserveStartEnd" as const },
     yAxisProps: {

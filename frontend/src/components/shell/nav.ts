@@ -1,4 +1,15 @@
-import { IconHome2 } from "@tabler/icons-react";
+import {
+  IconChartBar,
+  IconDatabase,
+  IconHistory,
+  IconHome2,
+  IconKey,
+  IconListDetails,
+  IconMessages,
+  IconReportSearch,
+  IconRobot,
+  IconWebhook,
+} from "@tabler/icons-react";
 import type { LinkProps } from "@tanstack/react-router";
 import type { ParseKeys } from "i18next";
 import type { ComponentType } from "react";
@@ -26,6 +37,25 @@ export interface NavGroup {
 
 export const nav: NavGroup[] = [
   { items: [{ to: "/", label: "nav.overview", icon: IconHome2, exact: true }] },
+  {
+    label: "nav.build",
+    items: [
+      { to: "/playground", label: "nav.playground", icon: IconMessages },
+      { to: "/assistants", label: "nav.assistants", icon: IconRobot },
+      { to: "/vector-stores", label: "nav.vectorStores", icon: IconDatabase },
+      { to: "/api-keys", label: "nav.apiKeys", icon: IconKey },
+      { to: "/webhooks", label: "nav.webhooks", icon: IconWebhook },
+    ],
+  },
+  {
+    label: "nav.observe",
+    items: [
+      { to: "/usage", label: "nav.usage", icon: IconChartBar },
+      { to: "/requests", label: "nav.requests", icon: IconListDetails },
+      { to: "/search-analytics", label: "nav.searchAnalytics", icon: IconReportSearch },
+      { to: "/audit-log", label: "nav.audit", icon: IconHistory },
+    ],
+  },
   tenantNav,
   ...operatorNav,
 ];
