@@ -1,0 +1,45 @@
+// `npm run look -- /usage /requests`: pictures of pages in both languages, themes and sizes, and what axe says of each.
+import { mkdirSync } from "node:fs";
+import { AxeBuilder } from "@axe-core/playwright";
+import { base, launch, open } from "./open.mjs";
+
+const args = process.argv.slice(2);
+const paths = args.filter((arg) => arg.startsWith("/"));
+const quick = args.includes("--quick");
+const folder = process.env.LOOK ?? "../.runtime/look";
+mkdirSync(folder, { recursive: true });
+
+const views = quick
+  ? [{ language: "en", scheme: "light", size: "desktop" }]
+  : ["en", "ar"].flatMap((language) =>
+      ["light", "dark"].flatMap((scheme) => ["desktop", "phone"].map((size) => ({ language, scheme, size }))),
+    );
+
+const browser = await launch();
+let bad = 0;
+for (const view of views) {
+  const page = await open(browser, view);
+  for (const path of paths) {
+    await page.goto(base + path);
+    await page.waitForLoadState("networkidle").catch(() => {});
+    await page.waitForTimeout(400);
+    const name = `${path.replaceAll(/[^\w]+/g, "_").replace(/^_|_$/g, "") || "home"}-${view.language}-${view.scheme}-${view.size}`;
+    await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (wide > 0) console.log(`${name}: ${wide} px too wide`);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    for (const violation of violations) {
+      bad += 1;
+      console.log(`${name}: ${violation.id}: ${violation.help}`);
+      for (const node of violation.nodes.slice(0, 3))
+        console.log(`    ${node.html.slice(0, 200)}\n    ${node.failureSummary?.split("\n")[1] ?? ""}`);
+    }
+  }
+  for (const failure of page.failures) {
+    bad += 1;
+    console.log(`${JSON.stringify(view)}: ${failure.slice(0, 400)}`);
+  }
+  await page.context().close();
+}
+await browser.close();
+if (bad) process.exit(1);
