@@ -24,7 +24,7 @@ BOOTSTRAP = @command -v python3 >/dev/null || \
 	{ echo "missing python3. Install: apt-get install python3 python3-pip, or Python 3.9 or newer with pip" >&2; exit 1; }; \
 	python3 infra/bootstrap.py --tools cargo,cc
 
-.PHONY: help bootstrap build run demo test conformance lint openapi bench bench-gateway clean-runtime
+.PHONY: help bootstrap build run demo test conformance lint openapi bench bench-gateway bench-usage clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,9 @@ bench: bootstrap build ## Measure, and print the table of the README
 
 bench-gateway: bootstrap build ## What the way through Insula costs, beside nginx where that is installed (ONLY=idle, closed, open, streams, failover, memory or start)
 	cargo run --release -p insula-tests --bin bench -- gateway "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(ONLY)
+
+bench-usage: bootstrap build ## How long a tenant with a million calls waits to see its usage (CALLS=…)
+	cargo run --release -p insula-tests --bin bench -- usage "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CALLS)
 
 clean-runtime: ## Remove .runtime/, the database of `make run` included
 	rm -rf "$(INSULA_RUNTIME)"
