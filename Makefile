@@ -29,7 +29,7 @@ BOOTSTRAP = @command -v python3 >/dev/null || \
 
 PAGES := $(shell find frontend/src frontend/public frontend/scripts -type f 2>/dev/null) $(wildcard frontend/*.json frontend/*.ts frontend/*.html) openapi/openapi.json
 
-.PHONY: help bootstrap dashboard build run demo test conformance lint openapi bench bench-gateway clean-runtime
+.PHONY: help bootstrap dashboard build run demo test conformance lint openapi bench bench-gateway bench-usage clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,9 @@ bench: bootstrap build ## Measure, and print the table of the README
 
 bench-gateway: bootstrap build ## What the way through Insula costs, beside nginx where that is installed (ONLY=idle, closed, open, streams, failover, memory or start)
 	cargo run --release -p insula-tests --bin bench -- gateway "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(ONLY)
+
+bench-usage: bootstrap build ## How long a tenant with a million calls waits to see its usage (CALLS=…)
+	cargo run --release -p insula-tests --bin bench -- usage "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CALLS)
 
 clean-runtime: ## Remove .runtime/, the database of `make run` included
 	rm -rf "$(INSULA_RUNTIME)"

@@ -106,3 +106,42 @@ create index usage_events_outcome on usage_events (tenant_id, outcome, started_a
 alter table usage_events add column trace jsonb;
 create index usage_events_id on usage_events (tenant_id, id);
 create index request_logs_usage_event on request_logs (tenant_id, usage_event_id) where usage_event_id is not null;
+
+-- What is searched for is kept only for a tenant that says so. How many searches there were and how well they went is counted for
+-- all, by the day in UTC; no text is in that.
+create table search_analytics (
+  tenant_id       uuid not null default current_tenant_id() references tenants (id),
+  enabled         boolean not null,
+  retention_days  int not null check (retention_days between 1 and 365),
+  updated_at      timestamptz not null default now(),
+  primary key (tenant_id)
+);
+
+create table searches (
+  tenant_id        uuid not null default current_tenant_id() references tenants (id),
+  id               uuid not null default gen_random_uuid(),
+  -- Not a foreign key: what was searched for outlives the store.
+  vector_store_id  uuid not null,
+  query            text not null check (length(query) <= 500),
+  hits             int not null check (hits >= 0),
+  top_score        double precision,
+  -- Of many that are written at once, each has a moment of its own.
+  created_at       timestamptz not null default clock_timestamp(),
+  primary key (tenant_id, id)
+);
+create index searches_created on searches (tenant_id, created_at);
+
+create table search_days (
+  tenant_id    uuid not null default current_tenant_id() references tenants (id),
+  day          timestamptz not null,
+  searches     bigint not null,
+  zero_result  bigint not null,
+  -- Those with a best passage, and the sum of its scores.
+  scored       bigint not null,
+  score        double precision not null,
+  primary key (tenant_id, day)
+);
+
+select protect_tenant_table('search_analytics'), protect_tenant_table('searches'), protect_tenant_table('search_days');
+grant select, insert, update on search_analytics, search_days to insula_tenant;
+grant select, insert, delete on searches to insula_tenant;

@@ -50,6 +50,7 @@ const EXAMPLES: &str = include_str!("docs/examples.json");
         (name = "provider keys", description = "Your own keys for the providers behind models; they are never shown again"),
         (name = "guardrails", description = "What may be sent to models, and what they may answer"),
         (name = "request logs", description = "Prompts and answers, for tenants that want them stored"),
+        (name = "search analytics", description = "What was searched for and what was not found, for tenants that want queries kept"),
         (name = "jobs", description = "Background work: how far it is, why it failed; retry and cancel"),
         (name = "operator", description = "The install itself, for whoever runs it; these take the operator's keys"),
         (name = "organization", description = "The install as OpenAI's organization: projects are tenants. These take the operator's keys"),

@@ -22,8 +22,8 @@ use crate::routes::{
         admin_api_keys, api_keys, audit_logs, invites, model_permissions, projects, rate_limits, reports,
         service_accounts, spend, users,
     },
-    provider_keys, request_logs, rerank, responses, scoped_tokens, search, sources, storage_usage, uploads,
-    usage, vector_store_files, vector_stores, webhooks,
+    provider_keys, request_logs, rerank, responses, scoped_tokens, search, search_analytics, sources,
+    storage_usage, uploads, usage, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -149,6 +149,11 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         ))
         .routes(routes!(request_logs::list_request_logs))
         .routes(routes!(request_logs::get_request_log))
+        .routes(routes!(search_analytics::get_search_analytics))
+        .routes(routes!(
+            search_analytics::get_search_analytics_settings,
+            search_analytics::update_search_analytics_settings
+        ))
         .routes(routes!(migrations::migrate_vector_store))
         .routes(routes!(migrations::list_vector_store_migrations))
         .routes(routes!(migrations::get_vector_store_migration))
@@ -190,7 +195,10 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             operator::limits::get_tenant_limits,
             operator::limits::put_tenant_limits
         ))
-        .routes(routes!(operator::budgets::put_tenant_budgets))
+        .routes(routes!(
+            operator::budgets::get_tenant_budgets,
+            operator::budgets::put_tenant_budgets
+        ))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project))
         .routes(routes!(projects::archive_project))

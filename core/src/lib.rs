@@ -28,6 +28,7 @@ pub mod request_log;
 pub mod response;
 pub mod route;
 pub mod search;
+pub mod search_analytics;
 mod services;
 pub mod source;
 mod sql;

@@ -15,6 +15,7 @@ use crate::ingest::Parser;
 use crate::model::{Embedder, JudgeCard, Moderator, Reranker};
 use crate::request_log::RequestLogs;
 use crate::route::Routes;
+use crate::search_analytics::Searches;
 use crate::source::Fetcher;
 use crate::webhook::Caller;
 use crate::{Error, Result};
@@ -49,6 +50,8 @@ pub struct Services {
     pub query_embeddings: QueryEmbeddings,
     /// Takes what tenants want logged of their calls.
     pub request_logs: RequestLogs,
+    /// Takes what was searched for.
+    pub searches: Searches,
     /// What the lines of batches call.
     pub endpoints: Arc<dyn Endpoints>,
     /// How batches are worked off.

@@ -32,7 +32,9 @@ async fn people_use_the_dashboard() {
     let app = TestApp::start().await;
     let home = app.tenant("home").await;
     let mut tx = app.services.db.operator().await.unwrap();
-    let invited = invite::bootstrap(&mut tx, "owner@localhost", "home").await.unwrap();
+    let invited = invite::bootstrap(&mut tx, "owner@localhost", "home")
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let token = invited.expect("nobody runs it yet").token;
     let invitation = home.url(&format!("/accept-invitation#{}", token.expose_secret()));

@@ -57,6 +57,7 @@ mod routes;
 mod routes_reload;
 mod scoped_tokens;
 mod search;
+mod search_analytics;
 mod sessions;
 mod sign_in;
 mod sources;

@@ -34,6 +34,7 @@ pub mod rerank;
 pub mod responses;
 pub mod scoped_tokens;
 pub mod search;
+pub mod search_analytics;
 pub mod sources;
 pub mod storage_usage;
 pub mod uploads;

@@ -23,6 +23,7 @@ use crate::model::{EmbedPurpose, EmbedderCard};
 use crate::page::Page;
 use crate::pg::{Halfvec, Sparsevec};
 use crate::route::tenant;
+use crate::search_analytics::Searched;
 use crate::text::language;
 use crate::text::terms::{QueryTerms, idf};
 use crate::vector_store::{self, Attributes};
@@ -362,6 +363,16 @@ pub async fn search(
     if let Some(ranker) = &ranker {
         reranking = rerank(services, cx, ranker, &request, &mut hits).await?;
         timings.rerank = started.elapsed();
+    }
+    // What was found is not lost because it cannot be noted.
+    if let Ok(settings) = services.policies.of(&services.db, cx).await {
+        let searched = Searched {
+            vector_store_id: request.vector_store_id,
+            query: request.queries.into_iter().next(),
+            hits: hits.len(),
+            top_score: hits.first().map(|hit| hit.score),
+        };
+        services.searches.record(cx, &settings, searched);
     }
     Ok(SearchResponse {
         hits,

@@ -70,6 +70,8 @@ events! {
     RouteOverrideDeleted = "route_override.deleted",
     /// The logging of requests was changed.
     RequestLoggingUpdated = "request_logging.updated",
+    /// What is searched for is kept, or is not any more.
+    SearchAnalyticsUpdated = "search_analytics.updated",
     /// Usage is kept for another time.
     UsageRetentionUpdated = "usage_retention.updated",
     /// A tenant may name other models.

@@ -50,6 +50,14 @@ pub async fn create(
     Ok(created)
 }
 
+/// What [`update`] can change.
+#[derive(sqlx::FromRow)]
+struct Named {
+    name: String,
+    #[sqlx(flatten)]
+    limit: Limit,
+}
+
 /// Names a key anew, or limits it otherwise; what is `None` stays. Servers follow within a second. `false`: there is none.
 ///
 /// # Errors
@@ -61,20 +69,19 @@ pub async fn update(
     name: Option<&str>,
     limit: Option<Limit>,
 ) -> Result<bool> {
-    let before: Option<(String, Option<i64>, Option<i64>, Option<i64>)> = sqlx::query_as(
+    let before: Option<Named> = sqlx::query_as(
         "select name, requests_per_minute, tokens_per_minute, concurrency from api_keys where id = $1
          for no key update",
     )
     .bind(id)
     .fetch_optional(&mut **tx)
     .await?;
-    let Some((old_name, requests_per_minute, tokens_per_minute, concurrency)) = before else {
+    let Some(Named {
+        name: old_name,
+        limit: old,
+    }) = before
+    else {
         return Ok(false);
-    };
-    let old = Limit {
-        requests_per_minute,
-        tokens_per_minute,
-        concurrency,
     };
     let new = match limit {
         Some(limit) => limit.tightest(limit_of(tx, cx).await?),

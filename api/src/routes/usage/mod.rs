@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use self::query::UsageEventId;
+pub(super) use self::query::time;
 use self::query::{EventsParams, EventsQuery, SumsParams, SumsQuery};
 use self::wire::{EventObject, SumObject, TracedEventObject};
 use super::wire::List;
