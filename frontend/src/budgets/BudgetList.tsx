@@ -106,7 +106,7 @@ export function BudgetList(props: Props) {
       align: "end",
       cell: (budget) => {
         const reason = fixed(budget);
-        const off = reason ? { "data-disabled": true, "aria-disabled": true } : {};
+        const off = reason ? { "data-disabled": true, "aria-disabled": true, bg: "transparent" } : {};
         return (
           <Group gap={2} justify="flex-end" wrap="nowrap">
             <Tooltip label={reason ?? t("edit")}>

@@ -127,6 +127,7 @@ export function MemberList() {
               aria-label={own ? t("leave.action") : t("remove.label", { name })}
               data-disabled={reason ? true : undefined}
               aria-disabled={reason ? true : undefined}
+              bg={reason ? "transparent" : undefined}
               onClick={() => reason === null && setLeaving(member)}
             >
               <Icon size={16} />

@@ -26,7 +26,7 @@ export function GuardrailFields({ rules, change, disabled }: Props) {
   const { injection, output } = rules;
   return (
     <Stack gap="lg">
-      <Fieldset legend={t("personal.title")} disabled={disabled}>
+      <Fieldset legend={<strong>{t("personal.title")}</strong>} disabled={disabled}>
         <Stack gap="sm">
           <PersonalData rules={rules.personal_data} onChange={(personal_data) => change({ personal_data })} />
           <TagsInput
@@ -40,7 +40,7 @@ export function GuardrailFields({ rules, change, disabled }: Props) {
           />
         </Stack>
       </Fieldset>
-      <Fieldset legend={t("injection.title")} disabled={disabled}>
+      <Fieldset legend={<strong>{t("injection.title")}</strong>} disabled={disabled}>
         <Stack gap="sm">
           <Text size="sm" c="dimmed">
             {t("injection.help")}
@@ -88,10 +88,10 @@ export function GuardrailFields({ rules, change, disabled }: Props) {
           )}
         </Stack>
       </Fieldset>
-      <Fieldset legend={t("terms.title")} disabled={disabled}>
+      <Fieldset legend={<strong>{t("terms.title")}</strong>} disabled={disabled}>
         <Terms rules={rules.blocked_terms} onChange={(blocked_terms) => change({ blocked_terms })} />
       </Fieldset>
-      <Fieldset legend={t("output.title")} disabled={disabled}>
+      <Fieldset legend={<strong>{t("output.title")}</strong>} disabled={disabled}>
         <SimpleGrid cols={{ base: 1, xs: 2 }} maw={420} spacing="sm">
           {(["max_tokens", "max_characters"] as const).map((field) => (
             <NumberInput
