@@ -25,7 +25,7 @@ const lifetimes = { never: null, "30": 30, "90": 90, "365": 365 } as const;
 interface Props {
   opened: boolean;
   onClose: () => void;
-  onCreated: (key: Schema<"ApiKeyWithValue">) => void;
+  onCreated: (key: Schema<"CreatedApiKey">) => void;
 }
 
 export function CreateKey({ opened, onClose, onCreated }: Props) {

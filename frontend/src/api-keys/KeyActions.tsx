@@ -14,7 +14,7 @@ type ApiKey = Schema<"ApiKey">;
 
 interface Props {
   apiKey: ApiKey;
-  onSecret: (key: Schema<"ApiKeyWithValue">) => void;
+  onSecret: (key: Schema<"CreatedApiKey">) => void;
 }
 
 /** What can be done to one key. */
@@ -119,7 +119,7 @@ function Edit({ apiKey, onDone }: { apiKey: ApiKey; onDone: () => void }) {
 
 const graces = ["0", "3600", "86400", "604800"] as const;
 
-function Rotate({ apiKey, onDone }: { apiKey: ApiKey; onDone: (key: Schema<"ApiKeyWithValue">) => void }) {
+function Rotate({ apiKey, onDone }: { apiKey: ApiKey; onDone: (key: Schema<"CreatedApiKey">) => void }) {
   const { t } = useTranslation("apiKeys");
   const [grace, setGrace] = useState<string>("86400");
   const rotate = useMutation({

@@ -1,11 +1,8 @@
-import type * as pending from "./pending";
+// The one place that knows that the types are generated.
 import type * as schema from "./schema";
 
 /** Every path that the client knows. */
-export type Paths = Omit<schema.paths, keyof pending.paths> & pending.paths;
-
-type Schemas = Omit<schema.components["schemas"], keyof pending.components["schemas"]> &
-  pending.components["schemas"];
+export type Paths = schema.paths;
 
 /** A type of the document, by its name there. */
-export type Schema<Name extends keyof Schemas> = Schemas[Name];
+export type Schema<Name extends keyof schema.components["schemas"]> = schema.components["schemas"][Name];

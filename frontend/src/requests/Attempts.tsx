@@ -8,7 +8,7 @@ import { Status } from "@/components/Status";
 import { useFormat } from "@/lib/useFormat";
 import { FileName } from "@/vector-stores/FileName";
 
-type Trace = Schema<"UsageTrace">;
+type Trace = Schema<"UsageEventTrace">;
 
 /** The route that was taken: who was called, in order, and what came of it. */
 export function Attempts({ attempts }: { attempts: Trace["attempts"] }) {

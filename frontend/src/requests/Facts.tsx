@@ -9,7 +9,7 @@ import { OutcomeBadge } from "@/usage/OutcomeBadge";
 import { useKeyNames } from "@/usage/useNames";
 
 /** Everything that the ledger has about a call. */
-export function Facts({ event }: { event: Schema<"UsageEventWithTrace"> }) {
+export function Facts({ event }: { event: Schema<"TracedUsageEvent"> }) {
   const { t } = useTranslation("requests");
   const format = useFormat();
   const keys = useKeyNames();

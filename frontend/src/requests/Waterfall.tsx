@@ -5,7 +5,7 @@ import { useFormat } from "@/lib/useFormat";
 import classes from "./Waterfall.module.css";
 
 /** Where the time of a call went: its stages, each where it began and as long as it took. */
-export function Waterfall({ stages, whole }: { stages: Schema<"UsageTrace">["stages"]; whole: number }) {
+export function Waterfall({ stages, whole }: { stages: Schema<"UsageEventTrace">["stages"]; whole: number }) {
   const { t, i18n } = useTranslation("requests");
   const format = useFormat();
   const end = Math.max(whole, ...stages.map((stage) => stage.start_ms + stage.duration_ms), 0.001);

@@ -1,5 +1,5 @@
-import { ActionIcon, Button, Group, Menu, Modal, Text, TextInput } from "@mantine/core";
-import { IconDots, IconPencil, IconPlayerPause, IconPlayerPlay, IconTrash } from "@tabler/icons-react";
+import { ActionIcon, Button, Group, Menu, Modal, TextInput } from "@mantine/core";
+import { IconDots, IconPencil, IconPlayerPause, IconPlayerPlay } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,12 +7,11 @@ import { bodyOf, operatorClient } from "@/api/client";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { FormBody, fieldError } from "@/components/FormBody";
 import { stateOf, type Tenant, tenantsOptions } from "../queries";
-import { EraseDialog } from "./EraseDialog";
 
 export function TenantActions({ tenant }: { tenant: Tenant }) {
   const { t } = useTranslation("tenants");
   const queries = useQueryClient();
-  const [asked, setAsked] = useState<"rename" | "suspend" | "erase" | null>(null);
+  const [asked, setAsked] = useState<"rename" | "suspend" | null>(null);
   const close = () => setAsked(null);
   const params = { path: { tenant_id: tenant.id } };
   // The list, and each tenant under it.
@@ -59,19 +58,6 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
           <Menu.Item leftSection={<IconPencil size={15} />} onClick={() => setAsked("rename")}>
             {t("rename.action")}
           </Menu.Item>
-          <Menu.Item
-            leftSection={<IconTrash size={15} />}
-            color="red"
-            disabled={active}
-            onClick={() => setAsked("erase")}
-          >
-            {t("erase.action")}
-            {active && (
-              <Text size="xs" c="dimmed">
-                {t("erase.suspendFirst")}
-              </Text>
-            )}
-          </Menu.Item>
         </Menu.Dropdown>
       </Menu>
       <ConfirmDialog
@@ -88,7 +74,6 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
       <Modal opened={asked === "rename"} onClose={close} title={t("rename.title")}>
         <Rename tenant={tenant} onDone={() => refresh().then(close)} onCancel={close} />
       </Modal>
-      <EraseDialog tenant={tenant} opened={asked === "erase"} onClose={close} />
     </Group>
   );
 }

@@ -35,7 +35,7 @@ function ApiKeys() {
   const all = useSession().scopes.length;
   const { create = false } = Route.useSearch();
   const navigate = Route.useNavigate();
-  const [secret, setSecret] = useState<Schema<"ApiKeyWithValue"> | null>(null);
+  const [secret, setSecret] = useState<Schema<"CreatedApiKey"> | null>(null);
   const keys = $api.useInfiniteQuery(
     "get",
     "/v1/insula/api_keys",

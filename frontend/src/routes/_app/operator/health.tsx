@@ -15,7 +15,7 @@ import { StatCard } from "@/components/StatCard";
 import { Status } from "@/components/Status";
 import { useFormat } from "@/lib/useFormat";
 
-type Health = Schema<"Health">;
+type Health = Schema<"InstallHealth">;
 type Queue = Health["queue"][number];
 type Server = Health["servers"][number];
 type Model = Health["models"][number];
@@ -78,9 +78,14 @@ function HealthPage() {
     { key: "seen", header: t("seen"), from: "sm", cell: (one) => <RelativeTime at={one.seen_at} /> },
     { key: "started", header: t("started"), from: "xs", cell: (one) => <RelativeTime at={one.started_at} /> },
   ];
+  const modelKinds: Record<string, string> = {
+    embedding: t("models.embedding"),
+    rerank: t("models.rerank"),
+    moderation: t("models.moderation"),
+  };
   const modelColumns: Column<Model>[] = [
     { key: "id", header: t("model"), cell: (one) => <code>{one.id}</code> },
-    { key: "kind", header: t("for"), cell: (one) => t(`models.${one.kind}`) },
+    { key: "kind", header: t("for"), cell: (one) => modelKinds[one.kind] ?? one.kind },
     {
       key: "dimensions",
       header: t("dimensions"),
@@ -101,14 +106,10 @@ function HealthPage() {
               value={database && format.duration(database.latency_ms)}
               note={
                 database &&
-                (database.reachable ? (
-                  t("connections", {
-                    used: format.number(database.connections - database.idle),
-                    all: format.number(database.connections),
-                  })
-                ) : (
-                  <Status tone="bad">{t("unreachable")}</Status>
-                ))
+                t("connections", {
+                  used: format.number(database.connections - database.idle),
+                  all: format.number(database.connections),
+                })
               }
             />
             <StatCard

@@ -87,18 +87,12 @@ function Jobs() {
       ),
     },
     {
-      key: "error",
-      header: t("column.error"),
-      from: "sm",
-      cell: (job) => (job.error_code ? <code>{job.error_code}</code> : "–"),
-    },
-    {
       key: "attempts",
       header: t("column.attempts"),
       align: "end",
       from: "sm",
       cell: (job) =>
-        t("attempts", { done: format.number(job.attempts), most: format.number(job.max_attempts) }),
+        t("attempts", { done: format.number(job.attempt), most: format.number(job.max_attempts) }),
     },
     {
       key: "at",
