@@ -3,10 +3,10 @@
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let pages = std::path::Path::new("../frontend/dist");
-    // A debug build reads the pages while it runs. Only what is there can be watched, so that it is made.
-    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release")
-        && std::fs::create_dir_all(pages).is_ok()
-    {
+    // What is not there when this is compiled is not looked for when it runs.
+    let is_there = std::fs::create_dir_all(pages).is_ok();
+    // A debug build reads the pages while it runs.
+    if is_there && std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         println!("cargo:rerun-if-changed={}", pages.display());
     }
 }
