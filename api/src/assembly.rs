@@ -11,6 +11,7 @@ use insula_core::guard::Policies;
 use insula_core::model::Embedder;
 use insula_core::request_log::RequestLogs;
 use insula_core::route::{RoutedEmbedder, Routes};
+use insula_core::search_analytics::Searches;
 use insula_core::{Models, Services};
 use insula_inference::onnx::{JudgeOptions, OnnxEmbedder, OnnxModerator, OnnxOptions, OnnxReranker};
 use insula_outbound::{Allowed, Outbound};
@@ -159,6 +160,7 @@ pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> 
         responses: Responses::new(options.caches.responses),
         query_embeddings: QueryEmbeddings::new(options.caches.queries),
         request_logs: RequestLogs::start(db.clone()),
+        searches: Searches::start(db.clone()),
         endpoints: Arc::new(LocalEndpoints),
         batches: options.batches,
         db,

@@ -14,15 +14,16 @@ use crate::docs;
 use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
 use crate::routes::account::{self, session};
 use crate::routes::{
-    assistants, batches, budgets, chat, chunks, completions, conversations, embeddings, file_batches, files,
-    guardrails, health, jobs, mcp, migrations, model_routes, models, moderations, operator,
+    api_keys as own_keys, assistants, batches, budgets, chat, chunks, completions, conversations, embeddings,
+    file_batches, files, guardrails, health, jobs, mcp, migrations, model_routes, models, moderations,
+    operator,
     operator::tenants,
     organization::{
         admin_api_keys, api_keys, audit_logs, invites, model_permissions, projects, rate_limits, reports,
         service_accounts, spend, users,
     },
-    provider_keys, request_logs, rerank, responses, scoped_tokens, search, sources, storage_usage, uploads,
-    usage, vector_store_files, vector_stores, webhooks,
+    provider_keys, request_logs, rerank, responses, scoped_tokens, search, search_analytics, sources,
+    storage_usage, uploads, usage, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -148,6 +149,11 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         ))
         .routes(routes!(request_logs::list_request_logs))
         .routes(routes!(request_logs::get_request_log))
+        .routes(routes!(search_analytics::get_search_analytics))
+        .routes(routes!(
+            search_analytics::get_search_analytics_settings,
+            search_analytics::update_search_analytics_settings
+        ))
         .routes(routes!(migrations::migrate_vector_store))
         .routes(routes!(migrations::list_vector_store_migrations))
         .routes(routes!(migrations::get_vector_store_migration))
@@ -161,6 +167,13 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(own_keys::create_api_key, own_keys::list_api_keys))
+        .routes(routes!(
+            own_keys::get_api_key,
+            own_keys::update_api_key,
+            own_keys::delete_api_key
+        ))
+        .routes(routes!(own_keys::rotate_api_key))
         .routes(routes!(scoped_tokens::mint_scoped_token))
         .routes(routes!(
             provider_keys::create_provider_key,
@@ -173,13 +186,19 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(tenants::get_tenant))
         .routes(routes!(tenants::suspend_tenant))
         .routes(routes!(tenants::resume_tenant))
+        .routes(routes!(operator::health::get_install_health))
+        .routes(routes!(operator::jobs::list_operator_jobs))
+        .routes(routes!(operator::jobs::retry_operator_jobs))
         .routes(routes!(operator::limits::list_plans))
         .routes(routes!(operator::limits::put_plan, operator::limits::delete_plan))
         .routes(routes!(
             operator::limits::get_tenant_limits,
             operator::limits::put_tenant_limits
         ))
-        .routes(routes!(operator::budgets::put_tenant_budgets))
+        .routes(routes!(
+            operator::budgets::get_tenant_budgets,
+            operator::budgets::put_tenant_budgets
+        ))
         .routes(routes!(projects::list_projects, projects::create_project))
         .routes(routes!(projects::get_project, projects::update_project))
         .routes(routes!(projects::archive_project))
@@ -272,6 +291,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         ))
         .routes(routes!(usage::list_usage))
         .routes(routes!(usage::list_usage_events))
+        .routes(routes!(usage::get_usage_event))
         .routes(routes!(usage::get_usage_retention, usage::put_usage_retention))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::retry_jobs))

@@ -116,6 +116,7 @@ async fn ask(
     chosen: &[usize],
 ) -> Result<insula_core::model::Completion> {
     let passages = chosen.iter().map(|at| Passage {
+        vector_store_id: String::new(),
         file_id: "file".into(),
         filename: "file".into(),
         chunk_id: at.to_string(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod api_key;
 pub mod assistant;
 pub mod batch;
 pub mod blob;
@@ -27,6 +28,7 @@ pub mod request_log;
 pub mod response;
 pub mod route;
 pub mod search;
+pub mod search_analytics;
 mod services;
 pub mod source;
 mod sql;

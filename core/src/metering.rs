@@ -186,6 +186,7 @@ pub fn fail(metered: Metered, error: &Error, attempts: usize) {
             attempts: u16::try_from(attempts).unwrap_or(u16::MAX),
             streamed: details.streamed,
             decisions: details.decisions.take(),
+            trace: std::mem::take(&mut details.trace),
             estimated: false,
             ..Details::default()
         };

@@ -15,6 +15,7 @@ use crate::ingest::Parser;
 use crate::model::{Embedder, JudgeCard, Moderator, Reranker};
 use crate::request_log::RequestLogs;
 use crate::route::Routes;
+use crate::search_analytics::Searches;
 use crate::source::Fetcher;
 use crate::webhook::Caller;
 use crate::{Error, Result};
@@ -49,6 +50,8 @@ pub struct Services {
     pub query_embeddings: QueryEmbeddings,
     /// Takes what tenants want logged of their calls.
     pub request_logs: RequestLogs,
+    /// Takes what was searched for.
+    pub searches: Searches,
     /// What the lines of batches call.
     pub endpoints: Arc<dyn Endpoints>,
     /// How batches are worked off.
@@ -133,6 +136,16 @@ impl Models {
     /// The model of that name that finds what should not be in a text.
     pub fn find_moderator(&self, name: &str) -> Option<&Arc<dyn Moderator>> {
         self.moderators.get(name).map(|(_, moderator)| moderator)
+    }
+
+    /// Names of the models that rank documents.
+    pub fn reranker_ids(&self) -> Vec<String> {
+        self.rerankers.keys().cloned().collect()
+    }
+
+    /// Names of the models that find what should not be in a text.
+    pub fn moderator_ids(&self) -> Vec<String> {
+        self.moderators.keys().cloned().collect()
     }
 
     /// The models that score texts.

@@ -1,19 +1,29 @@
 // `npm run look -- /usage /requests`: pictures of pages in both languages, themes and sizes, and what axe says of each.
 import { mkdirSync } from "node:fs";
 import { AxeBuilder } from "@axe-core/playwright";
-import { base, launch, open } from "./open.mjs";
+import { base, launch, open, settled } from "./open.mjs";
 
 const args = process.argv.slice(2);
 const paths = args.filter((arg) => arg.startsWith("/"));
-const quick = args.includes("--quick");
 const folder = process.env.LOOK ?? "../.runtime/look";
 mkdirSync(folder, { recursive: true });
 
-const views = quick
-  ? [{ language: "en", scheme: "light", size: "desktop" }]
-  : ["en", "ar"].flatMap((language) =>
-      ["light", "dark"].flatMap((scheme) => ["desktop", "phone"].map((size) => ({ language, scheme, size }))),
-    );
+const view = (language, scheme, size) => ({ language, scheme, size });
+// Every language with every theme and size; in short each of them at least twice.
+const views = args.includes("--quick")
+  ? [view("en", "light", "desktop")]
+  : args.includes("--all")
+    ? ["en", "ar"].flatMap((language) =>
+        ["light", "dark"].flatMap((scheme) =>
+          ["desktop", "phone"].map((size) => view(language, scheme, size)),
+        ),
+      )
+    : [
+        view("en", "light", "desktop"),
+        view("en", "dark", "phone"),
+        view("ar", "light", "phone"),
+        view("ar", "dark", "desktop"),
+      ];
 
 const browser = await launch();
 let bad = 0;
@@ -21,8 +31,7 @@ for (const view of views) {
   const page = await open(browser, view);
   for (const path of paths) {
     await page.goto(base + path);
-    await page.waitForLoadState("networkidle").catch(() => {});
-    await page.waitForTimeout(400);
+    await settled(page);
     const name = `${path.replaceAll(/[^\w]+/g, "_").replace(/^_|_$/g, "") || "home"}-${view.language}-${view.scheme}-${view.size}`;
     await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -39,3 +39,14 @@ export async function open(browser, { language = "en", scheme = "light", size = 
   });
   return page;
 }
+
+/** The heading is there and nothing is a placeholder any more. */
+export async function settled(page) {
+  await page.locator("h1").first().waitFor({ timeout: 20_000 });
+  await page
+    .waitForFunction(() => !document.querySelector(".mantine-Skeleton-root, [aria-busy=true]"), null, {
+      timeout: 10_000,
+    })
+    .catch(() => {});
+  await page.waitForTimeout(250);
+}

@@ -6,10 +6,12 @@ use std::time::Duration;
 use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::denial::{self, Denials};
 use crate::secret::{self, Kind};
 use crate::token::{self, NewToken, ScopedToken};
 use crate::{
     AccessError, Actor, Db, Error, KeyId, Notifications, Result, Scope, TenantContext, TenantId, TenantTx,
+    VectorStoreId,
 };
 
 /// How long a key row may be served from memory. This alone keeps the promise that a revocation is effective on every
@@ -25,6 +27,8 @@ struct KeyRow {
     secret_sha256: Vec<u8>,
     scopes: Arc<[Scope]>,
     suspended: bool,
+    /// The only vector stores that it reaches, if it is bound to some.
+    vector_stores: Option<Vec<VectorStoreId>>,
     /// Public half of what signs the key's scoped tokens; `None` for an older key that was not used since.
     token_key: Option<[u8; 32]>,
 }
@@ -35,11 +39,8 @@ impl KeyRow {
         if self.suspended {
             return Err(AccessError::Suspended.into());
         }
-        Ok(TenantContext::new(
-            self.tenant_id,
-            Actor::Key(self.id),
-            Arc::clone(&self.scopes),
-        ))
+        let context = TenantContext::new(self.tenant_id, Actor::Key(self.id), Arc::clone(&self.scopes));
+        Ok(context.bound_to(self.vector_stores.as_deref()))
     }
 }
 
@@ -49,6 +50,7 @@ struct FoundKey {
     id: KeyId,
     secret_sha256: Vec<u8>,
     scopes: Vec<String>,
+    vector_store_ids: Option<Vec<VectorStoreId>>,
     suspended: bool,
     token_key: Option<Vec<u8>>,
     note_use: bool,
@@ -59,6 +61,7 @@ struct FoundKey {
 pub struct Authenticator {
     pub(crate) db: Db,
     cache: Cache<String, Option<Arc<KeyRow>>>,
+    pub(crate) denials: Denials,
 }
 
 impl Authenticator {
@@ -81,7 +84,11 @@ impl Authenticator {
                 }
             }
         });
-        Self { db, cache }
+        Self {
+            db,
+            cache,
+            denials: denial::none(),
+        }
     }
 
     /// The context of whoever presents an API key, or a scoped token that one has signed.
@@ -169,7 +176,7 @@ impl Authenticator {
 /// [`AccessError::InvalidKey`], [`AccessError::NotSignedIn`] or [`AccessError::Suspended`]; when the database is away.
 pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
     let (suspended, gone): (Option<bool>, _) = match cx.actor() {
-        Actor::Job(_) => return Ok(()),
+        Actor::Job(_) | Actor::Operator => return Ok(()),
         Actor::Key(id) => {
             let found = sqlx::query_scalar(
                 "select t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id
@@ -202,7 +209,8 @@ pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
 async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
     let mut tx = db.system().await?;
     let row: Option<FoundKey> = sqlx::query_as(
-        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, k.token_key, t.status = 'suspended' as suspended,
+        "select k.tenant_id, k.id, k.secret_sha256, k.scopes, k.vector_store_ids, k.token_key,
+                t.status = 'suspended' as suspended,
                 coalesce(k.last_used_at < now() - interval '1 minute', true) as note_use
          from api_keys k join tenants t on t.id = k.tenant_id
          where k.public_id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
@@ -215,6 +223,7 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
         id,
         secret_sha256,
         scopes,
+        vector_store_ids,
         suspended,
         token_key,
         note_use,
@@ -237,6 +246,7 @@ async fn look_up(db: &Db, public_id: &str) -> Result<Option<Arc<KeyRow>>> {
         id,
         secret_sha256,
         scopes,
+        vector_stores: vector_store_ids,
         suspended,
         token_key: token_key.and_then(|key| key.try_into().ok()),
     })))

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::audit::{By, Origin};
-use crate::{AccessError, JobId, KeyId, Narrowing, PersonId, Scope, SessionId, TenantId};
+use crate::{AccessError, JobId, KeyId, Narrowing, PersonId, Scope, SessionId, TenantId, VectorStoreId};
 
 /// Who acts inside a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Actor {
     Key(KeyId),
     /// Background work on behalf of the tenant.
     Job(JobId),
+    /// The operator, seeing to the tenant's background work.
+    Operator,
     /// A member who is signed in.
     Member {
         /// Who.
@@ -50,6 +52,10 @@ impl TenantContext {
     /// wider.
     pub(crate) fn narrowed(&self, scopes: &[Scope], narrowing: Narrowing) -> Self {
         let kept = self.scopes.iter().copied().filter(|scope| scopes.contains(scope));
+        let narrowing = match self.narrowing() {
+            Some(outer) => narrowing.and(outer),
+            None => narrowing,
+        };
         Self {
             scopes: kept.collect(),
             narrowing: Some(Arc::new(narrowing)),
@@ -78,18 +84,20 @@ impl TenantContext {
         self.tenant_id
     }
 
-    /// What the caller may do.
-    pub fn scopes(&self) -> &[Scope] {
-        &self.scopes
-    }
-
     /// Who acts.
     pub fn actor(&self) -> Actor {
         self.actor
     }
 
-    /// The bounds of a scoped token; `None` for API keys and jobs. Whoever hands out data to a narrowed caller must heed
-    /// them.
+    /// The same caller, with these vector stores only if there are any to be bound to.
+    pub(crate) fn bound_to(self, stores: Option<&[VectorStoreId]>) -> Self {
+        let Some(stores) = stores else { return self };
+        let scopes = Arc::clone(&self.scopes);
+        self.narrowed(&scopes, Narrowing::to_stores(stores.iter().copied()))
+    }
+
+    /// The bounds of a scoped token, or of an API key that is bound to vector stores; `None` for other keys and jobs.
+    /// Whoever hands out data to a narrowed caller must heed them.
     pub fn narrowing(&self) -> Option<&Narrowing> {
         self.narrowing.as_deref()
     }
@@ -97,6 +105,11 @@ impl TenantContext {
     /// The end user that a scoped token was made for, who counts in place of any that a request names.
     pub fn end_user(&self) -> Option<&str> {
         self.narrowing()?.end_user()
+    }
+
+    /// All that the caller may do.
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
     }
 
     /// Passes if the caller carries `scope`.

@@ -18,8 +18,10 @@ pub enum AccessError {
     /// A scoped token that was good once.
     #[error("This scoped token has expired.")]
     TokenExpired,
-    /// A scoped token where only an API key will do.
-    #[error("A scoped token cannot do this; use an API key.")]
+    /// A scoped token, or a key that is bound to vector stores, where only a key that reaches everything will do.
+    #[error(
+        "A scoped token, or an API key that is bound to vector stores, cannot do this; use another API key."
+    )]
     Narrowed,
     /// A tenant's key where only the operator's will do.
     #[error("This is for the operator of this server; a tenant's key cannot do it.")]

@@ -6,6 +6,7 @@ mod auth;
 pub mod budget;
 mod context;
 mod db;
+mod denial;
 mod error;
 mod id;
 pub mod job;

@@ -1,15 +1,15 @@
-//! What a scoped token leaves of its API key's access to data.
+//! What is left of a caller's access to data: by a scoped token, or by an API key that is bound to vector stores.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::VectorStoreId;
 
 /// Bounds on a caller's access besides its scopes. Whatever hands out data must heed them, or refuse the caller: a
-/// context without a narrowing is one of an API key or a job.
+/// context without a narrowing is one of a job, or of an API key that is not bound to anything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Narrowing {
     pub(crate) vector_stores: Option<BTreeSet<VectorStoreId>>,
@@ -18,6 +18,30 @@ pub struct Narrowing {
 }
 
 impl Narrowing {
+    /// Bounds that are vector stores only.
+    pub(crate) fn to_stores(stores: impl IntoIterator<Item = VectorStoreId>) -> Self {
+        Self {
+            vector_stores: Some(stores.into_iter().collect()),
+            ..Self::default()
+        }
+    }
+
+    /// These bounds and those together: what either excludes is excluded.
+    pub(crate) fn and(self, outer: &Self) -> Self {
+        let both = |one: BTreeSet<_>, other: &BTreeSet<_>| one.intersection(other).copied().collect();
+        Self {
+            vector_stores: match (self.vector_stores, &outer.vector_stores) {
+                (Some(inner), Some(outer)) => Some(both(inner, outer)),
+                (inner, outer) => inner.or_else(|| outer.clone()),
+            },
+            filter: match (self.filter, &outer.filter) {
+                (Some(inner), Some(outer)) => Some(json!({"type": "and", "filters": [inner, outer]})),
+                (inner, outer) => inner.or_else(|| outer.clone()),
+            },
+            end_user: outer.end_user.clone().or(self.end_user),
+        }
+    }
+
     /// Whether the caller may know of this vector store.
     pub fn allows(&self, store: VectorStoreId) -> bool {
         self.vector_stores
@@ -56,6 +80,10 @@ mod tests {
         assert!(Narrowing::default().allows(one));
         assert!(of(&[one]).allows(one) && !of(&[one]).allows(other));
         assert!(!of(&[]).allows(one));
+        let both = of(&[one, other]).and(&of(&[other]));
+        assert!(both.allows(other) && !both.allows(one));
+        assert!(!of(&[one]).and(&of(&[other])).allows(one));
+        assert!(!Narrowing::default().and(&of(&[one])).allows(other));
         assert_ne!(of(&[one]).fingerprint(), of(&[other]).fingerprint());
         assert_ne!(of(&[]).fingerprint(), Narrowing::default().fingerprint());
     }

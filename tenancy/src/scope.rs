@@ -112,6 +112,10 @@ scopes! {
     RoutesWrite = "routes.write",
     /// Make scoped tokens, by the API or by signing them.
     ScopedTokensWrite = "scoped_tokens.write",
+    /// List the tenant's API keys, without their secrets.
+    ApiKeysRead = "api_keys.read",
+    /// Make, change, rotate and revoke API keys that can do no more than whoever makes them.
+    ApiKeysWrite = "api_keys.write",
     /// List the keys for providers, without what they are.
     ProviderKeysRead = "provider_keys.read",
     /// Leave, replace and delete keys for providers.

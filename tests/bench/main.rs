@@ -3,6 +3,7 @@
 //!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
 //!     bench fairness INSULA_BINARY RUNTIME_DIR [FILES]
 //!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
+//!     bench usage INSULA_BINARY RUNTIME_DIR [CALLS]
 //!     bench gateway INSULA_BINARY RUNTIME_DIR [idle|closed|open|streams|failover|memory|start]
 //!
 //! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
@@ -14,6 +15,7 @@ mod fairness;
 mod gateway;
 mod load;
 mod server;
+mod usage;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -39,6 +41,7 @@ async fn main() -> Result<()> {
     let gateway = arguments.next_if_eq("gateway").is_some();
     let fairness = arguments.next_if_eq("fairness").is_some();
     let documents = arguments.next_if_eq("documents").is_some();
+    let usage = arguments.next_if_eq("usage").is_some();
     let binary = PathBuf::from(
         arguments
             .next()
@@ -51,6 +54,10 @@ async fn main() -> Result<()> {
     );
     if gateway {
         return gateway::run(&binary, &runtime, arguments.next().as_deref()).await;
+    }
+    if usage {
+        let calls = arguments.next().map_or(Ok(usage::EVENTS), |text| text.parse())?;
+        return usage::run(&binary, &runtime, calls).await;
     }
     if fairness {
         let files = arguments

@@ -62,11 +62,20 @@ async fn a_database_that_is_away_is_a_503_with_advice_and_passes() {
 }
 
 #[tokio::test]
-async fn the_root_leads_to_documentation_that_needs_no_network() {
+async fn the_root_is_a_page_and_the_documentation_needs_no_network() {
     let app = TestApp::without_worker().await;
     let nobody = app.tenant("ada").await.with_key("");
-    let root = nobody.get("/").await;
-    assert_eq!((root.status, root.header("location")), (307, Some("/docs/")));
+    let root = nobody
+        .send(
+            nobody
+                .request(reqwest::Method::GET, "/")
+                .header("accept", "text/html"),
+        )
+        .await;
+    assert_eq!(
+        (root.status, root.header("content-type").map(|kind| &kind[..9])),
+        (200, Some("text/html"))
+    );
     let page = nobody.get("/docs/").await;
     assert_eq!(page.status, 200);
     let html = String::from_utf8_lossy(&page.bytes).into_owned();

@@ -2,6 +2,7 @@
 
 mod answers_once;
 mod anthropic;
+mod api_keys;
 mod assistants;
 mod audit_logs;
 mod batches;
@@ -56,8 +57,12 @@ mod routes;
 mod routes_reload;
 mod scoped_tokens;
 mod search;
+mod search_analytics;
+mod sessions;
+mod sign_in;
 mod sources;
 mod uploads;
+mod usage;
 mod vector_store_files;
 mod vector_stores;
 mod walk;

@@ -247,7 +247,8 @@ async fn no_role_can_look_further_than_it_has_to() {
             &[
                 (
                     "api_keys",
-                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key",
+                    "tenant_id, id, public_id, secret_sha256, scopes, expires_at, revoked_at, last_used_at, token_key, \
+                     vector_store_ids",
                 ),
                 ("embedding_models", "id, name, dimensions"),
                 (
@@ -274,15 +275,34 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ),
                 ("limit_slices", "server_id, expires_at"),
                 ("servers", "id, started_at, seen_at"),
+                ("identities", "issuer, subject, person_id, created_at"),
+                ("members", "tenant_id, person_id, role"),
+                ("oidc_sign_ins", "state_sha256, nonce, verifier, created_at"),
+                ("passwords", "person_id, hash, changed_at"),
+                ("people", "id, email, name, role, language"),
+                (
+                    "sessions",
+                    "id, person_id, token_sha256, current_tenant, address, user_agent, created_at, last_seen_at, \
+                     expires_at",
+                ),
+                ("sign_in_attempts", "subject, attempts, last_at"),
                 (
                     "usage_events",
                     "tenant_id, started_at, key_id, end_user, endpoint, model, outcome, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, cache_hit",
                 ),
                 (
                     "usage_hours",
-                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
-                ("tenants", "id, status"),
+                (
+                    "usage_days",
+                    "tenant_id, grain, day, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
+                ),
+                (
+                    "usage_end_users",
+                    "tenant_id, day, end_user, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
+                ),
+                ("tenants", "id, name, status, title"),
             ],
         ),
         (
@@ -291,7 +311,8 @@ async fn no_role_can_look_further_than_it_has_to() {
                 (
                     "api_keys",
                     "tenant_id, id, name, public_id, scopes, created_at, expires_at, revoked_at, last_used_at, \
-                     rotated_to, service_account_id",
+                     rotated_to, service_account_id, vector_store_ids, requests_per_minute, tokens_per_minute, \
+                     concurrency",
                 ),
                 (
                     "audit_logs",
@@ -303,12 +324,19 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ),
                 ("invite_projects", "tenant_id, invite_id, role"),
                 (
+                    "jobs",
+                    "tenant_id, id, kind, state, run_at, attempt, max_attempts, created_at, finished_at, started_at, due",
+                ),
+                ("passwords", "person_id"),
+                ("servers", "id, started_at, seen_at"),
+                ("sessions", "id, person_id, current_tenant, last_seen_at"),
+                (
                     "invites",
                     "id, email, role, token_sha256, created_at, expires_at, accepted_at",
                 ),
                 ("members", "tenant_id, person_id, role, created_at"),
                 ("model_permissions", "tenant_id, mode, models, updated_at"),
-                ("people", "id, email, name, role, created_at"),
+                ("people", "id, email, name, role, created_at, language"),
                 ("service_accounts", "tenant_id, id, name, role, created_at"),
                 ("tenant_data_keys", "tenant_id, master_key_id, wrapped"),
                 (
@@ -339,7 +367,7 @@ async fn no_role_can_look_further_than_it_has_to() {
                 ("tenant_plans", "tenant_id, plan"),
                 (
                     "usage_hours",
-                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us",
+                    "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
                 ("tenants", "id, name, status, created_at, title, archived_at"),
             ],

@@ -81,6 +81,7 @@ impl Column {
             "jsonb" => "'{}'".into(),
             "timestamp with time zone" => "now()".into(),
             "halfvec" => "'[1]'".into(),
+            "vector(40)" => "array_fill(1, array[40])::vector".into(),
             vector if vector.starts_with("halfvec(") => {
                 let dimensions = vector.trim_start_matches("halfvec(").trim_end_matches(')');
                 format!("array_fill(1, array[{dimensions}])::real[]::vector::{vector}")

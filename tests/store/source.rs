@@ -85,6 +85,13 @@ fn roles_and_tenants_are_set_in_one_file() {
 const OPERATORS: &str = "core/src/organization/";
 
 #[test]
+fn the_operator_sees_to_tenants_work_in_one_place() {
+    let found = lines(&["core/src", "api/src"], |line| line.contains(".upkeep("));
+    let files: Vec<_> = found.iter().map(|(file, _)| file.as_str()).collect();
+    assert_eq!(files, ["core/src/organization/job.rs"]);
+}
+
+#[test]
 fn tenants_are_compared_by_hand_only_in_search_and_in_the_tenancy_crate() {
     let found = lines(
         &["core/src", "core/inference/src", "core/parse/src", "api/src"],

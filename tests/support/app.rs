@@ -215,6 +215,7 @@ impl TestApp {
             },
             caches: CacheOptions::default(),
             batches: setup.batches,
+            site: setup.site,
         };
         let stop = CancellationToken::new();
         let parts = options.clone();

@@ -19,6 +19,8 @@ pub struct Client {
     address: SocketAddr,
     tenant_id: TenantId,
     key: String,
+    /// The page that it is, and the session that the page has, if any.
+    page: Option<Option<String>>,
 }
 
 /// What the server said.
@@ -41,7 +43,47 @@ impl Client {
             address,
             tenant_id,
             key: key.into(),
+            page: None,
         }
+    }
+
+    /// A page of the server's, where nobody has signed in yet.
+    pub fn page(&self) -> Self {
+        Self {
+            key: String::new(),
+            page: Some(None),
+            ..self.clone()
+        }
+    }
+
+    /// The same page with the session that an answer gave or took.
+    pub fn with_session_of(&self, answer: &Answer) -> Self {
+        let given = answer.header("set-cookie").expect("a cookie").to_owned();
+        let cookie = given.split(';').next().expect("a pair").to_owned();
+        Self {
+            page: Some((!cookie.ends_with('=')).then_some(cookie)),
+            ..self.page()
+        }
+    }
+
+    /// A page where somebody has signed in.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Self {
+        let page = self.page();
+        let body = json!({"email": email, "password": password});
+        let answer = page.post("/v1/insula/session", body).await;
+        answer.ok();
+        page.with_session_of(&answer)
+    }
+
+    /// Invites somebody with this client's rights, who accepts. The page where it has signed in.
+    pub async fn member(&self, email: &str, role: &str, password: &str) -> Self {
+        let body = json!({"email": email, "role": role});
+        let invite = self.post("/v1/insula/invites", body).await.ok();
+        let page = self.page();
+        let body = json!({"token": invite["token"], "name": role, "password": password});
+        let answer = page.post("/v1/insula/invitations/accept", body).await;
+        answer.ok();
+        page.with_session_of(&answer)
     }
 
     /// A client with the same key for another server.
@@ -77,7 +119,14 @@ impl Client {
 
     /// A request with the key, to be completed with a body or more headers.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, self.url(path)).timeout(PATIENCE);
+        let mut request = self.http.request(method, self.url(path)).timeout(PATIENCE);
+        if let Some(session) = &self.page {
+            // As browsers say it of what a page sends to where it came from.
+            request = request.header("sec-fetch-site", "same-origin");
+            if let Some(cookie) = session {
+                request = request.header("cookie", cookie);
+            }
+        }
         if self.key.is_empty() {
             request
         } else {

@@ -73,12 +73,44 @@ const PROMISES: &[(&str, &str)] = &[
         "with events as (
            select tenant_id, date_trunc('hour', started_at, 'UTC') as hour, endpoint, model,
                   coalesce(key_id, '00000000-0000-0000-0000-000000000000') as key_id, count(*) as requests,
-                  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost
+                  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost,
+                  sum(latency_histogram(latency_us)) as latency
            from usage_events group by 1, 2, 3, 4, 5)
          select coalesce(e.model, h.model) from events e
          full join usage_hours h using (tenant_id, hour, endpoint, model, key_id)
-         where (e.requests, e.input_tokens, e.output_tokens, e.cost)
-           is distinct from (h.requests, h.input_tokens, h.output_tokens, h.cost)",
+         where (e.requests, e.input_tokens, e.output_tokens, e.cost, e.latency)
+           is distinct from (h.requests, h.input_tokens, h.output_tokens, h.cost, h.latency)",
+    ),
+    (
+        "the daily sums of each grain are those of the hours",
+        "with hours as (
+           select tenant_id, grain, date_trunc('day', hour, 'UTC') as day, case grain when 'key' then '' else endpoint end as endpoint,
+                  case grain when 'key' then '' else model end as model,
+                  case grain when 'model' then '00000000-0000-0000-0000-000000000000' else key_id end as key_id,
+                  sum(requests) as requests, sum(failed) as failed, sum(cache_hits) as cache_hits,
+                  sum(input_tokens) as input_tokens, sum(cached_tokens) as cached_tokens,
+                  sum(output_tokens) as output_tokens, sum(reasoning_tokens) as reasoning_tokens, sum(cost) as cost,
+                  sum(latency_us) as latency_us, sum(latency) as latency
+           from usage_hours, unnest(array['all', 'model', 'key']) as grain group by 1, 2, 3, 4, 5, 6)
+         select coalesce(h.model, d.model) || ' ' || grain from hours h
+         full join usage_days d using (tenant_id, grain, day, endpoint, model, key_id)
+         where (h.requests, h.failed, h.cache_hits, h.input_tokens, h.cached_tokens, h.output_tokens, h.reasoning_tokens,
+                h.cost, h.latency_us, h.latency)
+           is distinct from (d.requests, d.failed, d.cache_hits, d.input_tokens, d.cached_tokens, d.output_tokens,
+                             d.reasoning_tokens, d.cost, d.latency_us, d.latency)",
+    ),
+    (
+        "the sums by end user are those of the events that name one",
+        "with events as (
+           select tenant_id, date_trunc('day', started_at, 'UTC') as day, end_user, count(*) as requests,
+                  count(*) filter (where outcome = 'failed') as failed, count(*) filter (where cache_hit) as cache_hits,
+                  sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(cost) as cost,
+                  sum(latency_us) as latency_us, sum(latency_histogram(latency_us)) as latency
+           from usage_events where end_user is not null group by 1, 2, 3)
+         select coalesce(e.end_user, u.end_user) from events e full join usage_end_users u using (tenant_id, day, end_user)
+         where (e.requests, e.failed, e.cache_hits, e.input_tokens, e.output_tokens, e.cost, e.latency_us, e.latency)
+           is distinct from (u.requests, u.failed, u.cache_hits, u.input_tokens, u.output_tokens, u.cost, u.latency_us,
+                             u.latency)",
     ),
     (
         "what is spent and what is set apart of a hard budget is within it",

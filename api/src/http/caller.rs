@@ -77,7 +77,12 @@ macro_rules! extractor {
                 let context = authenticate(parts, app).await?;
                 let check: fn(&TenantContext) -> Result<(), AccessError> = $check;
                 check(&context).map_err(Error::from)?;
-                context.require(S::SCOPE).map_err(Error::from)?;
+                if let Err(lacking) = context.require(S::SCOPE) {
+                    Authenticator::from_ref(app)
+                        .record_denial(&context, S::SCOPE)
+                        .await;
+                    return Err(Error::from(lacking).into());
+                }
                 Ok(Self {
                     context,
                     scope: PhantomData,

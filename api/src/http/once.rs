@@ -119,6 +119,7 @@ impl Once {
         let caller = match cx.actor() {
             Actor::Key(id) => id.to_string(),
             Actor::Job(id) => id.to_string(),
+            Actor::Operator => "operator".to_owned(),
             Actor::Member { person, .. } => person.to_string(),
         };
         let bounds = serde_json::to_vec(&cx.narrowing()).map_err(Error::internal)?;
@@ -151,13 +152,35 @@ impl Once {
     ///
     /// # Errors
     /// When the database is away; nothing was made then, as far as the client was told.
-    pub async fn answer<T: Serialize>(self, mut tx: TenantTx, object: &T) -> ApiResult<Response> {
+    pub async fn answer<T: Serialize>(self, tx: TenantTx, object: &T) -> ApiResult<Response> {
         let json = serde_json::to_string(object).map_err(Error::internal)?;
-        if let Some(repeatable) = &self.0 {
-            repeatable.record(&mut tx, &json).await?;
-        }
-        tx.commit().await.map_err(Error::from)?;
+        self.keep(tx, &json).await?;
         Ok(json_response(json))
+    }
+
+    /// As [`Once::answer`], for an object with a secret that is shown once: what is kept for repetitions is what `redact`
+    /// leaves of it.
+    ///
+    /// # Errors
+    /// As for [`Once::answer`].
+    pub async fn answer_with_secret<T: Serialize>(
+        self,
+        tx: TenantTx,
+        mut object: T,
+        redact: impl FnOnce(&mut T),
+    ) -> ApiResult<Response> {
+        let json = serde_json::to_string(&object).map_err(Error::internal)?;
+        redact(&mut object);
+        let kept = serde_json::to_string(&object).map_err(Error::internal)?;
+        self.keep(tx, &kept).await?;
+        Ok(json_response(json))
+    }
+
+    async fn keep(self, mut tx: TenantTx, json: &str) -> ApiResult<()> {
+        if let Some(repeatable) = &self.0 {
+            repeatable.record(&mut tx, json).await?;
+        }
+        Ok(tx.commit().await.map_err(Error::from)?)
     }
 }
 

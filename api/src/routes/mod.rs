@@ -1,6 +1,7 @@
 //! One file per resource: wire types, what documents them, and handlers that only translate.
 
 pub mod account;
+pub mod api_keys;
 pub mod assistants;
 mod attributes;
 pub mod batches;
@@ -33,6 +34,7 @@ pub mod rerank;
 pub mod responses;
 pub mod scoped_tokens;
 pub mod search;
+pub mod search_analytics;
 pub mod sources;
 pub mod storage_usage;
 pub mod uploads;

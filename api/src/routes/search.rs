@@ -7,7 +7,7 @@ use insula_core::vector_store::Attributes;
 use insula_core::{Error, Services, metering};
 use insula_tenancy::meter::Standings;
 use insula_tenancy::scope_types::VectorStoresRead;
-use insula_tenancy::usage::Endpoint;
+use insula_tenancy::usage::{Endpoint, UsedChunk};
 use insula_tenancy::{TenantContext, VectorStoreId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -239,11 +239,16 @@ pub(super) async fn metered(
         false => None,
     };
     let model = model.as_deref().unwrap_or(METERED_AS);
-    let metered = metering::begin_reading(services, &mut entered, model, bytes).await?;
+    let mut metered = metering::begin_reading(services, &mut entered, model, bytes).await?;
     let standings = metered.standings();
     let ranker = search.ranker.clone();
+    let began = metered.elapsed();
     match search::search(services, caller, search).await {
         Ok(response) => {
+            if let Some(trace) = metered.trace() {
+                response.timings.trace(trace, began);
+                trace.chunks(response.hits.iter().map(UsedChunk::from));
+            }
             metering::settle_reading(metered, &response.reading);
             if let Some(ranker) = &ranker {
                 metering::record_reading(services, caller, ranker, &response.reranking).await?;

@@ -3,15 +3,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures::{Stream, join};
 use insula_tenancy::Money;
 use insula_tenancy::meter::{Amounts, Metered};
-use insula_tenancy::usage::{Outcome, Tokens};
+use insula_tenancy::usage::{Outcome, Tokens, Trace};
 
 use crate::guard::Decisions;
 use crate::model::{ChatEvent, ChatMessage, ChatRequest, ChatStream, Completion, TokenCounter, TokenUsage};
-use crate::route::{Answered, Failed, Price, Route, Taken};
+use crate::route::{Answered, Attempt, Failed, Price, Route, Taken};
 use crate::{Error, Result, metering};
 
 /// Tokens that a message has besides its text: who speaks, where it begins and ends.
@@ -143,6 +144,9 @@ pub(super) struct Bill {
     produced: String,
     usage: Option<TokenUsage>,
     finished: bool,
+    /// When the answer, or the first piece of it, was there.
+    answered: Duration,
+    streams: bool,
 }
 
 impl Bill {
@@ -153,8 +157,11 @@ impl Bill {
             details.provider = Some(taken.provider.to_string());
             details.upstream_model = Some(taken.upstream_model.to_string());
             details.attempts = attempts;
+            note_attempts(&mut details.trace, &taken.attempts);
         });
         Self {
+            answered: metered.elapsed(),
+            streams: false,
             metered,
             price: taken.price,
             counter: Arc::clone(&taken.counter),
@@ -176,7 +183,10 @@ impl Bill {
     }
 
     /// Settles.
-    fn end(self, outcome: Outcome, error: Option<String>) {
+    fn end(mut self, outcome: Outcome, error: Option<String>) {
+        if self.streams {
+            self.metered.passed("stream", self.answered);
+        }
         let usage = self.usage();
         let (price, counted) = (self.price, self.usage.is_none());
         let decisions = self.decisions.to_json();
@@ -207,6 +217,7 @@ impl Bill {
         }
         completion.usage = Some(self.usage());
         let guarded = guard(completion);
+        self.metered.passed("guardrails", self.answered);
         self.end(Outcome::Completed, None);
         guarded
     }
@@ -258,6 +269,10 @@ pub(super) struct Billed {
 
 impl Billed {
     pub(super) fn new(events: ChatStream, bill: Bill) -> Self {
+        let bill = Bill {
+            streams: true,
+            ..bill
+        };
         Self {
             events,
             bill: Some(bill),
@@ -324,21 +339,30 @@ impl Drop for Billed {
 /// # Errors
 /// What nobody could answer is settled as failed.
 pub(super) async fn open<T>(
-    metered: Metered,
+    mut metered: Metered,
     answered: impl Future<Output = Result<Answered<T>, Failed>>,
     prompt: Prompt,
     decisions: &Decisions,
 ) -> Result<(T, Bill)> {
+    let began = metered.elapsed();
     let (answered, durable) = join!(answered, metered.durable());
+    metered.passed("model", began);
     match answered {
         Ok(Answered { answer, taken }) => {
             durable?;
             Ok((answer, Bill::open(metered, &taken, prompt, decisions.clone())))
         }
         Err(failed) => {
+            metered.note(|details| note_attempts(&mut details.trace, &failed.attempts));
             metering::fail(metered, &failed.error, failed.attempts.len());
             Err(failed.error)
         }
+    }
+}
+
+fn note_attempts(trace: &mut Trace, attempts: &[Attempt]) {
+    for attempt in attempts {
+        trace.attempt(attempt);
     }
 }
 

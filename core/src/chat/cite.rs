@@ -74,6 +74,7 @@ mod tests {
 
     fn passage(text: &str, start: i64) -> Passage {
         Passage {
+            vector_store_id: String::new(),
             file_id: "file-1".into(),
             filename: "a.md".into(),
             chunk_id: "chunk_1".into(),

@@ -1,6 +1,9 @@
 //! Passages for a conversation, and how they are put before a model.
 
+use std::time::Instant;
+
 use insula_tenancy::TenantContext;
+use insula_tenancy::usage::Trace;
 
 use super::Grounding;
 use super::asked::asked;
@@ -18,14 +21,14 @@ pub(super) async fn retrieve(
     cx: &TenantContext,
     messages: &[ChatMessage],
     grounding: Grounding,
-) -> Result<Vec<Passage>> {
+) -> Result<(Vec<Passage>, Trace)> {
     let Some(question) = question(messages) else {
         return Err(Error::invalid(
             "messages",
             "A grounded call needs a user message with text.",
         ));
     };
-    let hits = find(
+    let Found { hits, trace } = find(
         services,
         cx,
         &[question],
@@ -33,7 +36,15 @@ pub(super) async fn retrieve(
         |model, reading| async move { metering::record_reading(services, cx, &model, &reading).await },
     )
     .await?;
-    Ok(hits.into_iter().map(passage).collect())
+    Ok((hits.into_iter().map(passage).collect(), trace))
+}
+
+/// What the searches of a grounding came to.
+pub(crate) struct Found {
+    /// Best first.
+    pub(crate) hits: Vec<Hit>,
+    /// Where the time went, from the beginning of the first search.
+    pub(crate) trace: Trace,
 }
 
 /// Searches all stores of a grounding; `record` is told what each of the searches took.
@@ -46,11 +57,12 @@ pub(crate) async fn find<R>(
     queries: &[String],
     grounding: &Grounding,
     record: impl Fn(String, Reading) -> R,
-) -> Result<Vec<Hit>>
+) -> Result<Found>
 where
     R: Future<Output = Result<()>>,
 {
-    let mut hits: Vec<Hit> = Vec::new();
+    let (mut hits, mut trace) = (Vec::new(), Trace::default());
+    let began = Instant::now();
     for (position, store) in grounding.vector_store_ids.iter().enumerate() {
         let request = SearchRequest {
             vector_store_id: *store,
@@ -60,6 +72,7 @@ where
             score_threshold: grounding.score_threshold,
             ranker: grounding.ranker.clone(),
         };
+        let from = began.elapsed();
         let found = search::search(services, cx, request)
             .await
             .map_err(|error| match error {
@@ -70,6 +83,7 @@ where
                 },
                 other => other,
             })?;
+        found.timings.trace(&mut trace, from);
         record(found.embedding_model, found.reading).await?;
         if let Some(ranker) = &grounding.ranker {
             metering::record_reading(services, cx, ranker, &found.reranking).await?;
@@ -78,14 +92,15 @@ where
     }
     // Fused scores are relative to their own store; cosine and BM25 are not comparable over models either. Equal ranks
     // therefore alternate between stores, which the stable sort keeps in the order they were named.
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score));
+    hits.sort_by(|a: &Hit, b: &Hit| b.score.total_cmp(&a.score));
     hits.truncate(usize::try_from(grounding.max_num_results).unwrap_or(0));
-    Ok(hits)
+    Ok(Found { hits, trace })
 }
 
 /// A hit as evidence.
 pub(crate) fn passage(hit: Hit) -> Passage {
     Passage {
+        vector_store_id: hit.vector_store_id.to_string(),
         file_id: hit.file_id.to_string(),
         filename: hit.filename,
         chunk_id: hit.chunk_id.to_string(),
@@ -177,6 +192,7 @@ mod tests {
             ChatMessage::text(Role::User, "Question?"),
         ];
         let passage = Passage {
+            vector_store_id: String::new(),
             file_id: String::new(),
             filename: "x.md".into(),
             chunk_id: String::new(),

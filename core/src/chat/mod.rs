@@ -207,6 +207,7 @@ impl PreparedChat {
         } = self;
         let route = &choice.route;
         let asked = request.options.max_tokens;
+        let began = entered.elapsed();
         if entered.has_budgets() && !route.is_free() {
             // What is reserved has to be a bound.
             request.options.max_tokens = Some(route.output_bound(asked));
@@ -221,7 +222,7 @@ impl PreparedChat {
             at,
             own_key: own_keys.cover(route),
         };
-        let metered = match entered.begin(reservation.quick()).await {
+        let mut metered = match entered.begin(reservation.quick()).await {
             // The quick bound is a high one. What the call really needs may be there.
             Err(Refused::Budget { .. }) => {
                 let exact = reservation.exact(&*route.targets[0].counter);
@@ -229,6 +230,7 @@ impl PreparedChat {
             }
             begun => begun,
         }?;
+        metered.passed("reservation", began);
         let call = RouteCall {
             facts: choice.facts.clone(),
             prompt_tokens,
@@ -289,6 +291,7 @@ pub(crate) async fn prepare_entered(
     if let Some(end_user) = cx.end_user() {
         options.user = Some(end_user.to_owned());
     }
+    let began = entered.elapsed();
     let mut around = Around::of(services, cx).await?;
     let mut instructions = None;
     let chat = |choice: &Choice| choice.route.is_chat();
@@ -322,11 +325,14 @@ pub(crate) async fn prepare_entered(
     }
     let mut choice = choice.ok_or_else(|| Error::model_not_found(&model))?;
     let own_keys = OwnKeys::of(services, cx, &choice.route).await?;
+    entered.passed("route", began);
+    let began = entered.elapsed();
     // What the caller says is guarded; an assistant's instructions are the tenant's own.
     let mut stays_here = match around.input(&mut messages, &mut options) {
         Ok(stays_here) => stays_here,
         Err(error) => return Err(metering::refuse(&mut entered, error, around.decisions.to_json()).await),
     };
+    entered.passed("guardrails", began);
     stays_here |= choice.route.needs_personal_data() && around::speak_of_persons(&messages);
     if let Some(instructions) = instructions {
         messages.insert(0, ChatMessage::text(Role::System, instructions));
@@ -335,13 +341,21 @@ pub(crate) async fn prepare_entered(
     let sole = found.as_ref().is_none_or(|found| found.sole);
     let mut passages = match (found, grounding) {
         (Some(found), _) => found.passages,
-        (None, Some(grounding)) => ground::retrieve(services, cx, &messages, grounding).await?,
+        (None, Some(grounding)) => {
+            let began = entered.elapsed();
+            let (passages, trace) = ground::retrieve(services, cx, &messages, grounding).await?;
+            entered.passed("search", began);
+            entered.trace().append(began, trace);
+            passages
+        }
         (None, None) => Vec::new(),
     };
     match around.passages(&mut passages) {
         Ok(too) => stays_here |= too,
         Err(error) => return Err(metering::refuse(&mut entered, error, around.decisions.to_json()).await),
     }
+    let used = passages.iter().filter_map(Passage::used);
+    entered.trace().chunks(used);
     choice.facts.personal_data |= stays_here;
     if grounded {
         ground::instruct(&mut messages, &passages, sole);

@@ -70,7 +70,8 @@ pub async fn create(
     check_count(items.len())?;
     if cx.narrowing().is_some() && cx.end_user().is_none() {
         return Err(Error::Invalid {
-            message: "A scoped token without an end user cannot keep conversations.".into(),
+            message: "A scoped token without an end user, or an API key that is bound to vector stores, cannot keep \
+                      conversations.".into(),
             param: None,
             code: None,
         });

@@ -8,7 +8,7 @@ use moka::future::Cache;
 
 use super::{Policy, store};
 use crate::request_log::{self, Logging};
-use crate::{Error, Result};
+use crate::{Error, Result, search_analytics};
 
 /// How long settings may be served from memory: a change is effective on every server within this time.
 const CACHE_FOR: Duration = Duration::from_secs(1);
@@ -21,6 +21,8 @@ pub struct Settings {
     pub policy: Option<Arc<Policy>>,
     /// How its calls are logged, if they are.
     pub logging: Option<Logging>,
+    /// Whether what it searches for is kept.
+    pub keeps_queries: bool,
 }
 
 /// The settings of all tenants that have called of late.
@@ -68,9 +70,11 @@ async fn load(db: &Db, cx: &TenantContext) -> Result<Arc<Settings>> {
     let mut tx = db.tenant(cx).await?;
     let rules = store::find(&mut tx).await?;
     let logging = request_log::logging(&mut tx).await?;
+    let keeping = search_analytics::keeping(&mut tx).await?;
     tx.commit().await?;
     Ok(Arc::new(Settings {
         policy: rules.map(Policy::compile).transpose()?.map(Arc::new),
         logging: logging.filter(|logging| logging.enabled),
+        keeps_queries: keeping.is_some_and(|keeping| keeping.enabled),
     }))
 }

@@ -70,6 +70,11 @@ impl Policy {
         &self.fingerprint
     }
 
+    /// Whether any rule is about personal data.
+    pub fn minds_personal_data(&self) -> bool {
+        !self.rules.personal_data.is_empty()
+    }
+
     pub(super) fn limits(&self) -> OutputLimits {
         self.rules.output
     }

@@ -121,6 +121,7 @@ fn the_length_of_answers_is_asked_for() {
 
 fn passage(text: &str) -> Passage {
     Passage {
+        vector_store_id: String::new(),
         file_id: "file-1".into(),
         filename: "a.md".into(),
         chunk_id: "chunk_1".into(),

@@ -16,6 +16,7 @@ use crate::blob::ABANDONED_AFTER;
 use crate::conversation::OLD_CONVERSATIONS;
 use crate::request_log::OLD_REQUEST_LOGS;
 use crate::response::OLD_RESPONSES;
+use crate::search_analytics::OLD_SEARCHES;
 use crate::worker::{Class, Failure, Job, enqueue_after};
 use crate::{Error, Result, Services, job};
 
@@ -55,6 +56,7 @@ impl Job for Housekeeping {
             store::ENDED_UPLOADS,
             store::STAGED_EMBEDDINGS,
             OLD_REQUEST_LOGS,
+            OLD_SEARCHES,
             OLD_RESPONSES,
             OLD_CONVERSATIONS,
             ENDED_BATCH_LINES,

@@ -55,7 +55,7 @@ pub(super) async fn unknown_blobs(tx: &mut TenantTx, names: &[String]) -> Result
 pub(super) async fn has_anything(tx: &mut TenantTx) -> Result<bool> {
     Ok(sqlx::query_scalar(
         "select exists (select from files) or exists (select from vector_stores) or exists (select from uploads)
-             or exists (select from idempotency_keys) or exists (select from request_logs)
+             or exists (select from idempotency_keys) or exists (select from request_logs) or exists (select from searches)
              or exists (select from responses) or exists (select from conversations)",
     )
     .fetch_one(&mut **tx)

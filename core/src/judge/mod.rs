@@ -1,6 +1,7 @@
 //! Models that score texts: how well documents answer a query, and what in a text should not be there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::join;
 use insula_tenancy::TenantContext;
@@ -142,6 +143,8 @@ pub struct Call<'a> {
 /// A call that may go on.
 struct Admitted {
     metered: Metered,
+    /// When the model was asked, from the beginning of the call.
+    asked: Duration,
     decisions: Decisions,
 }
 
@@ -160,13 +163,18 @@ impl Call<'_> {
             return Err(metering::refuse(&mut entered, error, decisions.to_json()).await);
         }
         let metered = metering::begin_reading(services, &mut entered, self.model, bytes).await?;
-        Ok(Admitted { metered, decisions })
+        Ok(Admitted {
+            asked: metered.elapsed(),
+            metered,
+            decisions,
+        })
     }
 }
 
 impl Admitted {
     fn settle<T>(mut self, answer: Result<T>, reading: impl FnOnce(&T) -> Reading) -> Result<(T, Standings)> {
         let standings = self.metered.standings();
+        self.metered.passed("model", self.asked);
         match answer {
             Ok(answer) => {
                 self.metered

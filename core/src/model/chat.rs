@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::Stream;
+use insula_tenancy::usage::UsedChunk;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,6 +109,8 @@ pub struct ChatOptions {
 /// A retrieved chunk offered to the model as evidence. Cited as `[n]`, n from 1 in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passage {
+    /// Wire id of the store that it was found in (`vs_…`).
+    pub vector_store_id: String,
     /// Wire id of the file (`file-…`).
     pub file_id: String,
     /// Name of the file.
@@ -127,6 +130,16 @@ pub struct Passage {
 }
 
 impl Passage {
+    /// The passage by its ids; `None` for one that is of no store.
+    pub fn used(&self) -> Option<UsedChunk> {
+        Some(UsedChunk {
+            vector_store_id: self.vector_store_id.parse().ok()?,
+            file_id: self.file_id.parse().ok()?,
+            chunk_id: self.chunk_id.parse().ok()?,
+            score: self.score,
+        })
+    }
+
     /// The characters between two positions of its document.
     pub fn quote(&self, start: i64, end: i64) -> String {
         let from = usize::try_from(start - self.start).unwrap_or(0);

@@ -5,7 +5,9 @@
 
 pub mod admin_key;
 pub mod audit_log;
+pub mod health;
 pub mod invite;
+pub mod job;
 pub mod key;
 pub mod member;
 pub mod project;

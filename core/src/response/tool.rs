@@ -139,13 +139,13 @@ impl SearchTool {
         queries: &[String],
     ) -> Result<Searched> {
         self.left = self.left.saturating_sub(1);
-        let hits = ground::find(services, cx, queries, &self.settings.grounding, |model, reading| async move {
+        let found = ground::find(services, cx, queries, &self.settings.grounding, |model, reading| async move {
             metering::record_file_search(services, cx, &model, &reading).await
         })
         .await?;
         let before = self.passages.len();
-        let results = hits.iter().map(result).collect();
-        for hit in hits {
+        let results = found.hits.iter().map(result).collect();
+        for hit in found.hits {
             if self.seen.insert(hit.chunk_id.to_string()) {
                 self.passages.push(ground::passage(hit));
             }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use insula_tenancy::usage::Attempted;
+
 use super::price::Price;
 use super::rule::RouteFacts;
 use crate::Error;
@@ -30,12 +32,35 @@ pub enum Outcome {
 /// One attempt at one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// [`Target::name`].
-    pub target: Arc<str>,
+    /// The operator's name of the provider.
+    pub provider: Arc<str>,
+    /// What the provider calls the model.
+    pub upstream_model: Arc<str>,
     /// What became of it.
     pub outcome: Outcome,
     /// How long it took.
     pub micros: u64,
+}
+
+impl From<&Attempt> for Attempted {
+    fn from(attempt: &Attempt) -> Self {
+        let (outcome, status) = match attempt.outcome {
+            Outcome::Answered => ("answered", None),
+            Outcome::Refused => ("refused", None),
+            Outcome::TooLong => ("too_long", None),
+            Outcome::Limited => ("limited", Some(429)),
+            Outcome::Overloaded => ("overloaded", None),
+            Outcome::TimedOut => ("timed_out", None),
+            Outcome::Failed(status) => ("failed", status),
+        };
+        Self {
+            provider: attempt.provider.to_string(),
+            upstream_model: attempt.upstream_model.to_string(),
+            outcome: outcome.into(),
+            status,
+            duration_us: attempt.micros,
+        }
+    }
 }
 
 /// Who answered, and after what.

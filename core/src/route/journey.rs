@@ -212,7 +212,8 @@ impl<'a> Journey<'a> {
 
     fn note(&mut self, target: &Target, outcome: Outcome, took: Duration) {
         self.attempts.push(Attempt {
-            target: Arc::clone(&target.name),
+            provider: Arc::clone(&target.provider),
+            upstream_model: Arc::clone(&target.upstream_model),
             outcome,
             micros: micros(took),
         });

@@ -12,6 +12,7 @@ mod store;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use insula_tenancy::usage::{Trace, UsedChunk};
 use insula_tenancy::{ChunkId, FileId, TenantContext, VectorStoreId};
 
 pub use filter::{Comparison, Filter};
@@ -22,6 +23,7 @@ use crate::model::{EmbedPurpose, EmbedderCard};
 use crate::page::Page;
 use crate::pg::{Halfvec, Sparsevec};
 use crate::route::tenant;
+use crate::search_analytics::Searched;
 use crate::text::language;
 use crate::text::terms::{QueryTerms, idf};
 use crate::vector_store::{self, Attributes};
@@ -49,6 +51,17 @@ pub struct SearchRequest {
     pub score_threshold: f64,
     /// The model that has the last word on the order, if one has.
     pub ranker: Option<String>,
+}
+
+impl From<&Hit> for UsedChunk {
+    fn from(hit: &Hit) -> Self {
+        Self {
+            vector_store_id: hit.vector_store_id,
+            file_id: hit.file_id,
+            chunk_id: hit.chunk_id,
+            score: hit.score,
+        }
+    }
 }
 
 impl SearchRequest {
@@ -92,6 +105,8 @@ impl SearchRequest {
 pub struct Hit {
     /// The chunk.
     pub chunk_id: ChunkId,
+    /// The store that it was found in.
+    pub vector_store_id: VectorStoreId,
     /// Its file.
     pub file_id: FileId,
     /// The file's name.
@@ -141,12 +156,33 @@ pub enum RecallMode {
 /// Where the time went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timings {
+    /// Finding the store.
+    pub locate: Duration,
     /// Embedding the queries.
     pub embed: Duration,
-    /// Everything in Postgres.
+    /// Everything in Postgres, finding the store included.
     pub database: Duration,
     /// Reranking.
     pub rerank: Duration,
+}
+
+impl Timings {
+    /// The stages of a search that began at a moment of its call.
+    pub fn trace(&self, trace: &mut Trace, from: Duration) {
+        let embed = from + self.locate;
+        let rank = embed + self.embed;
+        let rerank = rank + self.database.saturating_sub(self.locate);
+        for (name, from, to) in [
+            ("search.locate", from, embed),
+            ("search.embed", embed, rank),
+            ("search.rank", rank, rerank),
+            ("search.rerank", rerank, rerank + self.rerank),
+        ] {
+            if to > from {
+                trace.stage(name, from, to);
+            }
+        }
+    }
 }
 
 /// What was found.
@@ -271,7 +307,8 @@ pub async fn search(
     let mut tx = services.db.tenant(cx).await?;
     let located = vector_store::locate(&mut tx, request.vector_store_id).await?;
     tx.commit().await?;
-    timings.database += started.elapsed();
+    timings.locate = started.elapsed();
+    timings.database += timings.locate;
     if located.expired {
         return Err(vector_store::expired());
     }
@@ -326,6 +363,16 @@ pub async fn search(
     if let Some(ranker) = &ranker {
         reranking = rerank(services, cx, ranker, &request, &mut hits).await?;
         timings.rerank = started.elapsed();
+    }
+    // What was found is not lost because it cannot be noted.
+    if let Ok(settings) = services.policies.of(&services.db, cx).await {
+        let searched = Searched {
+            vector_store_id: request.vector_store_id,
+            query: request.queries.into_iter().next(),
+            hits: hits.len(),
+            top_score: hits.first().map(|hit| hit.score),
+        };
+        services.searches.record(cx, &settings, searched);
     }
     Ok(SearchResponse {
         hits,

@@ -187,6 +187,7 @@ mod statements {
 #[derive(sqlx::FromRow)]
 struct ContentRow {
     id: ChunkId,
+    vector_store_id: VectorStoreId,
     file_id: FileId,
     filename: String,
     attributes: Json<Attributes>,
@@ -203,7 +204,7 @@ pub(super) async fn fetch(tx: &mut TenantTx, ranked: &[Candidate]) -> Result<Vec
     let ids: Vec<ChunkId> = ranked.iter().map(|candidate| candidate.chunk_id).collect();
     let tenant_id = tx.tenant_id();
     let rows: Vec<ContentRow> = sqlx::query_as(
-        "select c.id, c.file_id, f.filename, s.attributes, c.ordinal, c.content, c.heading_path, c.page, c.start_char,
+        "select c.id, c.vector_store_id, c.file_id, f.filename, s.attributes, c.ordinal, c.content, c.heading_path, c.page, c.start_char,
                 c.end_char
          from chunks c
          join vector_store_files s using (tenant_id, vector_store_id, file_id)
@@ -219,6 +220,7 @@ pub(super) async fn fetch(tx: &mut TenantTx, ranked: &[Candidate]) -> Result<Vec
         let row = by_id.remove(&candidate.chunk_id)?;
         Some(Hit {
             chunk_id: row.id,
+            vector_store_id: row.vector_store_id,
             file_id: row.file_id,
             filename: row.filename,
             attributes: row.attributes.0,

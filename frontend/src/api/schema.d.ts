@@ -278,6 +278,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/api_keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists API keys, those that were revoked among them. */
+        get: operations["list_api_keys"];
+        put?: never;
+        /**
+         * Makes an API key.
+         * @description It can do at most what whoever makes it can: a scope that they lack is refused. A key that is bound to vector stores opens
+         *     what a scoped token opens, within these stores. The answer shows the key, which is not shown again.
+         */
+        post: operations["create_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/api_keys/{api_key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes an API key. */
+        get: operations["get_api_key"];
+        put?: never;
+        /** Names an API key anew, or limits it otherwise. In effect within a second. */
+        post: operations["update_api_key"];
+        /** Revokes an API key: it is refused within a second, and so are the scoped tokens that it has signed. */
+        delete: operations["delete_api_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/api_keys/{api_key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a successor of an API key, which goes on working for a while.
+         * @description The successor has the same name, scopes, vector stores, limits and lifetime, and a secret of its own, which is not shown
+         *     again. A key that can do more than the caller cannot be rotated by them.
+         */
+        post: operations["rotate_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/assistants": {
         parameters: {
             query?: never;
@@ -590,6 +652,60 @@ export interface paths {
         post: operations["update_member"];
         /** Ends a membership, at once. The person itself stays known to the install. */
         delete: operations["delete_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how the install is: the database, what waits, who works, what is loaded.
+         * @description The live state of routes and their targets is at `/v1/insula/operator/routes`.
+         */
+        get: operations["get_install_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists background work of all tenants, latest first. */
+        get: operations["list_operator_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/jobs/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries dead jobs again, of one tenant or of all. */
+        post: operations["retry_operator_jobs"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1177,7 +1293,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sums what was used, by hour or day. */
+        /** Sums what was used, by hour or day or all together. */
         get: operations["list_usage"];
         put?: never;
         post?: never;
@@ -1194,8 +1310,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists metered calls, latest first. */
+        /** Lists metered calls. */
         get: operations["list_usage_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/usage/events/{usage_event_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows a metered call with the way that it took. */
+        get: operations["get_usage_event"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2467,6 +2600,62 @@ export interface components {
             /** @description `owner` */
             role: string;
         };
+        /** @description An API key, without its secret. */
+        ApiKey: {
+            /**
+             * Format: int64
+             * @description Unix seconds of its making.
+             */
+            created_at: number;
+            /** @description Who made it, as in the audit log; null: that was not written down. */
+            created_by: string | null;
+            /**
+             * Format: int64
+             * @description Unix seconds from which it is refused; null: it does not expire.
+             */
+            expires_at: number | null;
+            /** @description Its id, `key_…`. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of its last use, to the minute; null: never.
+             */
+            last_used_at: number | null;
+            limits: components["schemas"]["ApiKeyLimits"] | null;
+            /** @description A name for people. */
+            name: string;
+            /** @description `insula.api_key` */
+            object: string;
+            /** @description The part of the key that is not secret, `isk_…`. */
+            redacted: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of its revocation; null: it is good.
+             */
+            revoked_at: number | null;
+            /** @description What it may do. */
+            scopes: string[];
+            /** @description The only vector stores that it reaches; null: all. */
+            vector_store_ids: string[] | null;
+        };
+        /** @description What a key is limited to, besides what the operator has set: the tightest holds. Null: not limited by the key. */
+        ApiKeyLimits: {
+            /**
+             * Format: int64
+             * @description Calls at once.
+             */
+            concurrency?: number | null;
+            /**
+             * Format: int64
+             * @description Calls per minute.
+             */
+            requests_per_minute?: number | null;
+            /**
+             * Format: int64
+             * @description Tokens read and written per minute.
+             */
+            tokens_per_minute?: number | null;
+        };
         /** @description A preset that appears as a model. */
         Assistant: {
             /**
@@ -3103,6 +3292,21 @@ export interface components {
             /** @description A name for people, 1 to 256 characters. */
             name: string;
         };
+        /** @description A key to be made. It can do at most what whoever makes it can. */
+        CreateApiKeyRequest: {
+            /**
+             * Format: int64
+             * @description Seconds from now until it expires; absent: it does not.
+             */
+            expires_in_seconds?: number | null;
+            limits?: components["schemas"]["ApiKeyLimits"] | null;
+            /** @description A name for people. */
+            name: string;
+            /** @description What it may do; absent: all that whoever makes it may. */
+            scopes?: string[] | null;
+            /** @description The only vector stores that it can reach. It then searches them and answers from them, and does nothing else. Absent: all. */
+            vector_store_ids?: string[] | null;
+        };
         /** @description An assistant to be made. */
         CreateAssistantRequest: {
             /** @description Put before every conversation. */
@@ -3719,6 +3923,14 @@ export interface components {
             /** @description The key. It is shown this once. */
             value: string;
         };
+        /** @description An API key that was just made. */
+        CreatedApiKey: components["schemas"]["ApiKey"] & {
+            /**
+             * @description What is sent as `Authorization: Bearer …`. It is shown this once and kept nowhere: to a repetition with the same
+             *     Idempotency-Key it is null, and the way to a key that can be used is to rotate this one.
+             */
+            key: string | null;
+        };
         /** @description An invitation that was just made. */
         CreatedInvite: components["schemas"]["Invite"] & {
             /** @description What accepts it, to be sent to the person: this server sends no mail. It is shown this once. */
@@ -3741,6 +3953,21 @@ export interface components {
          * @enum {string}
          */
         Currency: "USD";
+        /** @description The database, as this server sees it. */
+        DatabaseHealth: {
+            /**
+             * Format: int32
+             * @description This server's connections.
+             */
+            connections: number;
+            /** @description Of those, how many nobody uses. */
+            idle: number;
+            /**
+             * Format: double
+             * @description How long a question takes, in milliseconds.
+             */
+            latency_ms: number;
+        };
         /** @description What a deletion answers. */
         Deleted: {
             /** @description Always true. */
@@ -3979,6 +4206,21 @@ export interface components {
             /** @description Whether it is there. */
             ok: boolean;
         };
+        /** @description How the install is. */
+        InstallHealth: {
+            /** @description The database. */
+            database: components["schemas"]["DatabaseHealth"];
+            /** @description Models that this server computes. */
+            models: components["schemas"]["LoadedModel"][];
+            /** @description `insula.health` */
+            object: string;
+            /** @description Work that is not done, by its kind. */
+            queue: components["schemas"]["QueueHealth"][];
+            /** @description Processes that have been heard of in the last minute. */
+            servers: components["schemas"]["ServerHealth"][];
+            /** @description The version of this server. */
+            version: string;
+        };
         /**
          * @description How often spending begins anew, in UTC.
          * @enum {string}
@@ -4204,6 +4446,58 @@ export interface components {
                 owner: components["schemas"]["AdminApiKeyOwner"];
                 /** @description The key without its secret. */
                 redacted_value: string;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_ApiKey: {
+            /** @description The objects. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its making.
+                 */
+                created_at: number;
+                /** @description Who made it, as in the audit log; null: that was not written down. */
+                created_by: string | null;
+                /**
+                 * Format: int64
+                 * @description Unix seconds from which it is refused; null: it does not expire.
+                 */
+                expires_at: number | null;
+                /** @description Its id, `key_…`. */
+                id: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its last use, to the minute; null: never.
+                 */
+                last_used_at: number | null;
+                limits: components["schemas"]["ApiKeyLimits"] | null;
+                /** @description A name for people. */
+                name: string;
+                /** @description `insula.api_key` */
+                object: string;
+                /** @description The part of the key that is not secret, `isk_…`. */
+                redacted: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its revocation; null: it is good.
+                 */
+                revoked_at: number | null;
+                /** @description What it may do. */
+                scopes: string[];
+                /** @description The only vector stores that it reaches; null: all. */
+                vector_store_ids: string[] | null;
             }[];
             /** @description Id of the first object; null when there is none. */
             first_id: string | null;
@@ -4683,6 +4977,55 @@ export interface components {
                 purpose: string;
                 /** @description Always `processed`: how far reading has come is told by each vector store. */
                 status: string;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_OperatorJob: {
+            /** @description The objects. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description How often it was started.
+                 */
+                attempt: number;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its making.
+                 */
+                created_at: number;
+                /** @description Its id, `job_…`. */
+                id: string;
+                /** @description What it does, for example `ingest_file`. */
+                kind: string;
+                /**
+                 * Format: int32
+                 * @description How often it may be started.
+                 */
+                max_attempts: number;
+                /** @description `insula.operator_job` */
+                object: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of when it is, or was, to be started.
+                 */
+                run_at: number;
+                /** @description As in the tenant's own list. */
+                status: string;
+                /** @description Whose it is, `proj_…`. */
+                tenant_id: string;
+                /** @description What people call the tenant. */
+                tenant_name: string;
             }[];
             /** @description Id of the first object; null when there is none. */
             first_id: string | null;
@@ -5338,6 +5681,8 @@ export interface components {
                 /** @description Cost in US dollars, exact. */
                 cost_usd: string;
                 /** @description Null: of all. */
+                end_user: string | null;
+                /** @description Null: of all. */
                 endpoint: string | null;
                 /**
                  * Format: int64
@@ -5349,6 +5694,16 @@ export interface components {
                  * @description Tokens read.
                  */
                 input_tokens: number;
+                /**
+                 * Format: double
+                 * @description The time that half of the calls took at most, in milliseconds, right to a factor of 1.4; null without a call.
+                 */
+                latency_p50_ms: number | null;
+                /**
+                 * Format: double
+                 * @description The time that 95 % of them took at most.
+                 */
+                latency_p95_ms: number | null;
                 /**
                  * Format: double
                  * @description Mean time from beginning to end, in milliseconds.
@@ -5678,6 +6033,15 @@ export interface components {
              */
             object: string;
         };
+        /** @description A local model that is loaded. */
+        LoadedModel: {
+            /** @description Length of its vectors; null: it makes none. */
+            dimensions: number | null;
+            /** @description Its name. */
+            id: string;
+            /** @description `embedding`, `rerank` or `moderation`. */
+            kind: string;
+        };
         /** @description A member of a tenant. */
         Member: {
             /**
@@ -5831,6 +6195,41 @@ export interface components {
             purpose: string;
             /** @description Always `processed`: how far reading has come is told by each vector store. */
             status: string;
+        };
+        /** @description A piece of background work of some tenant's. What it is about is told to the tenant only. */
+        OperatorJob: {
+            /**
+             * Format: int32
+             * @description How often it was started.
+             */
+            attempt: number;
+            /**
+             * Format: int64
+             * @description Unix seconds of its making.
+             */
+            created_at: number;
+            /** @description Its id, `job_…`. */
+            id: string;
+            /** @description What it does, for example `ingest_file`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description How often it may be started.
+             */
+            max_attempts: number;
+            /** @description `insula.operator_job` */
+            object: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of when it is, or was, to be started.
+             */
+            run_at: number;
+            /** @description As in the tenant's own list. */
+            status: string;
+            /** @description Whose it is, `proj_…`. */
+            tenant_id: string;
+            /** @description What people call the tenant. */
+            tenant_name: string;
         };
         /** @description A model name of `routes.toml`. */
         OperatorRoute: {
@@ -6180,6 +6579,31 @@ export interface components {
         PutTenantBudgets: {
             /** @description All of them; those that are not named are removed. */
             budgets: components["schemas"]["CreateBudgetRequest"][];
+        };
+        /** @description Work of one kind. */
+        QueueHealth: {
+            /**
+             * Format: int64
+             * @description Jobs that failed for good.
+             */
+            dead: number;
+            /** @description What it does, for example `ingest_file`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description For how long the job has waited whose time came first; null: none waits.
+             */
+            oldest_waiting_seconds: number | null;
+            /**
+             * Format: int64
+             * @description Jobs that run.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Jobs that wait, those that wait for their time included.
+             */
+            waiting: number;
         };
         /** @description How results are ranked. */
         RankingOptions: {
@@ -6923,6 +7347,15 @@ export interface components {
             /** @description Jobs that stay dead: what they worked on is gone, or was seen to otherwise. */
             skipped: number;
         };
+        /** @description What became of dead jobs. */
+        RetriedOperatorJobs: {
+            /** @description Whether there are more than one call sets going. */
+            has_more: boolean;
+            /** @description Jobs that are on their way again. */
+            retried: number;
+            /** @description Jobs whose subject is gone or seen to otherwise; they stay dead. */
+            skipped: number;
+        };
         /** @description Which dead jobs to retry; without any field, all. */
         RetryJobsRequest: {
             /** @description Only jobs that work on this file. */
@@ -6934,6 +7367,22 @@ export interface components {
             kind?: string | null;
             /** @description Only jobs that work on this vector store. */
             vector_store_id?: string | null;
+        };
+        /** @description Which dead jobs are to be tried again. What is absent is not looked at. */
+        RetryOperatorJobsRequest: {
+            /** @description What they do, for example `ingest_file`. */
+            kind?: string | null;
+            /** @description Whose, `proj_…`. */
+            tenant_id?: string | null;
+        };
+        /** @description How a key is rotated. */
+        RotateApiKeyRequest: {
+            /**
+             * Format: int64
+             * @description For how many seconds the old key goes on working beside the new one, a month at most; an hour unless said otherwise.
+             * @default 3600
+             */
+            grace_seconds?: number | null;
         };
         /** @description A model name, and who answers to it. */
         Route: {
@@ -7083,6 +7532,21 @@ export interface components {
              * @description How much meaning counted against words, 0 to 1: 0 when the model cannot read the query's language.
              */
             vector_weight: number;
+        };
+        /** @description A process that serves or works. */
+        ServerHealth: {
+            /** @description Its id, new at each start. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of its last sign of life.
+             */
+            seen_at: number;
+            /**
+             * Format: int64
+             * @description Unix seconds of its start.
+             */
+            started_at: number;
         };
         /**
          * @description What a service account is in its project. What a key may do is said by the key's scopes.
@@ -7379,6 +7843,18 @@ export interface components {
             limits: components["schemas"]["Limit"][];
             /** @description Its plan; null: none. */
             plan?: string | null;
+        };
+        /** @description One metered call, with the way that it took. */
+        TracedUsageEvent: components["schemas"]["UsageEvent"] & {
+            /** @description What was logged of it, `rlog_…`; null: nothing. */
+            request_log_id: string | null;
+            trace: components["schemas"]["UsageEventTrace"] | null;
+        };
+        /** @description What is to be changed of a key; what is absent stays. */
+        UpdateApiKeyRequest: {
+            limits?: components["schemas"]["ApiKeyLimits"] | null;
+            /** @description A name for people. */
+            name?: string | null;
         };
         /** @description Changes of an assistant. Absent fields stay, `null` returns to the default. */
         UpdateAssistantRequest: {
@@ -7739,6 +8215,66 @@ export interface components {
             /** @description Whether the answer was streamed. */
             streamed: boolean;
         };
+        /** @description A call of a provider. */
+        UsageEventAttempt: {
+            /**
+             * Format: double
+             * @description How long it took, in milliseconds.
+             */
+            duration_ms: number;
+            /** @description `answered`, `refused`, `too_long`, `limited`, `overloaded`, `timed_out` or `failed`. */
+            outcome: string;
+            /** @description The provider's name. */
+            provider: string;
+            /**
+             * Format: int32
+             * @description The HTTP status with which it failed; null where there was none.
+             */
+            status: number | null;
+            /** @description What the provider calls the model. */
+            upstream_model: string;
+        };
+        /** @description A passage. */
+        UsageEventChunk: {
+            /** @description The passage. */
+            chunk_id: string;
+            /** @description Its file. */
+            file_id: string;
+            /**
+             * Format: double
+             * @description How well it matched, 0 to 1.
+             */
+            score: number;
+            /** @description Its vector store. */
+            vector_store_id: string;
+        };
+        /** @description A part of a call's way. */
+        UsageEventStage: {
+            /**
+             * Format: double
+             * @description How long it took, in milliseconds.
+             */
+            duration_ms: number;
+            /**
+             * @description `limits`, `route`, `guardrails`, `search` and its parts, `reservation`, `model` (to the answer, or to the first piece of a
+             *     stream), `stream`.
+             */
+            name: string;
+            /**
+             * Format: double
+             * @description From the beginning of the call, in milliseconds.
+             */
+            start_ms: number;
+        };
+        /** @description What a call went through. No texts. */
+        UsageEventTrace: {
+            /** @description Which providers were called, in their order; empty for what was computed on this server. */
+            attempts: components["schemas"]["UsageEventAttempt"][];
+            /** @description The passages that were found for it, best first; the first fifty. */
+            chunks: components["schemas"]["UsageEventChunk"][];
+            /** @description Where its time went; a stage like `search.embed` is a part of `search`. */
+            stages: components["schemas"]["UsageEventStage"][];
+        };
         /** @description Searches of vector stores. */
         UsageFileSearchesResult: {
             /** @description Null: of all. */
@@ -7788,7 +8324,7 @@ export interface components {
              */
             days: number | null;
         };
-        /** @description What was used in one hour or day. */
+        /** @description What was used in one hour, one day, or all the time that was asked for. */
         UsageSum: {
             /** @description Null: of all. */
             api_key_id: string | null;
@@ -7805,6 +8341,8 @@ export interface components {
             /** @description Cost in US dollars, exact. */
             cost_usd: string;
             /** @description Null: of all. */
+            end_user: string | null;
+            /** @description Null: of all. */
             endpoint: string | null;
             /**
              * Format: int64
@@ -7816,6 +8354,16 @@ export interface components {
              * @description Tokens read.
              */
             input_tokens: number;
+            /**
+             * Format: double
+             * @description The time that half of the calls took at most, in milliseconds, right to a factor of 1.4; null without a call.
+             */
+            latency_p50_ms: number | null;
+            /**
+             * Format: double
+             * @description The time that 95 % of them took at most.
+             */
+            latency_p95_ms: number | null;
             /**
              * Format: double
              * @description Mean time from beginning to end, in milliseconds.
@@ -9086,6 +9634,189 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    list_api_keys: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ApiKey"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    create_api_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Any string of up to 255 characters. A repetition within a day gets the first answer, makes nothing and costs nothing;
+                 *     while the first request is still being answered it is refused with 409, to be tried again.
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "website",
+                 *       "scopes": [
+                 *         "vector_stores.read",
+                 *         "chat.write"
+                 *       ],
+                 *       "limits": {
+                 *         "requests_per_minute": 60
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CreateApiKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `key_…` */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    update_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `key_…` */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateApiKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    delete_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `key_…` */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    rotate_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `key_…` */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateApiKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     list_assistants: {
         parameters: {
             query?: {
@@ -9778,6 +10509,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_install_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstallHealth"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    list_operator_jobs: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+                /** @description `queued`, `running` or `dead`; dead unless said otherwise. */
+                status?: string;
+                /** @description What they do, for example `ingest_file`. */
+                kind?: string;
+                /** @description Whose, `proj_…`. */
+                tenant_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_OperatorJob"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    retry_operator_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetryOperatorJobsRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetriedOperatorJobs"];
                 };
             };
             "4XX": components["responses"]["Error"];
@@ -10910,10 +11726,23 @@ export interface operations {
                 start_time?: number;
                 /** @description Unix seconds, itself not included; absent: until now. */
                 end_time?: number;
-                /** @description `1h` or `1d`, in UTC; days unless said otherwise. */
+                /** @description `1h` or `1d`, in UTC, or `all` for one sum of the whole time; days unless said otherwise. */
                 bucket_width?: string;
-                /** @description What is told apart: `endpoint`, `model`, `api_key_id`; several may be given. */
+                /**
+                 * @description What is told apart: `endpoint`, `model`, `api_key_id`, `end_user`; several may be given. Calls without an end user are in
+                 *     no sum by end user, and such sums are of whole days.
+                 */
                 group_by?: string[];
+                /** @description Only calls of this endpoint, as in `chat.completions`. */
+                endpoint?: string;
+                /** @description Only calls of this model. */
+                model?: string;
+                /** @description Only calls with this key. */
+                api_key_id?: string;
+                /** @description Only calls for this end user. */
+                end_user?: string;
+                /** @description How many end users at most, those that cost most: 1 to 1000, 100 unless said otherwise. */
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -10937,10 +11766,28 @@ export interface operations {
     list_usage_events: {
         parameters: {
             query?: {
-                /** @description Only events that began before these Unix seconds. */
-                before?: number;
-                /** @description 1 to 1000; 100 unless said otherwise. */
+                /** @description How many objects at most. */
                 limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+                /** @description Only calls that began at these Unix seconds or later. */
+                start_time?: number;
+                /** @description Only calls that began before these Unix seconds. */
+                end_time?: number;
+                /** @description Only calls of this endpoint, as in `chat.completions`. */
+                endpoint?: string;
+                /** @description Only calls of this model. */
+                model?: string;
+                /** @description Only calls with this key. */
+                api_key_id?: string;
+                /** @description Only calls for this end user. */
+                end_user?: string;
+                /** @description Only calls that ended so: `completed`, `cancelled` or `failed`. */
+                outcome?: string;
             };
             header?: never;
             path?: never;
@@ -10955,6 +11802,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_UsageEvent"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_usage_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The request's id, `req_…`, as in `x-request-id` */
+                usage_event_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TracedUsageEvent"];
                 };
             };
             "4XX": components["responses"]["Error"];

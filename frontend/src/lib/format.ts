@@ -37,17 +37,11 @@ function make(language: string): Format {
   const number = new Intl.NumberFormat(language);
   const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
   const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
-  const dollars = new Intl.NumberFormat(language, {
-    style: "currency",
-    currency: "USD",
-    currencyDisplay: "narrowSymbol",
-  });
-  const cents = new Intl.NumberFormat(language, {
-    style: "currency",
-    currency: "USD",
-    currencyDisplay: "narrowSymbol",
-    maximumSignificantDigits: 3,
-  });
+  // Dollars are written as everywhere, and in a sentence from right to left as one piece (U+2066 to U+2069).
+  const usd = { style: "currency", currency: "USD" } as const;
+  const dollars = new Intl.NumberFormat("en-US", usd);
+  const cents = new Intl.NumberFormat("en-US", { ...usd, maximumSignificantDigits: 3 });
+  const piece = (text: string) => (language.startsWith("ar") ? `\u2066${text}\u2069` : text);
   const unit = (name: string, digits: number) =>
     new Intl.NumberFormat(language, {
       style: "unit",
@@ -81,9 +75,9 @@ function make(language: string): Format {
     number: (value) => number.format(value),
     compact: (value) => (Math.abs(value) < 10_000 ? number.format(value) : compact.format(value)),
     percent: (value) => percent.format(value),
-    money: (usd) => {
-      const value = Number(usd);
-      return (value !== 0 && Math.abs(value) < 1 ? cents : dollars).format(value);
+    money: (sum) => {
+      const value = Number(sum);
+      return piece((value !== 0 && Math.abs(value) < 1 ? cents : dollars).format(value));
     },
     duration: (value) => {
       if (value < 10) return fineMs.format(value);

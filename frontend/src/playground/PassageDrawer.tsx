@@ -24,7 +24,6 @@ export function PassageDrawer({ opened, onClose }: { opened: Opened | null; onCl
       onClose={onClose}
       size="lg"
       title={opened && <bdi>{opened.citation.file_citation.filename}</bdi>}
-      aria-label={t("passage.title")}
     >
       {opened && <Body {...opened} />}
     </Drawer>

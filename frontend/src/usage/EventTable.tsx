@@ -43,7 +43,7 @@ export function EventTable({ events, empty, brief }: Props) {
       header: t("column.model"),
       cell: (event) => (
         <Group gap={6} wrap="nowrap">
-          <Text span inherit className="ltr" truncate maw={200}>
+          <Text span inherit className="ltr" truncate maw={{ base: 104, xs: 200 }}>
             {event.model}
           </Text>
           {event.cache_hit && <Tag>{t("cached")}</Tag>}

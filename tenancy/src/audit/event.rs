@@ -70,6 +70,8 @@ events! {
     RouteOverrideDeleted = "route_override.deleted",
     /// The logging of requests was changed.
     RequestLoggingUpdated = "request_logging.updated",
+    /// What is searched for is kept, or is not any more.
+    SearchAnalyticsUpdated = "search_analytics.updated",
     /// Usage is kept for another time.
     UsageRetentionUpdated = "usage_retention.updated",
     /// A tenant may name other models.
@@ -82,6 +84,8 @@ events! {
     UserUpdated = "user.updated",
     /// A person is no member any more.
     UserDeleted = "user.deleted",
+    /// Somebody lacked the scope for what it tried.
+    AccessDenied = "access.denied",
     /// A person was invited.
     InviteSent = "invite.sent",
     /// An invitation was accepted.

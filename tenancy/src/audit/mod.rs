@@ -46,6 +46,7 @@ impl fmt::Display for By {
             Self::Operator(id) => id.fmt(f),
             Self::Tenant(Actor::Key(id)) => id.fmt(f),
             Self::Tenant(Actor::Job(id)) => id.fmt(f),
+            Self::Tenant(Actor::Operator) => f.write_str("operator"),
             Self::Tenant(Actor::Member { person, .. }) | Self::Person(person) => person.fmt(f),
             Self::System => f.write_str("system"),
         }

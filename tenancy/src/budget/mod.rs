@@ -14,7 +14,9 @@ use crate::{BudgetId, Money};
 
 pub(crate) use purse::{Draw, Purse};
 pub(crate) use store::load;
-pub use store::{BudgetPeriod, create, delete, find, list, periods, set_by_operator, take_alert, update};
+pub use store::{
+    BudgetPeriod, create, delete, find, list, list_of_operator, periods, set_by_operator, take_alert, update,
+};
 
 /// What a budget is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]

@@ -157,6 +157,21 @@ pub async fn delete(tx: &mut TenantTx, id: BudgetId) -> Result<bool> {
     Ok(true)
 }
 
+/// The operator's budgets of a tenant, but its spend limit and alerts, newest first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list_of_operator(tx: &mut OperatorTx, tenant_id: TenantId) -> Result<Vec<Budget>> {
+    Ok(sqlx::query_as(
+        "select id, name, subject_kind, subject, period, amount, hard, alert_at, set_by, created_at
+         from budgets where tenant_id = $1 and set_by = 'operator' and purpose is null
+         order by created_at desc, id desc",
+    )
+    .bind(tenant_id)
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
 /// Replaces the operator's budgets of a tenant, but its spend limit and alerts. What was set.
 ///
 /// # Errors

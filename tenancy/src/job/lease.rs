@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{AccessError, Actor, Error, JobId, KeyId, Result, TenantContext, TenantTx};
+use crate::{AccessError, Actor, Error, JobId, KeyId, Result, TenantContext, TenantTx, VectorStoreId};
 
 /// The right to run a job now.
 #[derive(Debug, Clone)]
@@ -81,19 +81,20 @@ impl Lease {
     /// # Errors
     /// [`AccessError::InvalidKey`] for a key that is revoked or has expired; [`AccessError::Suspended`].
     pub async fn act_for(&self, tx: &mut TenantTx, key: KeyId) -> Result<TenantContext> {
-        let found: Option<(Vec<String>, bool)> = sqlx::query_as(
-            "select k.scopes, t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id
+        let found: Option<(Vec<String>, Option<Vec<VectorStoreId>>, bool)> = sqlx::query_as(
+            "select k.scopes, k.vector_store_ids, t.status = 'suspended' from api_keys k join tenants t on t.id = k.tenant_id
              where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())",
         )
         .bind(key)
         .fetch_optional(&mut **tx)
         .await?;
-        let (scopes, suspended) = found.ok_or(AccessError::InvalidKey)?;
+        let (scopes, stores, suspended) = found.ok_or(AccessError::InvalidKey)?;
         if suspended {
             return Err(AccessError::Suspended.into());
         }
         let scopes = scopes.iter().filter_map(|name| name.parse().ok()).collect();
-        Ok(TenantContext::new(tx.tenant_id(), Actor::Key(key), scopes))
+        let context = TenantContext::new(tx.tenant_id(), Actor::Key(key), scopes);
+        Ok(context.bound_to(stores.as_deref()))
     }
 
     /// Sees to it that the lease is held until `tx` is over.

@@ -19,6 +19,16 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// Of each of both what is less.
+    pub fn tightest(self, other: Self) -> Self {
+        let less = |one: Option<i64>, other: Option<i64>| one.into_iter().chain(other).min();
+        Self {
+            requests_per_minute: less(self.requests_per_minute, other.requests_per_minute),
+            tokens_per_minute: less(self.tokens_per_minute, other.tokens_per_minute),
+            concurrency: less(self.concurrency, other.concurrency),
+        }
+    }
+
     /// This, and what it leaves open from `other`.
     fn or(self, other: Self) -> Self {
         Self {
@@ -71,16 +81,18 @@ type Rules = HashMap<(SubjectKind, String), Limit>;
 pub(crate) struct Policy {
     own: Rules,
     plan: Rules,
+    /// What the tenant itself has limited its keys to.
+    keys: Rules,
 }
 
 impl Policy {
     fn of(rows: Vec<Rule>) -> Self {
         let mut policy = Self::default();
         for rule in rows {
-            let rules = if rule.own {
-                &mut policy.own
-            } else {
-                &mut policy.plan
+            let rules = match rule.word {
+                Word::Own => &mut policy.own,
+                Word::Plan => &mut policy.plan,
+                Word::Key => &mut policy.keys,
             };
             rules.insert((rule.subject_kind, rule.subject), rule.limit);
         }
@@ -88,7 +100,8 @@ impl Policy {
     }
 
     /// The limits on a subject: the tenant's own for this very one, the tenant's own for all of the kind, the plan's for
-    /// this very one, the plan's for all of the kind; each where the one before says nothing.
+    /// this very one, the plan's for all of the kind; each where the one before says nothing. A limit that the tenant gave
+    /// one of its keys holds besides: the tightest counts.
     pub(crate) fn limit(&self, kind: SubjectKind, name: &str) -> Limit {
         let find =
             |rules: &Rules, name: &str| rules.get(&(kind, name.to_owned())).copied().unwrap_or_default();
@@ -102,17 +115,30 @@ impl Policy {
                 };
                 limit.or(find(rules, name)).or(for_all)
             })
+            .tightest(find(&self.keys, name))
     }
 
     /// Whether nothing is limited.
     pub(crate) fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.plan.is_empty()
+        self.own.is_empty() && self.plan.is_empty() && self.keys.is_empty()
     }
+}
+
+/// Whose word a limit is.
+#[derive(Clone, Copy, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+enum Word {
+    /// The operator's, of this tenant.
+    Own,
+    /// The operator's, of the tenant's plan.
+    Plan,
+    /// The tenant's, of one of its keys.
+    Key,
 }
 
 #[derive(sqlx::FromRow)]
 struct Rule {
-    own: bool,
+    word: Word,
     subject_kind: SubjectKind,
     subject: String,
     #[sqlx(flatten)]
@@ -123,10 +149,13 @@ struct Rule {
 pub(crate) async fn load(db: &Db, tenant_id: TenantId) -> Result<Policy> {
     let mut tx = db.begin_tenant(tenant_id).await?;
     let rows: Vec<Rule> = sqlx::query_as(
-        "select true as own, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
+        "select 'own' as word, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
          union all
-         select false, l.subject_kind, l.subject, l.requests_per_minute, l.tokens_per_minute, l.concurrency
-         from tenant_plans t join plan_limits l on l.plan = t.plan",
+         select 'plan', l.subject_kind, l.subject, l.requests_per_minute, l.tokens_per_minute, l.concurrency
+         from tenant_plans t join plan_limits l on l.plan = t.plan
+         union all
+         select 'key', 'key', id::text, requests_per_minute, tokens_per_minute, concurrency from api_keys
+         where revoked_at is null and coalesce(requests_per_minute, tokens_per_minute, concurrency) is not null",
     )
     .fetch_all(&mut *tx)
     .await?;
@@ -144,10 +173,10 @@ pub async fn model_limits(
     models: impl IntoIterator<Item = String>,
 ) -> Result<Vec<(String, Limit)>> {
     let rows: Vec<Rule> = sqlx::query_as(
-        "select true as own, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
+        "select 'own' as word, subject_kind, subject, requests_per_minute, tokens_per_minute, concurrency from tenant_limits
          where tenant_id = $1 and subject_kind = 'model'
          union all
-         select false, l.subject_kind, l.subject, l.requests_per_minute, l.tokens_per_minute, l.concurrency
+         select 'plan', l.subject_kind, l.subject, l.requests_per_minute, l.tokens_per_minute, l.concurrency
          from tenant_plans t join plan_limits l on l.plan = t.plan where t.tenant_id = $1 and l.subject_kind = 'model'",
     )
     .bind(tenant_id)
@@ -303,5 +332,23 @@ mod tests {
             "what is left open comes from further away"
         );
         assert_eq!(policy.limit(SubjectKind::Tenant, ""), Limit::default());
+    }
+
+    #[test]
+    fn what_a_tenant_limits_a_key_to_is_never_wider_than_what_the_operator_does() {
+        let mut policy = Policy::default();
+        policy
+            .plan
+            .insert((SubjectKind::Key, String::new()), requests(10));
+        for (name, limit) in [("tight", 3), ("wide", 30)] {
+            policy
+                .keys
+                .insert((SubjectKind::Key, name.into()), requests(limit));
+        }
+        let of = |name| policy.limit(SubjectKind::Key, name).requests_per_minute;
+        assert_eq!(
+            (of("tight"), of("wide"), of("other")),
+            (Some(3), Some(10), Some(10))
+        );
     }
 }

@@ -53,7 +53,7 @@ async fn standing(tx: &mut OperatorTx, cx: &TenantContext) -> Result<Role> {
             let member = super::find(tx, cx.tenant_id(), person).await?;
             Ok(member.ok_or(AccessError::NoTenant)?.role)
         }
-        Actor::Key(_) | Actor::Job(_) => Ok(Role::Admin),
+        Actor::Key(_) | Actor::Job(_) | Actor::Operator => Ok(Role::Admin),
     }
 }
 

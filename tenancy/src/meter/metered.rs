@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{Held, Inner, Standings, Tab};
 use crate::limit::Metric;
 use crate::usage::journal::Segment;
-use crate::usage::{Details, Ended, UsageEvent};
+use crate::usage::{Details, Ended, Trace, UsageEvent};
 use crate::{Money, Result};
 
 /// How often what a long call has produced is written to the journal.
@@ -69,6 +69,19 @@ impl Metered {
     /// Since the call was let in.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Notes a stage that began at a moment of the call and has ended now.
+    pub fn passed(&mut self, stage: &'static str, from: Duration) {
+        let now = self.started.elapsed();
+        if let Some(open) = &mut self.open {
+            open.event.details.trace.stage(stage, from, now);
+        }
+    }
+
+    /// Its way so far, to be added to; nothing once it is settled.
+    pub fn trace(&mut self) -> Option<&mut Trace> {
+        Some(&mut self.open.as_mut()?.event.details.trace)
     }
 
     /// Waits until the event is as safe as the operator wants it before anything of the answer leaves.

@@ -22,7 +22,7 @@ use self::account::Accounts;
 use crate::limit::{Metric, Permits, Window};
 use crate::server::Server;
 use crate::usage::journal::Journal;
-use crate::usage::{Details, Endpoint, Recorder, Tokens, UsageEvent};
+use crate::usage::{Details, Endpoint, Recorder, Tokens, Trace, UsageEvent};
 use crate::{Actor, Db, Error, Money, Result, TenantContext, TenantId};
 
 pub use self::metered::Metered;
@@ -194,6 +194,7 @@ impl Meter {
     pub async fn enter(&self, cx: &TenantContext, call: Call) -> Result<Entered, Refused> {
         let mut entered = self.open(cx, call, true).await?;
         entered.take(Metric::Requests, 1).await?;
+        entered.passed("limits", Duration::ZERO);
         Ok(entered)
     }
 
@@ -218,7 +219,7 @@ impl Meter {
         }
         let key_id = match cx.actor() {
             Actor::Key(id) => Some(id.uuid()),
-            Actor::Job(_) | Actor::Member { .. } => None,
+            Actor::Job(_) | Actor::Operator | Actor::Member { .. } => None,
         };
         let account = inner.accounts.get(cx.tenant_id(), key_id, &call.model).await?;
         Ok(Entered {
@@ -230,6 +231,7 @@ impl Meter {
             limited,
             tab: self.tab.clone(),
             held: Held::default(),
+            trace: Trace::default(),
             started: Instant::now(),
         })
     }
@@ -268,10 +270,27 @@ pub struct Entered {
     /// What it is put on instead of on record.
     tab: Option<Tab>,
     held: Held,
+    /// Its way so far.
+    trace: Trace,
     started: Instant,
 }
 
 impl Entered {
+    /// Since the call was let in.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Its way so far, to be added to.
+    pub fn trace(&mut self) -> &mut Trace {
+        &mut self.trace
+    }
+
+    /// Notes a stage that began at a moment of the call and has ended now.
+    pub fn passed(&mut self, stage: &'static str, from: Duration) {
+        self.trace.stage(stage, from, self.started.elapsed());
+    }
+
     /// How the limits stand.
     pub fn standings(&self) -> Standings {
         self.account.standings()
@@ -303,6 +322,7 @@ impl Entered {
             limited: self.limited,
             tab: self.tab.clone(),
             held: Held::default(),
+            trace: Trace::default(),
             started: self.started,
         };
         let amounts = self.tab.as_ref().map_or(amounts, |tab| tab.price(amounts));
@@ -312,6 +332,7 @@ impl Entered {
         }
         more.reserve(amounts.cost).await?;
         let Entered { call, inner, .. } = &more;
+        let trace = std::mem::take(&mut self.trace);
         let event = UsageEvent {
             tenant_id: self.tenant_id.uuid(),
             id: call.id,
@@ -328,6 +349,7 @@ impl Entered {
                     input: amounts.tokens.input,
                     ..Tokens::default()
                 },
+                trace,
                 ..Details::default()
             },
         };

@@ -4,10 +4,13 @@
 pub mod key;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::audit::{By, Origin};
 use crate::secret::{self, Kind};
-use crate::{AccessError, Authenticator, Db, OperatorKeyId, PersonId, Result};
+use crate::{
+    AccessError, Actor, Authenticator, Db, OperatorKeyId, PersonId, Result, Scope, TenantContext, TenantId,
+};
 
 /// An operator whose key was checked, or who has signed in. As with [`crate::TenantContext`], holding one is the proof.
 #[derive(Debug, Clone)]
@@ -23,6 +26,15 @@ impl OperatorContext {
             by: By::Person(person),
             address: None,
         }
+    }
+
+    /// A context in which the tenant's own background work is set going again, and nothing else may be done.
+    pub fn upkeep(&self, tenant: TenantId) -> TenantContext {
+        TenantContext::new(
+            tenant,
+            Actor::Operator,
+            Arc::from([Scope::JobsRead, Scope::JobsWrite]),
+        )
     }
 
     /// The same operator, known to call from this address: the audit log says it.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::Trace;
 use crate::Money;
 
 /// What was called.
@@ -140,6 +141,9 @@ pub struct Details {
     pub estimated: bool,
     /// What guardrails decided; a list, absent when there was nothing to decide.
     pub decisions: Option<Value>,
+    /// The way that it took, as far as it is known.
+    #[serde(default, skip_serializing_if = "Trace::is_empty")]
+    pub trace: Trace,
 }
 
 impl Default for Details {
@@ -158,6 +162,7 @@ impl Default for Details {
             cache_hit: false,
             estimated: true,
             decisions: None,
+            trace: Trace::default(),
         }
     }
 }

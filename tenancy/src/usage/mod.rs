@@ -12,8 +12,10 @@ pub(crate) mod journal;
 mod record;
 mod recorder;
 mod retention;
+mod trace;
 
 pub use event::{Details, Endpoint, Outcome, Tokens, UsageEvent};
 pub(crate) use record::record;
 pub(crate) use recorder::{Ended, Recorder, tell, write};
 pub use retention::{retention, set_retention, sweep};
+pub use trace::{Attempted, Stage, Trace, UsedChunk};

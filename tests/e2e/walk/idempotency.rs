@@ -5,6 +5,9 @@ use reqwest::Method;
 
 use super::{Call, Document, furnish, two_models};
 
+/// Creations whose answer has a secret that nobody keeps: a repetition gets everything but that.
+const SHOWN_ONCE: [(&str, &str); 1] = [("create_api_key", "key")];
+
 async fn send(call: &Call, client: &Client, key: &str) -> Answer {
     client
         .send(call.request(client).header("idempotency-key", key))
@@ -36,7 +39,15 @@ async fn a_repeated_creation_makes_nothing_and_gets_the_first_answer() {
         assert_eq!(first.status, 200, "{what}: {first}");
         assert_eq!(first.header("idempotent-replayed"), None, "{what}");
         let again = send(&call, &ada, what).await;
-        assert_eq!((again.status, &again.bytes), (200, &first.bytes), "{what}");
+        assert_eq!(again.status, 200, "{what}: {again}");
+        match SHOWN_ONCE.iter().find(|(id, _)| id == what) {
+            None => assert_eq!(again.bytes, first.bytes, "{what}"),
+            Some((_, secret)) => {
+                let mut told = first.json();
+                assert!(told[secret].take().is_string(), "{what}: {first}");
+                assert_eq!(again.json(), told, "{what}");
+            }
+        }
         assert_eq!(again.header("idempotent-replayed"), Some("true"), "{what}");
         assert_eq!(again.header("content-type"), Some("application/json"), "{what}");
 

@@ -45,6 +45,8 @@ pub(crate) struct Document {
     pub(crate) operations: Vec<Operation>,
     /// Those that take the operator's keys.
     pub(crate) of_operator: Vec<Operation>,
+    /// Those about sessions: of people who are signed in, and of those who are about to be.
+    pub(crate) of_people: Vec<Operation>,
 }
 
 /// Ids that an operation can name, by the parameter's name: one object of each kind.
@@ -53,6 +55,7 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 /// Names of parameters and fields that are ids.
 pub(crate) const KINDS: &[&str] = &[
     "alias",
+    "api_key_id",
     "assistant_id",
     "audit_log_id",
     "batch_id",
@@ -63,7 +66,9 @@ pub(crate) const KINDS: &[&str] = &[
     "file_id",
     "item_id",
     "input_file_id",
+    "invite_id",
     "job_id",
+    "member_id",
     "migration_id",
     "model",
     "part_id",
@@ -75,6 +80,7 @@ pub(crate) const KINDS: &[&str] = &[
     "source_id",
     "spare_upload_id",
     "upload_id",
+    "usage_event_id",
     "vector_store_id",
     "webhook_id",
 ];
@@ -109,10 +115,16 @@ pub(crate) struct Call {
     content: &'static str,
 }
 
+impl Operation {
+    pub(crate) fn path_starts_with(&self, prefix: &str) -> bool {
+        self.path.starts_with(prefix)
+    }
+}
+
 impl Document {
     pub(crate) async fn fetch(client: &Client) -> Self {
         let json = client.get("/openapi.json").await.ok();
-        let (mut operations, mut of_operator) = (Vec::new(), Vec::new());
+        let (mut operations, mut of_operator, mut of_people) = (Vec::new(), Vec::new(), Vec::new());
         for (path, item) in json["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
                 let Ok(method) = method.to_uppercase().parse::<Method>() else {
@@ -130,6 +142,8 @@ impl Document {
                 let security = operation["security"].to_string();
                 let sort = match security.as_str() {
                     r#"[{"operator_key":[]}]"# => &mut of_operator,
+                    r#"[{"session":[]}]"# => &mut of_people,
+                    "[{}]" if operation["tags"][0] == "sessions" => &mut of_people,
                     "null" | "[{}]" | r#"[{"api_key":[]},{"operator_key":[]}]"# => &mut operations,
                     other => panic!("{method} {path} needs {other}: teach this walker"),
                 };
@@ -167,6 +181,7 @@ impl Document {
             json,
             operations,
             of_operator,
+            of_people,
         }
     }
 
@@ -233,10 +248,10 @@ impl Document {
             return self.sample(variant, name, ids);
         }
         if let Some(values) = schema["enum"].as_array() {
-            // Of all that may speak, only a user asks.
+            // Of all that may speak, only a user asks; of all roles, anybody may give the least.
             return values
                 .iter()
-                .find(|value| *value == "user")
+                .find(|value| *value == "user" || *value == "viewer")
                 .or(values.first())
                 .cloned();
         }
@@ -407,6 +422,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let part = client.upload_part(&upload_id, b"x").await.ok();
     let provider_key = json!({"provider": canary, "key": format!("sk-{canary}-0123456789")});
     let provider_key = client.post("/v1/insula/provider_keys", provider_key).await.ok();
+    let api_key = client
+        .post("/v1/insula/api_keys", json!({"name": canary}))
+        .await
+        .ok();
     let budget = json!({"name": canary, "subject_kind": "tenant", "period": "day", "amount_usd": "1000"});
     let budget = client.post("/v1/insula/budgets", budget).await.ok();
     let source = json!({"vector_store_id": store, "url": format!("https://docs.example/{canary}")});
@@ -437,7 +456,10 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         .ok();
     let (calls, request_batch) = request_batch(client, canary).await;
     let audit_log = client.get("/v1/organization/audit_logs?limit=1").await.ok();
+    let (member, invite) = people(client, canary).await;
     Ids::from([
+        ("member_id", member),
+        ("invite_id", invite),
         ("input_file_id", calls),
         ("request_batch_id", request_batch),
         ("conversation_id", conversation),
@@ -458,6 +480,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("event_id", event["id"].as_str().unwrap().to_owned()),
         ("source_id", source["id"].as_str().unwrap().to_owned()),
         ("webhook_id", webhook.to_owned()),
+        ("api_key_id", api_key["id"].as_str().unwrap().to_owned()),
         ("assistant_id", assistant["id"].as_str().unwrap().to_owned()),
         ("batch_id", batch["id"].as_str().unwrap().to_owned()),
         ("budget_id", budget["id"].as_str().unwrap().to_owned()),
@@ -472,8 +495,25 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("provider_key_id", provider_key["id"].as_str().unwrap().to_owned()),
         ("spare_upload_id", upload(client, canary).await),
         ("upload_id", upload_id),
+        ("usage_event_id", usage_event(client).await),
         ("vector_store_id", store),
     ])
+}
+
+/// A member, and an invitation that is open.
+async fn people(client: &Client, canary: &str) -> (String, String) {
+    let page = client
+        .member(
+            &format!("{canary}@example.com"),
+            "viewer",
+            "three-gulls-and-a-kettle",
+        )
+        .await;
+    let session = page.get("/v1/insula/session").await.ok();
+    let body = json!({"email": format!("{canary}-next@example.com"), "role": "viewer"});
+    let invite = client.post("/v1/insula/invites", body).await.ok();
+    let text = |id: &Value| id.as_str().unwrap().to_owned();
+    (text(&session["person"]["id"]), text(&invite["id"]))
 }
 
 /// The first chunk of a file of a store.
@@ -539,6 +579,15 @@ async fn request_log(client: &Client, canary: &str) -> String {
     .await
 }
 
+/// A call that was metered.
+async fn usage_event(client: &Client) -> String {
+    eventually("a call is recorded", async || {
+        let events = client.get("/v1/insula/usage/events?limit=1").await.ok();
+        events["data"][0]["id"].as_str().map(str::to_owned)
+    })
+    .await
+}
+
 /// Ids of the right form that belong to nobody.
 pub(crate) fn nobodys() -> Ids {
     Ids::from([
@@ -551,6 +600,8 @@ pub(crate) fn nobodys() -> Ids {
         ("rate_limit_id", "rl-bm9ib2R5".to_owned()),
         ("alert_id", insula_tenancy::SpendAlertId::generate().to_string()),
         ("user_id", insula_tenancy::PersonId::generate().to_string()),
+        ("member_id", insula_tenancy::PersonId::generate().to_string()),
+        ("session_id", insula_tenancy::SessionId::generate().to_string()),
         ("invite_id", insula_tenancy::InviteId::generate().to_string()),
         (
             "admin_api_key_id",
@@ -609,6 +660,10 @@ pub(crate) fn nobodys() -> Ids {
             insula_tenancy::UploadId::generate().to_string(),
         ),
         ("upload_id", insula_tenancy::UploadId::generate().to_string()),
+        (
+            "usage_event_id",
+            format!("req_{}", insula_tenancy::new_uuid().simple()),
+        ),
         (
             "vector_store_id",
             insula_tenancy::VectorStoreId::generate().to_string(),

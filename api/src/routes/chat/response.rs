@@ -398,6 +398,7 @@ pub(super) mod tests {
 
     pub(in crate::routes::chat) fn passage() -> Passage {
         Passage {
+            vector_store_id: String::new(),
             file_id: "file-1".into(),
             filename: "a.md".into(),
             chunk_id: "chunk_1".into(),

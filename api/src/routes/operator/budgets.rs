@@ -24,6 +24,28 @@ pub struct TenantBudgets {
     pub budgets: Vec<BudgetObject>,
 }
 
+/// Lists the operator's budgets of a tenant. Its own, and what it spends, are the tenant's to see.
+#[utoipa::path(
+    get, path = "/v1/insula/operator/tenants/{tenant_id}/budgets", operation_id = "get_tenant_budgets", tag = "operator",
+    params(("tenant_id" = String, Path, description = "Its id, `proj_…`")),
+    responses((status = OK, body = TenantBudgets))
+)]
+pub async fn get_tenant_budgets(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<TenantId>,
+) -> ApiResult<Json<TenantBudgets>> {
+    let mut tx = app.services.db.operator_by(&operator).await?;
+    find(&mut tx, id).await?;
+    let budgets = budget::list_of_operator(&mut tx, id).await?;
+    let budgets = budgets
+        .into_iter()
+        .map(|budget| BudgetObject::new(budget, Vec::new()));
+    Ok(Json(TenantBudgets {
+        budgets: budgets.collect(),
+    }))
+}
+
 /// Replaces the operator's budgets of a tenant. The tenant sees them and cannot change them; its own stay. Servers follow
 /// within a second.
 #[utoipa::path(

@@ -1,6 +1,8 @@
 //! `/v1/insula/operator/…`: the install, for whoever runs it. These take the operator's keys and no tenant's.
 
 pub mod budgets;
+pub mod health;
+pub mod jobs;
 pub mod limits;
 pub mod routes;
 pub mod tenants;

@@ -54,7 +54,7 @@ impl PathId for AuditLogId {
 const LONGEST_LIFE: u64 = 100 * 366 * 86_400;
 
 /// A lifetime from now.
-fn lifetime(param: &str, seconds: Option<u64>) -> Result<Option<Duration>, Error> {
+pub(super) fn lifetime(param: &str, seconds: Option<u64>) -> Result<Option<Duration>, Error> {
     let seconds = crate::http::validate::optional_range(param, seconds, 1..=LONGEST_LIFE)?;
     Ok(seconds.map(Duration::from_secs))
 }

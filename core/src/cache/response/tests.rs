@@ -16,6 +16,7 @@ fn request(text: &str) -> ChatRequest {
 
 fn passage(text: &str) -> Passage {
     Passage {
+        vector_store_id: String::new(),
         file_id: "file-1".into(),
         filename: "a.md".into(),
         chunk_id: "chunk_1".into(),

@@ -5,6 +5,7 @@ use crate::model::{ChatMessage, ChatOptions, EmbedderCard, Embeddings, FinishRea
 
 fn passage(text: &str, start: i64) -> Passage {
     Passage {
+        vector_store_id: String::new(),
         file_id: "file-1".into(),
         filename: "terms.md".into(),
         chunk_id: "chunk_1".into(),

@@ -38,7 +38,11 @@ export default function Chart({ points, series, kind, format, height = 240 }: Ch
     valueFormatter: format,
     tickLine: "none" as const,
     withLegend: series.length > 1,
-    legendProps: { verticalAlign: "bottom" as const, align: "left" as const, height: 32 },
+    legendProps: {
+      verticalAlign: "bottom" as const,
+      align: rtl ? ("right" as const) : ("left" as const),
+      height: 32,
+    },
     // Time runs as the language does.
     xAxisProps: { reversed: rtl, minTickGap: 24, tickMargin: 8, interval: "preserveStartEnd" as const },
     yAxisProps: {
@@ -53,6 +57,7 @@ export default function Chart({ points, series, kind, format, height = 240 }: Ch
     return (
       <LineChart
         {...common}
+        xAxisProps={{ ...common.xAxisProps, padding: { left: 10, right: 10 } }}
         curveType="monotone"
         withDots={points.length < 40}
         strokeWidth={2}

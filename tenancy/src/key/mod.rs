@@ -1,14 +1,19 @@
-//! API keys, managed by the operator. How a key is checked is [`crate::Authenticator`]'s.
+//! API keys, as the operator manages them; [`own`] has what a tenant does itself. How a key is checked is
+//! [`crate::Authenticator`]'s.
+
+pub mod own;
+mod row;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Value, json};
+use secrecy::SecretString;
+use serde_json::json;
 
+use self::row::NewRow;
 use crate::audit::{Act, Event, record_by_operator};
-use crate::secret::{self, Kind};
-use crate::{Error, KeyId, OperatorTx, Result, Scope, ServiceAccountId, TenantId, token};
+use crate::limit::Limit;
+use crate::{Error, KeyId, OperatorTx, Result, Scope, ServiceAccountId, TenantId};
 
 /// What may be told of a key. The secret is stored hashed and cannot be told.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -79,15 +84,32 @@ pub async fn create_owned(
     new: &NewKey,
     owner: Option<ServiceAccountId>,
 ) -> Result<CreatedKey> {
+    check(new)?;
+    let scopes: Vec<&str> = new.scopes.iter().map(|scope| scope.as_str()).collect();
+    let row = NewRow {
+        tenant_id,
+        owner,
+        name: &new.name,
+        scopes: &scopes,
+        vector_stores: None,
+        limit: Limit::default(),
+        expires_in_seconds: new.expires_in.map(|duration| duration.as_secs_f64()),
+    };
+    let origin = tx.origin();
+    let (created, act) = row::insert(tx, origin, &row).await?;
+    record_by_operator(tx, tenant_id, act).await?;
+    Ok(created)
+}
+
+/// Whether a key can be made so.
+fn check(new: &NewKey) -> Result<()> {
     if new.scopes.is_empty() {
         return Err(Error::Invalid("a key needs at least one scope".into()));
     }
     if new.expires_in == Some(Duration::ZERO) {
         return Err(Error::Invalid("a key cannot expire at once".into()));
     }
-    let scopes: Vec<&str> = new.scopes.iter().map(|scope| scope.as_str()).collect();
-    let expires_in = new.expires_in.map(|duration| duration.as_secs_f64());
-    insert(tx, tenant_id, owner, &new.name, &scopes, expires_in).await
+    Ok(())
 }
 
 /// The keys of a tenant, newest first.
@@ -211,83 +233,20 @@ pub async fn update(tx: &mut OperatorTx, tenant_id: TenantId, id: KeyId, change:
     Ok(true)
 }
 
-/// Makes a successor with the same name and scopes, and lets the old key live for `grace` longer, so that clients can be
-/// changed without a gap. An expiry that the old key had carries over to the successor as the same lifetime.
+/// Makes a successor that can do what the key can, and lets the key live for `grace` longer, so that clients can be changed
+/// without a gap. An expiry that it had carries over to the successor as the same lifetime.
 ///
 /// # Errors
 /// [`Error::Invalid`] if there is no such key, or it is revoked, expired or rotated already.
 pub async fn rotate(tx: &mut OperatorTx, id: KeyId, grace: Duration) -> Result<CreatedKey> {
-    let old: Option<Rotated> = sqlx::query_as(
-        "select tenant_id, service_account_id, name, scopes,
-                extract(epoch from expires_at - created_at)::float8 as lifetime
-         from api_keys
-         where id = $1 and revoked_at is null and rotated_to is null and (expires_at is null or expires_at > now())",
-    )
-    .bind(id)
-    .fetch_optional(&mut **tx)
-    .await?;
-    let old =
-        old.ok_or_else(|| Error::Invalid(format!("there is no active key '{id}' that was not rotated yet")))?;
-    let scopes: Vec<&str> = old.scopes.iter().map(String::as_str).collect();
-    let (tenant_id, owner) = (old.tenant_id, old.service_account_id);
-    let successor = insert(tx, tenant_id, owner, &old.name, &scopes, old.lifetime).await?;
-    sqlx::query(
-        "update api_keys
-         set rotated_to = $2, expires_at = least(expires_at, now() + make_interval(secs => $3)) where id = $1",
-    )
-    .bind(id)
-    .bind(successor.id)
-    .bind(grace.as_secs_f64())
-    .execute(&mut **tx)
-    .await?;
-    let after = json!({"rotated_to": successor.id, "expires_in_seconds": grace.as_secs_f64()});
-    let act = Act::new(Event::ApiKeyUpdated, id).changed(Value::Null, after);
-    record_by_operator(tx, tenant_id, act).await?;
+    let Some(old) = row::to_rotate(tx, id).await? else {
+        let message = format!("there is no active key '{id}' that was not rotated yet");
+        return Err(Error::Invalid(message));
+    };
+    let origin = tx.origin();
+    let (successor, acts) = row::succeed(tx, origin, id, &old, grace).await?;
+    for act in acts {
+        record_by_operator(tx, old.tenant_id, act).await?;
+    }
     Ok(successor)
-}
-
-#[derive(sqlx::FromRow)]
-struct Rotated {
-    tenant_id: TenantId,
-    service_account_id: Option<ServiceAccountId>,
-    name: String,
-    scopes: Vec<String>,
-    lifetime: Option<f64>,
-}
-
-async fn insert(
-    tx: &mut OperatorTx,
-    tenant_id: TenantId,
-    owner: Option<ServiceAccountId>,
-    name: &str,
-    scopes: &[&str],
-    expires_in_seconds: Option<f64>,
-) -> Result<CreatedKey> {
-    let id = KeyId::generate();
-    let secret = secret::generate(Kind::Tenant);
-    sqlx::query(
-        "insert into api_keys (tenant_id, id, name, public_id, secret_sha256, scopes, expires_at, token_key,
-                               service_account_id)
-         values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7), $8, $9)",
-    )
-    .bind(tenant_id)
-    .bind(id)
-    .bind(name)
-    .bind(&secret.public_id)
-    .bind(secret.hash.as_slice())
-    .bind(scopes)
-    .bind(expires_in_seconds)
-    .bind(token::public_key(secret.key.expose_secret()).as_slice())
-    .bind(owner)
-    .execute(&mut **tx)
-    .await?;
-    let data = json!({
-        "name": name, "scopes": scopes, "expires_in_seconds": expires_in_seconds, "service_account_id": owner,
-    });
-    let act = Act::new(Event::ApiKeyCreated, id).data(data);
-    record_by_operator(tx, tenant_id, act).await?;
-    Ok(CreatedKey {
-        id,
-        key: secret.into_key(),
-    })
 }
