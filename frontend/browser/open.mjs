@@ -1,7 +1,7 @@
 // What the checks in a browser share: Debian's Chromium, languages, themes, sizes.
 import { chromium } from "playwright-core";
 
-export const base = process.env.INSULA_DASHBOARD ?? "http://127.0.0.1:5173";
+export const base = process.env.INSULA_URL ?? process.env.INSULA_DASHBOARD ?? "http://127.0.0.1:5173";
 
 export const sizes = { desktop: { width: 1280, height: 860 }, phone: { width: 360, height: 740 } };
 
@@ -13,7 +13,7 @@ export async function launch() {
 }
 
 /** A page in a language, a theme and a size, as somebody finds it who has chosen them before. */
-export async function open(browser, { language = "en", scheme = "light", size = "desktop" } = {}) {
+export async function open(browser, { language = "en", scheme = "light", size = "desktop", state } = {}) {
   const context = await browser.newContext({
     viewport: sizes[size],
     locale: language === "ar" ? "ar" : "en-GB",
@@ -21,7 +21,7 @@ export async function open(browser, { language = "en", scheme = "light", size = 
     colorScheme: scheme,
     reducedMotion: "reduce",
     // Who is signed in, as playwright keeps it; nobody without.
-    storageState: process.env.INSULA_STATE || undefined,
+    storageState: state ?? (process.env.INSULA_STATE || undefined),
   });
   await context.addInitScript(
     ([language, scheme]) => {

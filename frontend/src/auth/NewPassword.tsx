@@ -29,6 +29,7 @@ export function NewPassword({ value, onChange, names, ...rest }: Props) {
         value={value}
         onChange={(event) => onChange(event.currentTarget.value)}
         aria-describedby={id}
+        aria-invalid={rest.error ? true : undefined}
       />
       <Progress
         value={score * 25}

@@ -17,6 +17,15 @@ import { RelativeTime } from "@/components/RelativeTime";
 import { Status } from "@/components/Status";
 import { tenantsOptions } from "@/operator/queries";
 
+/** The acts upon the install, after those that a tenant knows as well. */
+const installEvents = [
+  ...eventTypes,
+  "plan.updated",
+  "plan.deleted",
+  "admin_api_key.created",
+  "admin_api_key.deleted",
+];
+
 export const Route = createFileRoute("/_app/operator/audit")({
   validateSearch: (search: Record<string, unknown>): { tenant?: string } =>
     typeof search.tenant === "string" && search.tenant ? { tenant: search.tenant } : {},
@@ -94,7 +103,7 @@ function Audit() {
               placeholder={events.length ? undefined : t("audit:all")}
               value={events}
               onChange={setEvents}
-              data={eventTypes.map((value) => ({ value, label: name(value) }))}
+              data={installEvents.map((value) => ({ value, label: name(value) }))}
               searchable
               clearable
             />
