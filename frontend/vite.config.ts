@@ -8,6 +8,11 @@ import { devSession } from "./dev/session.ts";
 const server = process.env.INSULA_SERVER ?? "http://127.0.0.1:8080";
 const key = process.env.INSULA_KEY;
 
+// As the server sends it with the pages: `npm run preview` shows what it would forbid.
+const policy =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; " +
+  "font-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
 export default defineConfig({
   plugins: [
     tanstackRouter({ target: "react", autoCodeSplitting: true, quoteStyle: "double" }),
@@ -29,5 +34,8 @@ export default defineConfig({
       "/docs": { target: server },
     },
   },
-  preview: { proxy: { "/v1": { target: server, headers: key ? { authorization: `Bearer ${key}` } : {} } } },
+  preview: {
+    headers: { "content-security-policy": policy },
+    proxy: { "/v1": { target: server, headers: key ? { authorization: `Bearer ${key}` } : {} } },
+  },
 });

@@ -6,7 +6,9 @@ import { allScopes } from "../src/lib/scopes.ts";
  * the key to every other call. Not part of the build.
  */
 export function devSession(): Plugin {
-  const tenant = { id: "proj_dev", name: "home", role: "owner" };
+  // What somebody sees who may only look: INSULA_ROLE=viewer.
+  const viewer = process.env.INSULA_ROLE === "viewer";
+  const tenant = { id: "proj_dev", name: "home", role: viewer ? "viewer" : "owner" };
   const session = {
     object: "insula.session",
     id: "sess_dev",
@@ -14,7 +16,7 @@ export function devSession(): Plugin {
     tenant,
     tenants: [tenant, { id: "proj_other", name: "Harbour", role: "viewer" }],
     operator: true,
-    scopes: allScopes,
+    scopes: viewer ? allScopes.filter((scope) => scope.endsWith(".read")) : allScopes,
     language: null,
     expires_at: 4_000_000_000,
   };
