@@ -164,6 +164,16 @@ const OF_END_USERS: &str = concat!(
      group by 1, 5, place order by 1, place"
 );
 
+/// The same over the whole time, by end user, with one look at the rows: `$1` to `$2` days; `$3` the one that is asked about, `$4`
+/// how many.
+const OF_END_USERS_IN_ALL: &str = concat!(
+    "select $1 as starts_at, null::text as endpoint, null::text as model, null::uuid as key_id, end_user,
+            row_number() over (order by sum(cost) desc, sum(requests) desc, end_user) as place, ",
+    totals!(),
+    " from usage_end_users where day >= $1 and day < $2 and ($3::text is null or end_user = $3)
+     group by end_user order by place limit $4"
+);
+
 /// `$1` to `$2`; `$3` the bucket, `$4` its beginning where it is all; `$5` to `$8` what is told apart; `$9` to `$12` what is asked
 /// about; `$13` how many end users.
 const OF_EVENTS: &str = concat!(
@@ -190,8 +200,7 @@ const OF_EVENTS: &str = concat!(
 /// Whether events of this time were recorded that are not kept any more. Those that go are the oldest.
 const ARE_GONE: &str = "
     with oldest as (select date_trunc('hour', min(started_at), 'UTC') as hour from usage_events)
-    select exists (select from usage_hours, oldest
-                   where usage_hours.hour >= $1 and usage_hours.hour < $2 and usage_hours.hour < coalesce(oldest.hour, 'infinity'))
+    select exists (select from usage_hours where hour >= $1 and hour < least($2, (select hour from oldest)))
         or exists (select from oldest where hour >= $1 and hour < $2
                    and (select sum(requests) from usage_hours h where h.hour = oldest.hour)
                      > (select count(*) from usage_events where started_at >= oldest.hour
@@ -272,6 +281,16 @@ async fn of_rollups(tx: &mut TenantTx, query: &UsageQuery) -> Result<Vec<UsageSu
 
 async fn of_end_users(tx: &mut TenantTx, query: &UsageQuery) -> Result<Vec<UsageSum>> {
     let from = floor(query.from, DAY);
+    if query.bucket == Bucket::All && query.by.end_user {
+        return Ok(sqlx::query_as(OF_END_USERS_IN_ALL)
+            .persistent(false)
+            .bind(from)
+            .bind(query.until)
+            .bind(&query.of.end_user)
+            .bind(query.most + 1)
+            .fetch_all(&mut **tx)
+            .await?);
+    }
     Ok(sqlx::query_as(OF_END_USERS)
         .persistent(false)
         .bind(from)
