@@ -39,7 +39,7 @@ async fn people_use_the_dashboard() {
     let token = invited.expect("nobody runs it yet").token;
     let invitation = home.url(&format!("/accept-invitation#{}", token.expose_secret()));
     let output = Command::new(node)
-        .arg("e2e/run.mjs")
+        .args(["--test", "--test-reporter=spec", "e2e/stories.test.mjs"])
         .current_dir(&frontend)
         .env("INSULA_URL", home.url(""))
         .env("INSULA_INVITATION", invitation)
