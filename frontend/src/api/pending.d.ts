@@ -79,32 +79,6 @@ export interface components {
       low: { query: string; searches: number; mean_top_score: number; last_at: number }[];
     };
     SearchAnalyticsSettings: { enabled: boolean; retention_days: number };
-    Health: {
-      object: string;
-      database: { reachable: boolean; latency_ms: number; connections: number; idle: number };
-      servers: { id: string; started_at: number; seen_at: number }[];
-      queue: {
-        kind: string;
-        waiting: number;
-        running: number;
-        dead: number;
-        oldest_waiting_seconds: number | null;
-      }[];
-      models: { id: string; kind: "embedding" | "rerank" | "moderation"; dimensions: number | null }[];
-    };
-    OperatorJob: {
-      object: string;
-      id: string;
-      tenant_id: string;
-      tenant_name: string;
-      kind: string;
-      status: string;
-      attempts: number;
-      max_attempts: number;
-      created_at: number;
-      run_at: number;
-      error_code: string | null;
-    };
     Erasure: {
       object: string;
       tenant_id: string;
@@ -165,16 +139,6 @@ export interface paths {
   "/v1/insula/settings/search_analytics": {
     get: Get<Schemas["SearchAnalyticsSettings"]>;
     put: Send<Schemas["SearchAnalyticsSettings"], Schemas["SearchAnalyticsSettings"]>;
-  };
-  "/v1/insula/operator/health": { get: Get<Schemas["Health"]> };
-  "/v1/insula/operator/jobs": {
-    get: Get<
-      List<Schemas["OperatorJob"]>,
-      Query<{ status?: string; kind?: string; tenant_id?: string; after?: string; limit?: number }>
-    >;
-  };
-  "/v1/insula/operator/jobs/retry": {
-    post: Send<{ kind?: string; tenant_id?: string }, { retried: number }>;
   };
   "/v1/insula/operator/tenants/{tenant_id}/budgets": {
     get: Get<known["schemas"]["TenantBudgets"], Path<{ tenant_id: string }>>;

@@ -829,7 +829,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Lists the operator's budgets of a tenant. Its own, and what it spends, are the tenant's to see. */
+        get: operations["get_tenant_budgets"];
         /**
          * Replaces the operator's budgets of a tenant. The tenant sees them and cannot change them; its own stay. Servers follow
          *     within a second.
@@ -1026,6 +1027,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/search_analytics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what was searched for, what nothing was found for, and what only little. */
+        get: operations["get_search_analytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/session": {
         parameters: {
             query?: never;
@@ -1170,6 +1188,28 @@ export interface paths {
          *     retention takes older entries away within a day.
          */
         put: operations["update_request_logging"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/settings/search_analytics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether queries are kept. */
+        get: operations["get_search_analytics_settings"];
+        /**
+         * Says whether queries are kept. None are, unless this is called.
+         * @description Queries of the next second on are kept for as many days as it says, without personal data where the guardrails mind it. Searches
+         *     are counted anyhow. A shorter retention takes older queries away within a day.
+         */
+        put: operations["update_search_analytics_settings"];
         post?: never;
         delete?: never;
         options?: never;
@@ -7518,6 +7558,99 @@ export interface components {
              */
             vector_similarity: number | null;
         };
+        /** @description What was searched for. Queries are only known where the tenant keeps them. */
+        SearchAnalytics: {
+            /** @description Queries whose best passages match poorly, the worst first. */
+            low: components["schemas"]["SearchAnalyticsLow"][];
+            /**
+             * Format: double
+             * @description Mean score of the best passages, 0 to 1; null without one.
+             */
+            mean_top_score: number | null;
+            /** @description `insula.search_analytics` */
+            object: string;
+            /**
+             * Format: int64
+             * @description Searches of vector stores, those for chats and responses among them.
+             */
+            searches: number;
+            /** @description The queries that were made most, fifty at most. */
+            top: components["schemas"]["SearchAnalyticsTop"][];
+            /** @description Queries for which nothing was found, the last time they were made; most made first. */
+            zero: components["schemas"]["SearchAnalyticsZero"][];
+            /**
+             * Format: int64
+             * @description Of those, without a passage.
+             */
+            zero_result: number;
+        };
+        /** @description A query for which little was found. */
+        SearchAnalyticsLow: {
+            /**
+             * Format: int64
+             * @description Unix seconds of the last time.
+             */
+            last_at: number;
+            /**
+             * Format: double
+             * @description Mean score of the best passages.
+             */
+            mean_top_score: number;
+            /** @description The words, in one of the spellings. */
+            query: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            searches: number;
+        };
+        /** @description Whether queries are kept. */
+        SearchAnalyticsSettings: {
+            /** @description Whether they are. */
+            enabled: boolean;
+            /** @description `insula.search_analytics_settings` */
+            object: string;
+            /**
+             * Format: int32
+             * @description For how many days.
+             */
+            retention_days: number;
+        };
+        /** @description A query that was often made. */
+        SearchAnalyticsTop: {
+            /**
+             * Format: double
+             * @description Mean score of the best passages; null without one.
+             */
+            mean_top_score: number | null;
+            /** @description The words, in one of the spellings. */
+            query: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            searches: number;
+            /**
+             * Format: int64
+             * @description How often nothing was found.
+             */
+            zero_result: number;
+        };
+        /** @description A query for which nothing was found. */
+        SearchAnalyticsZero: {
+            /**
+             * Format: int64
+             * @description Unix seconds of the last time.
+             */
+            last_at: number;
+            /** @description The words, in one of the spellings. */
+            query: string;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            searches: number;
+        };
         /** @description How candidates were found. */
         SearchRecall: {
             /** @description `exact`: every passage of the store was looked at. */
@@ -7989,6 +8122,16 @@ export interface components {
             enabled: boolean;
             /** @description Whether personal data is taken out before; it is if absent. */
             redact?: boolean | null;
+            /**
+             * Format: int32
+             * @description For how many days; 30 if absent.
+             */
+            retention_days?: number | null;
+        };
+        /** @description Whether queries are to be kept. */
+        UpdateSearchAnalyticsSettingsRequest: {
+            /** @description Whether they are. */
+            enabled: boolean;
             /**
              * Format: int32
              * @description For how many days; 30 if absent.
@@ -10798,6 +10941,31 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    get_tenant_budgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `proj_…` */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantBudgets"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     put_tenant_budgets: {
         parameters: {
             query?: never;
@@ -11192,6 +11360,33 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    get_search_analytics: {
+        parameters: {
+            query?: {
+                /** @description Unix seconds; absent: thirty days ago. The report is of whole days, in UTC. */
+                start_time?: number;
+                /** @description Unix seconds, itself not included; absent: until now. */
+                end_time?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnalytics"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     get_session: {
         parameters: {
             query?: never;
@@ -11477,6 +11672,54 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RequestLogging"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_search_analytics_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnalyticsSettings"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    update_search_analytics_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateSearchAnalyticsSettingsRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnalyticsSettings"];
                 };
             };
             "4XX": components["responses"]["Error"];

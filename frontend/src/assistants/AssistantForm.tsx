@@ -100,7 +100,7 @@ function Form({ old, onClose }: { old?: Schema<"Assistant">; onClose: () => void
         <Textarea
           label={t("form.instructions")}
           description={t("form.instructionsHelp")}
-          dir="auto"
+          dir={instructions ? "auto" : undefined}
           autosize
           minRows={3}
           maxRows={14}

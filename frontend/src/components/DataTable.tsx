@@ -10,7 +10,7 @@ export interface Column<Row> {
   cell: (row: Row) => ReactNode;
   align?: "start" | "end";
   /** Left out on narrower screens. */
-  from?: "xs" | "sm" | "md" | "lg";
+  from?: "xs" | "sm" | "md" | "lg" | "xl";
   width?: number | string;
   /** The column of buttons has a heading for screen readers alone. */
   hiddenHeader?: boolean;

@@ -56,7 +56,7 @@ function make(language: string): Format {
   // The short word for bytes has no plural.
   const bytes = new Intl.NumberFormat(language, { style: "unit", unit: "byte", unitDisplay: "long" });
   const sizes = [bytes, ...["kilobyte", "megabyte", "gigabyte", "terabyte"].map((name) => unit(name, 1))];
-  const date = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+  const date = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" });
   const day = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", timeZone: "UTC" });
   const hour = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
   const dayHour = new Intl.DateTimeFormat(language, {
@@ -65,7 +65,14 @@ function make(language: string): Format {
     hour: "numeric",
     minute: "2-digit",
   });
-  const dateTime = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  const dateTime = new Intl.DateTimeFormat(language, {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+    second: "2-digit",
+  });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const list = new Intl.ListFormat(language, { type: "conjunction" });
   const names = new Intl.DisplayNames(language, { type: "language" });

@@ -175,7 +175,7 @@ export function ChatTab({ initialStores, initialModel }: { initialStores: string
                 flex={1}
                 aria-label={t("chat.question")}
                 placeholder={t("chat.placeholder")}
-                dir="auto"
+                dir={text ? "auto" : undefined}
                 autosize
                 minRows={1}
                 maxRows={8}

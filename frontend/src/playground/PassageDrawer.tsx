@@ -17,7 +17,6 @@ export interface Opened {
 
 /** The passage that a statement rests on, with what stands before and behind it. */
 export function PassageDrawer({ opened, onClose }: { opened: Opened | null; onClose: () => void }) {
-  const { t } = useTranslation("playground");
   return (
     <Drawer
       opened={opened !== null}

@@ -104,7 +104,7 @@ export function SearchTab({
               />
               <TextInput
                 label={t("search.query")}
-                dir="auto"
+                dir={query ? "auto" : undefined}
                 value={query}
                 onChange={(event) => setQuery(event.currentTarget.value)}
                 placeholder={t("search.placeholder")}

@@ -1,4 +1,4 @@
-import { Group, Text } from "@mantine/core";
+import { Box, Group, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
@@ -27,9 +27,15 @@ export function EventTable({ events, empty, brief }: Props) {
       key: "at",
       header: t("column.when"),
       cell: (event) => (
-        <Link to="/requests/$id" params={{ id: event.id }} className={rowLink}>
-          <RelativeTime at={event.created_at} />
-        </Link>
+        <>
+          <Link to="/requests/$id" params={{ id: event.id }} className={rowLink}>
+            <RelativeTime at={event.created_at} />
+          </Link>
+          {/* Where there is no room for a column of its own. */}
+          <Box hiddenFrom="xs" fz="xs">
+            <OutcomeBadge event={event} />
+          </Box>
+        </>
       ),
     },
     {
@@ -50,7 +56,12 @@ export function EventTable({ events, empty, brief }: Props) {
         </Group>
       ),
     },
-    { key: "outcome", header: t("column.outcome"), cell: (event) => <OutcomeBadge event={event} /> },
+    {
+      key: "outcome",
+      header: t("column.outcome"),
+      from: "xs",
+      cell: (event) => <OutcomeBadge event={event} />,
+    },
     ...(brief
       ? []
       : ([
@@ -58,9 +69,9 @@ export function EventTable({ events, empty, brief }: Props) {
             key: "key",
             header: t("column.key"),
             cell: (event) => (event.api_key_id ? (keys.get(event.api_key_id) ?? t("unnamedKey")) : "–"),
-            from: "lg",
+            from: "xl",
           },
-          { key: "user", header: t("column.endUser"), cell: (event) => event.end_user ?? "–", from: "lg" },
+          { key: "user", header: t("column.endUser"), cell: (event) => event.end_user ?? "–", from: "xl" },
         ] satisfies Column<UsageEvent>[])),
     {
       key: "tokens",
@@ -73,7 +84,6 @@ export function EventTable({ events, empty, brief }: Props) {
       key: "cost",
       header: t("column.cost"),
       align: "end",
-      from: "sm",
       cell: (event) => <Money usd={event.cost_usd} />,
     },
     {

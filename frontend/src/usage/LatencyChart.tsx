@@ -22,6 +22,7 @@ export function LatencyChart({
     <ChartWithTable
       title={t("latency.title")}
       kind="line"
+      parts
       height={height}
       error={usage.error}
       points={

@@ -28,6 +28,7 @@ export function UsageChart({ range, metric, group, filters, height, onMetric, on
     <ChartWithTable
       title={t(`metric.${metric}`)}
       kind="bar"
+      parts={metric === "cost"}
       points={stacked?.points}
       series={stacked?.series ?? []}
       error={usage.error}

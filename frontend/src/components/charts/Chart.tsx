@@ -21,10 +21,12 @@ export interface ChartProps {
   kind: "bar" | "line";
   format: (value: number) => string;
   height?: number;
+  /** Amounts have parts: money, time. Else the axis counts whole things. */
+  parts?: boolean;
 }
 
 /** In a module of its own, because the library behind it is as large as everything else together. */
-export default function Chart({ points, series, kind, format, height = 240 }: ChartProps) {
+export default function Chart({ points, series, kind, format, height = 240, parts = false }: ChartProps) {
   const rtl = useDirection().dir === "rtl";
   const common = {
     h: height,
@@ -47,9 +49,9 @@ export default function Chart({ points, series, kind, format, height = 240 }: Ch
     xAxisProps: { reversed: rtl, minTickGap: 24, tickMargin: 8, interval: "preserveStartEnd" as const },
     yAxisProps: {
       orientation: rtl ? ("right" as const) : ("left" as const),
-      width: 64,
+      width: 76,
       tickMargin: 6,
-      allowDecimals: false,
+      allowDecimals: parts,
     },
     tooltipAnimationDuration: 0,
   };

@@ -15,10 +15,11 @@ import { StatCard } from "@/components/StatCard";
 import { Status } from "@/components/Status";
 import { useFormat } from "@/lib/useFormat";
 
-type Health = Schema<"Health">;
-type Queue = Health["queue"][number];
-type Server = Health["servers"][number];
-type Model = Health["models"][number];
+type Queue = Schema<"QueueHealth">;
+type Server = Schema<"ServerHealth">;
+type Model = Schema<"LoadedModel">;
+
+const kinds = ["embedding", "rerank", "moderation"] as const;
 
 const options = $operator.queryOptions("get", "/v1/insula/operator/health");
 
@@ -64,7 +65,7 @@ function HealthPage() {
       align: "end",
       from: "sm",
       cell: (one) =>
-        one.oldest_waiting_seconds === null ? "–" : format.duration(one.oldest_waiting_seconds * 1000),
+        one.oldest_waiting_seconds == null ? "–" : format.duration(one.oldest_waiting_seconds * 1000),
     },
   ];
   const serverColumns: Column<Server>[] = [
@@ -80,12 +81,19 @@ function HealthPage() {
   ];
   const modelColumns: Column<Model>[] = [
     { key: "id", header: t("model"), cell: (one) => <code>{one.id}</code> },
-    { key: "kind", header: t("for"), cell: (one) => t(`models.${one.kind}`) },
+    {
+      key: "kind",
+      header: t("for"),
+      cell: (one) => {
+        const kind = kinds.find((known) => known === one.kind);
+        return kind ? t(`models.${kind}`) : one.kind;
+      },
+    },
     {
       key: "dimensions",
       header: t("dimensions"),
       align: "end",
-      cell: (one) => (one.dimensions === null ? "–" : format.number(one.dimensions)),
+      cell: (one) => (one.dimensions == null ? "–" : format.number(one.dimensions)),
     },
   ];
   return (
@@ -101,20 +109,16 @@ function HealthPage() {
               value={database && format.duration(database.latency_ms)}
               note={
                 database &&
-                (database.reachable ? (
-                  t("connections", {
-                    used: format.number(database.connections - database.idle),
-                    all: format.number(database.connections),
-                  })
-                ) : (
-                  <Status tone="bad">{t("unreachable")}</Status>
-                ))
+                t("connections", {
+                  used: format.number(database.connections - database.idle),
+                  all: format.number(database.connections),
+                })
               }
             />
             <StatCard
               label={t("servers")}
               value={figure(servers?.filter(alive).length)}
-              note={servers && t("known", { count: servers.length })}
+              note={health.data && t("version", { version: health.data.version })}
             />
             <StatCard
               label={t("waiting")}

@@ -55,10 +55,13 @@ function Jobs() {
   const retry = useMutation({
     meta: { inline: true },
     mutationFn: () => bodyOf(operatorClient.POST("/v1/insula/operator/jobs/retry", { body: filter })),
-    onSuccess: async ({ retried }) => {
+    onSuccess: async ({ retried, skipped, has_more }) => {
       setAsked(false);
       await queries.invalidateQueries({ queryKey: ["get", path] });
-      notifyDone(t("retried", { count: retried }));
+      const parts = [t("retried", { count: retried })];
+      if (skipped > 0) parts.push(t("skipped", { count: skipped }));
+      if (has_more) parts.push(t("more"));
+      notifyDone(parts.join(" "));
     },
   });
   const rows = jobs.data?.pages.flatMap((page) => page.data);
@@ -87,18 +90,12 @@ function Jobs() {
       ),
     },
     {
-      key: "error",
-      header: t("column.error"),
-      from: "sm",
-      cell: (job) => (job.error_code ? <code>{job.error_code}</code> : "–"),
-    },
-    {
       key: "attempts",
       header: t("column.attempts"),
       align: "end",
       from: "sm",
       cell: (job) =>
-        t("attempts", { done: format.number(job.attempts), most: format.number(job.max_attempts) }),
+        t("attempts", { done: format.number(job.attempt), most: format.number(job.max_attempts) }),
     },
     {
       key: "at",
