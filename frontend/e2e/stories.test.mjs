@@ -178,7 +178,10 @@ story("the same first steps in Arabic: a viewer sees, and changes nothing", asyn
   await accept(viewer, viewerLink, "سمير");
   assert.equal(await page.locator("html").getAttribute("dir"), "rtl");
   await goto(page, "/members");
-  await page.getByText(viewerEmail).waitFor();
+  await page
+    .getByRole("table", { name: say("members:title") })
+    .getByText(viewerEmail)
+    .waitFor();
   const invite = button(page, say("members:invite.action"));
   assert.equal(await invite.getAttribute("aria-disabled"), "true");
   await invite.hover();

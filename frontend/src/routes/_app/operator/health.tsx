@@ -15,10 +15,11 @@ import { StatCard } from "@/components/StatCard";
 import { Status } from "@/components/Status";
 import { useFormat } from "@/lib/useFormat";
 
-type Health = Schema<"InstallHealth">;
-type Queue = Health["queue"][number];
-type Server = Health["servers"][number];
-type Model = Health["models"][number];
+type Queue = Schema<"QueueHealth">;
+type Server = Schema<"ServerHealth">;
+type Model = Schema<"LoadedModel">;
+
+const kinds = ["embedding", "rerank", "moderation"] as const;
 
 const options = $operator.queryOptions("get", "/v1/insula/operator/health");
 
@@ -64,7 +65,7 @@ function HealthPage() {
       align: "end",
       from: "sm",
       cell: (one) =>
-        one.oldest_waiting_seconds === null ? "–" : format.duration(one.oldest_waiting_seconds * 1000),
+        one.oldest_waiting_seconds == null ? "–" : format.duration(one.oldest_waiting_seconds * 1000),
     },
   ];
   const serverColumns: Column<Server>[] = [
@@ -78,19 +79,21 @@ function HealthPage() {
     { key: "seen", header: t("seen"), from: "sm", cell: (one) => <RelativeTime at={one.seen_at} /> },
     { key: "started", header: t("started"), from: "xs", cell: (one) => <RelativeTime at={one.started_at} /> },
   ];
-  const modelKinds: Record<string, string> = {
-    embedding: t("models.embedding"),
-    rerank: t("models.rerank"),
-    moderation: t("models.moderation"),
-  };
   const modelColumns: Column<Model>[] = [
     { key: "id", header: t("model"), cell: (one) => <code>{one.id}</code> },
-    { key: "kind", header: t("for"), cell: (one) => modelKinds[one.kind] ?? one.kind },
+    {
+      key: "kind",
+      header: t("for"),
+      cell: (one) => {
+        const kind = kinds.find((known) => known === one.kind);
+        return kind ? t(`models.${kind}`) : one.kind;
+      },
+    },
     {
       key: "dimensions",
       header: t("dimensions"),
       align: "end",
-      cell: (one) => (one.dimensions === null ? "–" : format.number(one.dimensions)),
+      cell: (one) => (one.dimensions == null ? "–" : format.number(one.dimensions)),
     },
   ];
   return (
@@ -115,7 +118,7 @@ function HealthPage() {
             <StatCard
               label={t("servers")}
               value={figure(servers?.filter(alive).length)}
-              note={servers && t("known", { count: servers.length })}
+              note={health.data && t("version", { version: health.data.version })}
             />
             <StatCard
               label={t("waiting")}

@@ -55,10 +55,13 @@ function Jobs() {
   const retry = useMutation({
     meta: { inline: true },
     mutationFn: () => bodyOf(operatorClient.POST("/v1/insula/operator/jobs/retry", { body: filter })),
-    onSuccess: async ({ retried }) => {
+    onSuccess: async ({ retried, skipped, has_more }) => {
       setAsked(false);
       await queries.invalidateQueries({ queryKey: ["get", path] });
-      notifyDone(t("retried", { count: retried }));
+      const parts = [t("retried", { count: retried })];
+      if (skipped > 0) parts.push(t("skipped", { count: skipped }));
+      if (has_more) parts.push(t("more"));
+      notifyDone(parts.join(" "));
     },
   });
   const rows = jobs.data?.pages.flatMap((page) => page.data);
