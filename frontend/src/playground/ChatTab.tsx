@@ -16,6 +16,7 @@ import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 
 import { useTranslation } from "react-i18next";
 import { EmptyState } from "@/components/EmptyState";
 import { Panel } from "@/components/Panel";
+import { useCan } from "@/session/session";
 import { FilterRows } from "./FilterRows";
 import { type FilterRow, filterOf } from "./filters";
 import { MessageView } from "./MessageView";
@@ -27,10 +28,11 @@ import { useStores } from "./useStores";
 
 /** A conversation with a model or an assistant, grounded in vector stores. */
 export function ChatTab({ initialStores, initialModel }: { initialStores: string[]; initialModel?: string }) {
-  const { t } = useTranslation("playground");
+  const { t } = useTranslation(["playground", "common"]);
   const stores = useStores();
   const models = useChatModels();
   const chat = useChat();
+  const may = useCan("chat.write");
   const [chosen, setChosen] = useState<string | null>(initialModel ?? null);
   const [storeIds, setStoreIds] = useState(initialStores);
   const [most, setMost] = useState<number | string>("");
@@ -66,7 +68,7 @@ export function ChatTab({ initialStores, initialModel }: { initialStores: string
 
   const send = () => {
     const question = text.trim();
-    if (!question || !model || chat.busy) return;
+    if (!question || !model || chat.busy || !may) return;
     setText("");
     void chat.ask(question, { model, storeIds: assistant?.vector_store_ids ?? storeIds, extra });
   };
@@ -193,7 +195,7 @@ export function ChatTab({ initialStores, initialModel }: { initialStores: string
                   size={36}
                   variant="filled"
                   color="sea"
-                  disabled={!text.trim() || !model}
+                  disabled={!text.trim() || !model || !may}
                   aria-label={t("chat.send")}
                 >
                   <IconArrowUp size={18} />
@@ -203,7 +205,7 @@ export function ChatTab({ initialStores, initialModel }: { initialStores: string
           </form>
         </Panel>
         <Text size="xs" c="dimmed" mt={6}>
-          {t("chat.metered")}
+          {may ? t("chat.metered") : t("common:notAllowed", { scope: "chat.write" })}
         </Text>
       </Grid.Col>
       <PassageDrawer opened={opened} onClose={() => setOpened(null)} />

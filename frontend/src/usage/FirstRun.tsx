@@ -3,6 +3,7 @@ import { IconDatabase, IconKey, IconTerminal2 } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { CodeBlock } from "@/components/CodeBlock";
+import { Guarded } from "@/components/Guarded";
 import { ButtonLink } from "@/components/links";
 import { Panel } from "@/components/Panel";
 import { type SnippetLanguage, snippet, snippetLanguages } from "@/lib/snippets";
@@ -18,9 +19,11 @@ export function FirstRun() {
         <Timeline.Item bullet={<IconKey size={15} />} title={t("first.key")}>
           <Stack gap="xs" align="flex-start">
             <Text c="dimmed">{t("first.keyText")}</Text>
-            <ButtonLink to="/api-keys" search={{ create: true }} size="xs">
-              {t("first.keyAction")}
-            </ButtonLink>
+            <Guarded scope="api_keys.write">
+              <ButtonLink to="/api-keys" search={{ create: true }} size="xs">
+                {t("first.keyAction")}
+              </ButtonLink>
+            </Guarded>
           </Stack>
         </Timeline.Item>
         <Timeline.Item bullet={<IconTerminal2 size={15} />} title={t("first.call")}>

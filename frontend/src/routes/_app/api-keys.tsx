@@ -16,7 +16,7 @@ import { RelativeTime } from "@/components/RelativeTime";
 import { SecretDialog } from "@/components/SecretDialog";
 import { Status } from "@/components/Status";
 import { useFormat } from "@/lib/useFormat";
-import { useSession } from "@/session/session";
+import { useCan, useSession } from "@/session/session";
 
 type ApiKey = Schema<"ApiKey">;
 
@@ -33,6 +33,7 @@ function ApiKeys() {
   const { t } = useTranslation("apiKeys");
   const format = useFormat();
   const all = useSession().scopes.length;
+  const may = useCan("api_keys.write");
   const { create = false } = Route.useSearch();
   const navigate = Route.useNavigate();
   const [secret, setSecret] = useState<Schema<"CreatedApiKey"> | null>(null);
@@ -141,7 +142,7 @@ function ApiKeys() {
         />
       </Panel>
       <CreateKey
-        opened={create}
+        opened={create && may}
         onClose={() => ask(false)}
         onCreated={(key) => {
           ask(false);
