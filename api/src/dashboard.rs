@@ -4,7 +4,6 @@
 //! loads, whose names change with their content, so that they may be kept for ever. Beside each text lies the same compressed.
 
 use axum::Router;
-use axum::extract::Path;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use http::header::{self, HeaderName};
@@ -33,11 +32,10 @@ const NOT_PAGES: [&str; 6] = ["/v1", "/v2", "/docs", "/health", "/mcp", "/openap
 pub(crate) fn router() -> Router<App> {
     Router::new().route(
         "/assets/{*path}",
-        get(|Path(path): Path<String>, headers: HeaderMap| async move {
-            let found = file(&format!("assets/{path}"), &headers, FOR_EVER);
-            found.unwrap_or_else(|| {
-                ApiError::UnknownUrl(Method::GET, format!("/assets/{path}")).into_response()
-            })
+        get(|uri: Uri, headers: HeaderMap| async move {
+            // Their names are plain: nothing is to be decoded.
+            let found = file(uri.path().trim_start_matches('/'), &headers, FOR_EVER);
+            found.unwrap_or_else(|| ApiError::UnknownUrl(Method::GET, uri.path().to_owned()).into_response())
         }),
     )
 }
