@@ -38,6 +38,9 @@ const dark: MantineColorsTuple = [
 const system =
   '-apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Noto Sans", "Noto Sans Arabic", "Geeza Pro", sans-serif';
 
+/** The heads of dialogs are no heads of the page, which `header` would make them. */
+const head = { header: { role: "presentation" } };
+
 export const theme = createTheme({
   colors: { sea, dark },
   primaryColor: "sea",
@@ -66,6 +69,7 @@ export const theme = createTheme({
     Tooltip: { defaultProps: { withArrow: true, openDelay: 200, multiline: true, maw: 320 } },
     Modal: {
       defaultProps: {
+        attributes: head,
         centered: true,
         overlayProps: { backgroundOpacity: 0.4 },
         transitionProps: { duration: 120 },
@@ -73,7 +77,7 @@ export const theme = createTheme({
     },
     Drawer: {
       styles: { title: { fontWeight: 600, fontSize: "1rem" } },
-      defaultProps: { position: "right", transitionProps: { duration: 160 } },
+      defaultProps: { attributes: head, position: "right", transitionProps: { duration: 160 } },
     },
     Menu: { defaultProps: { shadow: "md", transitionProps: { duration: 80 } } },
   },

@@ -65,7 +65,7 @@ function Body({ entry }: { entry: Entry }) {
               <Table.Th w={130} fw={400} c="dimmed" bg="transparent">
                 {label}
               </Table.Th>
-              <Table.Td>{value}</Table.Td>
+              <Table.Td style={{ overflowWrap: "anywhere" }}>{value}</Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
