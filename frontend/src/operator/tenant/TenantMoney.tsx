@@ -4,6 +4,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { $operator, bodyOf, operatorClient } from "@/api/client";
+import { toApiError } from "@/api/error";
 import { BudgetList } from "@/budgets/BudgetList";
 import { type Budget, type Draft, draftOf } from "@/budgets/budget";
 import { EmptyState } from "@/components/EmptyState";
@@ -20,6 +21,8 @@ export function TenantMoney({ id }: { id: string }) {
   });
   const budgets = useQuery(options);
   const [creating, setCreating] = useState(false);
+  // A server that cannot list them yet has them all the same: nothing is offered that would replace them unseen.
+  const unknown = budgets.error ? toApiError(budgets.error).status === 405 : false;
   const all = budgets.data?.budgets ?? [];
   // They are replaced as a whole.
   const put = async (drafts: Draft[]) => {
@@ -53,26 +56,28 @@ export function TenantMoney({ id }: { id: string }) {
   return (
     <Stack gap="md">
       <SpendLimit id={id} />
-      <Panel title={t("money.budgets")} actions={create} flush>
-        <BudgetList
-          budgets={budgets.data?.budgets}
-          error={budgets.error}
-          retry={() => void budgets.refetch()}
-          fixed={() => null}
-          creating={creating}
-          onCreating={setCreating}
-          save={save}
-          remove={remove}
-          empty={
-            <EmptyState
-              icon={IconPigMoney}
-              title={t("money.none")}
-              text={t("money.noneHelp")}
-              action={create}
-            />
-          }
-        />
-      </Panel>
+      {!unknown && (
+        <Panel title={t("money.budgets")} actions={create} flush>
+          <BudgetList
+            budgets={budgets.data?.budgets}
+            error={budgets.error}
+            retry={() => void budgets.refetch()}
+            fixed={() => null}
+            creating={creating}
+            onCreating={setCreating}
+            save={save}
+            remove={remove}
+            empty={
+              <EmptyState
+                icon={IconPigMoney}
+                title={t("money.none")}
+                text={t("money.noneHelp")}
+                action={create}
+              />
+            }
+          />
+        </Panel>
+      )}
     </Stack>
   );
 }

@@ -78,11 +78,10 @@ function People() {
     {
       key: "role",
       header: t("column.role"),
-      width: 190,
       cell: (one) => (
         <Select
           size="xs"
-          w={170}
+          w={{ base: 130, sm: 170 }}
           aria-label={t("roleOf", { name: one.name ?? one.email })}
           value={one.role}
           disabled={one.id === self.id || (setRole.isPending && setRole.variables.id === one.id)}
