@@ -55,8 +55,8 @@ export function BudgetList(props: Props) {
       cell: (budget) => (
         <Stack gap={2}>
           <Group gap={6}>
-            <Text inherit fw={500} dir="auto">
-              {budget.name || nameOf(budget)}
+            <Text inherit fw={500}>
+              <bdi>{budget.name || nameOf(budget)}</bdi>
             </Text>
             {budget.set_by === "operator" && <Tag>{t("byOperator")}</Tag>}
           </Group>

@@ -51,8 +51,8 @@ export function MemberList() {
       cell: (member) => (
         <Stack gap={0}>
           <Group gap={6}>
-            <Text inherit fw={500} dir="auto">
-              {member.name ?? member.email}
+            <Text inherit fw={500}>
+              <bdi>{member.name ?? member.email}</bdi>
             </Text>
             {member.id === person.id && <Tag>{t("you")}</Tag>}
           </Group>

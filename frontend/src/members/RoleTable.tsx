@@ -15,7 +15,14 @@ const rights: { key: "look" | "use" | "prompts" | "govern" | "owners"; from: Rol
 export function RoleTable() {
   const { t } = useTranslation(["members", "shell"]);
   return (
-    <Table.ScrollContainer minWidth={0} type="native">
+    <Table.ScrollContainer
+      minWidth={0}
+      type="native"
+      // Scrolled by the keyboard as well, on small screens.
+      tabIndex={0}
+      role="group"
+      aria-label={t("roles.title")}
+    >
       <Table fz="sm" horizontalSpacing="md" verticalSpacing={8}>
         <Table.Thead>
           <Table.Tr>

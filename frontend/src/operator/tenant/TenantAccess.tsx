@@ -22,7 +22,7 @@ const keysPath = "/v1/organization/projects/{project_id}/api_keys";
 
 /** Who and what gets into a tenant. Of keys only what describes them. */
 export function TenantAccess({ id }: { id: string }) {
-  const { t } = useTranslation(["tenants", "shell", "people"]);
+  const { t } = useTranslation(["tenants", "shell", "people", "members"]);
   const queries = useQueryClient();
   const init = { params: { path: { project_id: id }, query: { limit: 50 } } };
   const people = $operator.useInfiniteQuery("get", membersPath, init, cursor);
@@ -62,15 +62,15 @@ export function TenantAccess({ id }: { id: string }) {
       cell: (one) => (
         <>
           {one.name && (
-            <Text inherit fw={500} dir="auto">
-              {one.name}
+            <Text inherit fw={500}>
+              <bdi>{one.name}</bdi>
             </Text>
           )}
           <span className="ltr">{one.email}</span>
         </>
       ),
     },
-    { key: "role", header: t("people:column.role"), cell: (one) => role(one.member_role) },
+    { key: "role", header: t("members:column.role"), cell: (one) => role(one.member_role) },
     {
       key: "since",
       header: t("access.since"),
@@ -100,8 +100,8 @@ export function TenantAccess({ id }: { id: string }) {
       header: t("access.key"),
       cell: (one) => (
         <Stack gap={0}>
-          <Text inherit fw={500} dir="auto">
-            {one.name || "–"}
+          <Text inherit fw={500}>
+            <bdi>{one.name || "–"}</bdi>
           </Text>
           <Text span size="xs" c="dimmed" ff="monospace" className="ltr" style={{ alignSelf: "start" }}>
             {one.redacted_value}

@@ -51,8 +51,8 @@ function Keys() {
       header: t("name"),
       cell: (key) => (
         <Stack gap={0}>
-          <Text inherit fw={500} dir="auto">
-            {key.name}
+          <Text inherit fw={500}>
+            <bdi>{key.name}</bdi>
           </Text>
           <Text span size="xs" c="dimmed" ff="monospace" className="ltr" style={{ alignSelf: "start" }}>
             {key.redacted_value}

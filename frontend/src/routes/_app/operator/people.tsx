@@ -64,8 +64,8 @@ function People() {
       header: t("column.person"),
       cell: (one) => (
         <Stack gap={0}>
-          <Text inherit fw={500} dir="auto">
-            {one.name ?? one.email} {one.id === self.id && <Tag>{t("you")}</Tag>}
+          <Text inherit fw={500}>
+            <bdi>{one.name ?? one.email}</bdi> {one.id === self.id && <Tag>{t("you")}</Tag>}
           </Text>
           {one.name && (
             <Text size="xs" c="dimmed" span className="ltr" style={{ alignSelf: "start" }}>
