@@ -115,12 +115,6 @@ pub(crate) struct Call {
     content: &'static str,
 }
 
-impl Operation {
-    pub(crate) fn path_starts_with(&self, prefix: &str) -> bool {
-        self.path.starts_with(prefix)
-    }
-}
-
 impl Document {
     pub(crate) async fn fetch(client: &Client) -> Self {
         let json = client.get("/openapi.json").await.ok();
