@@ -282,3 +282,37 @@ async fn what_comes_back_from_elsewhere_or_twice_signs_nobody_in() {
     let answer = tokio::time::timeout(Duration::from_secs(10), page.get("/v1/insula/sign_in/oidc")).await;
     assert_eq!(answer.expect("an answer").status, 502);
 }
+
+#[tokio::test]
+async fn who_sees_an_invitations_token_does_not_get_into_somebodys_account() {
+    let provider = IdentityProvider::start().await;
+    let app = with_provider(&provider).await;
+    let (ada, bob) = app.two_tenants().await;
+    let page = ada.page();
+    provider.person("sub-1", "grace@example.com", true);
+    invite(&ada, "grace@example.com").await;
+    assert_eq!(round_trip(&page, &provider).await.0, "/");
+    // She has no password here. Bob, who invites her, knows the token and chooses none for her.
+    let token = invite(&bob, "grace@example.com").await["token"].clone();
+    let preview = page.post(PREVIEW, json!({"token": token})).await.ok();
+    assert_eq!(preview["known"], true);
+    let refused = page
+        .post(ACCEPT, json!({"token": token, "password": PASSWORD}))
+        .await;
+    assert_eq!(refused.refused(401)["code"], "invalid_credentials");
+    let sign_in = json!({"email": "grace@example.com", "password": PASSWORD});
+    page.post(SESSION, sign_in).await.refused(401);
+    // She accepts it by coming from where she is known.
+    assert_eq!(round_trip(&page, &provider).await.0, "/");
+    page.post(PREVIEW, json!({"token": token})).await.refused(404);
+
+    // Bob was first: he has made her account by her invitation. It is hers once she comes herself.
+    provider.person("sub-2", "hedy@example.com", true);
+    let bobs = bob.member("hedy@example.com", "viewer", PASSWORD).await;
+    bobs.get(SESSION).await.ok();
+    invite(&ada, "hedy@example.com").await;
+    assert_eq!(round_trip(&page, &provider).await.0, "/");
+    bobs.get(SESSION).await.refused(401);
+    let sign_in = json!({"email": "hedy@example.com", "password": PASSWORD});
+    page.post(SESSION, sign_in).await.refused(401);
+}

@@ -7,7 +7,7 @@ use super::{NewSession, Visit, attempts, begin, password};
 use crate::audit::{By, Origin};
 use crate::member::{self, OrganizationRole, Role, invite};
 use crate::secret::{self, Kind};
-use crate::{AccessError, Authenticator, Error, PersonId, Result};
+use crate::{AccessError, Authenticator, Error, OperatorTx, PersonId, Result};
 
 /// What somebody is invited to, as it sees it before it accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Invitation {
     pub tenants: Vec<(String, Role)>,
     /// Whether the person is to run the install.
     pub operator: bool,
-    /// Whether it has a password already, which it then has to know.
+    /// Whether the install knows the person already, which then has to prove that it is that person.
     pub known: bool,
     /// Until when.
     pub expires_at: DateTime<Utc>,
@@ -44,12 +44,7 @@ impl Authenticator {
         .bind(invite.id)
         .fetch_all(&mut *tx)
         .await?;
-        let known: bool = sqlx::query_scalar(
-            "select exists (select from people p join passwords w on w.person_id = p.id where p.email = $1)",
-        )
-        .bind(&invite.email)
-        .fetch_one(&mut *tx)
-        .await?;
+        let known = is_known(&mut tx, &invite.email).await?;
         Ok(Some(Invitation {
             operator: invite.role == OrganizationRole::Owner,
             email: invite.email,
@@ -59,9 +54,10 @@ impl Authenticator {
         }))
     }
 
-    /// Accepts an invitation: the person is a member of what it was invited to, has this password, and is signed in. Who has a
-    /// password already keeps it and has to give that one: the token alone does not take an account over. `None`: there is no
-    /// such invitation, or not any more.
+    /// Accepts an invitation: the person is a member of what it was invited to, has this password, and is signed in. Whom
+    /// the install knows has to give its own password, or to come through the identity provider ([`Authenticator::sign_in_by`]):
+    /// whoever invites sees the token, so that it must not open what the person has elsewhere. `None`: there is no such
+    /// invitation, or not any more.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a weak password, with nothing accepted; [`AccessError::InvalidCredentials`] for a wrong one;
@@ -90,6 +86,10 @@ impl Authenticator {
                 address: visit.address,
             })
             .await?;
+        if new_hash.is_some() && is_known(&mut tx, &invitation.email).await? {
+            // Since a moment ago.
+            return Err(AccessError::InvalidCredentials.into());
+        }
         let Some(person) = invite::accept(&mut tx, token, name).await? else {
             return Ok(None);
         };
@@ -135,4 +135,13 @@ impl Authenticator {
         let person = self.check_password(&email, password, visit).await?;
         begin(&self.db, person, visit).await
     }
+}
+
+async fn is_known(tx: &mut OperatorTx, email: &str) -> Result<bool> {
+    Ok(
+        sqlx::query_scalar("select exists (select from people where email = $1)")
+            .bind(email)
+            .fetch_one(&mut **tx)
+            .await?,
+    )
 }

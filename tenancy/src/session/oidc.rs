@@ -88,10 +88,37 @@ impl Authenticator {
                 .await?;
         tx.commit().await?;
         let person = match known {
-            Some(person) => person,
+            Some(person) => {
+                self.accept_invitations_of(person, identity, visit).await?;
+                person
+            }
             None => self.introduce(identity, visit).await?,
         };
         begin(&self.db, person, visit).await
+    }
+
+    /// Accepts what a person is invited to that has been here before, as long as its address is still the one of then.
+    async fn accept_invitations_of(
+        &self,
+        person: PersonId,
+        identity: &Identity,
+        visit: &Visit,
+    ) -> Result<()> {
+        let email = identity.verified_email.as_deref();
+        let Some(email) = email.and_then(|email| email_address(email).ok()) else {
+            return Ok(());
+        };
+        let mut tx = self.db.begin_operator(arrival(visit)).await?;
+        let same: bool =
+            sqlx::query_scalar("select exists (select from people where id = $1 and email = $2)")
+                .bind(person)
+                .bind(&email)
+                .fetch_one(&mut *tx)
+                .await?;
+        if same {
+            invite::accept_all(&mut tx, &email, None).await?;
+        }
+        tx.commit().await
     }
 
     /// Finds the person of an identity that has not been here yet.
@@ -100,13 +127,7 @@ impl Authenticator {
         let email = email
             .and_then(|email| email_address(email).ok())
             .ok_or(AccessError::NotInvited)?;
-        let mut tx = self
-            .db
-            .begin_operator(Origin {
-                by: By::System,
-                address: visit.address,
-            })
-            .await?;
+        let mut tx = self.db.begin_operator(arrival(visit)).await?;
         let accepted = invite::accept_all(&mut tx, &email, identity.name.as_deref()).await?;
         let person = match accepted {
             Some(person) => Some(person.id),
@@ -120,6 +141,14 @@ impl Authenticator {
         let person = person.ok_or(AccessError::NotInvited)?;
         tx.commit().await?;
         let mut tx = self.db.system().await?;
+        // Nobody has verified the address of whoever chose the password: the one who invites sees the invitation's token.
+        // From here on the provider's word counts, and who else knew the password is out.
+        for statement in [
+            "delete from sessions where person_id = $1",
+            "delete from passwords where person_id = $1",
+        ] {
+            sqlx::query(statement).bind(person).execute(&mut *tx).await?;
+        }
         // Whoever is quicker in another tab has said the same.
         sqlx::query(
             "insert into identities (issuer, subject, person_id) values ($1, $2, $3) on conflict do nothing",
@@ -131,5 +160,13 @@ impl Authenticator {
         .await?;
         tx.commit().await?;
         Ok(person)
+    }
+}
+
+/// Who acts while somebody arrives, and from where.
+fn arrival(visit: &Visit) -> Origin {
+    Origin {
+        by: By::System,
+        address: visit.address,
     }
 }
