@@ -253,7 +253,9 @@ story("signing in too often is slowed down, and the wait is counted", async () =
   // The wait doubles with every attempt after it. One of some seconds is long enough to be seen on a slow machine.
   const attempt = async (click) => {
     const [answer] = await Promise.all([
-      page.waitForResponse((response) => response.url().endsWith("/v1/insula/session") && response.status() >= 400),
+      page.waitForResponse(
+        (response) => response.url().endsWith("/v1/insula/session") && response.status() >= 400,
+      ),
       click(),
     ]);
     return Number(answer.headers()["retry-after"] ?? 0);
@@ -261,7 +263,10 @@ story("signing in too often is slowed down, and the wait is counted", async () =
   let wait = await attempt(() => signIn(stranger, `nobody-${run}@example.com`, "no such person"));
   for (let attempts = 1; attempts < 16 && wait < 3; attempts += 1) wait = await attempt(() => submit.click());
   assert.ok(wait >= 3, `a wait of ${wait} seconds`);
-  await page.getByRole("alert").getByText(/\b[234]\b/).waitFor();
+  await page
+    .getByRole("alert")
+    .getByText(/\b[234]\b/)
+    .waitFor();
   assert.equal(await submit.isDisabled(), true);
   await page.getByRole("alert").getByText(say("signIn:again")).waitFor();
   assert.equal(await submit.isDisabled(), false);
