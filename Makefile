@@ -82,6 +82,9 @@ bench: bootstrap build ## Measure, and print the table of the README
 bench-gateway: bootstrap build ## What the way through Insula costs, beside nginx where that is installed (ONLY=idle, closed, open, streams, failover, memory or start)
 	cargo run --release -p insula-tests --bin bench -- gateway "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(ONLY)
 
+bench-embed: bootstrap ## How much of the bare model's rate is left behind the batching front (SECONDS=…)
+	cargo run --release -p insula-tests --bin bench -- embed "$(INSULA_RUNTIME)" $(SECONDS)
+
 bench-usage: bootstrap build ## How long a tenant with a million calls waits to see its usage (CALLS=…)
 	cargo run --release -p insula-tests --bin bench -- usage "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CALLS)
 

@@ -138,7 +138,7 @@ def clients(root):
 
 def embedding_model(root, pin, arch):
     """The embedding model: exported from its weights, described by `model.toml`, with vectors to check it by."""
-    scripts = {name: INFRA / "models" / f"{name}.py" for name in ("export_minilm", "reference", "bert", "texts")}
+    scripts = {name: INFRA / "models" / f"{name}.py" for name in ("export_minilm", "export_cuda", "reference", "bert", "texts")}
     requirements = INFRA / "requirements-export.txt"
 
     def build(folder):
@@ -147,12 +147,14 @@ def embedding_model(root, pin, arch):
         # One BLAS thread: on a busy machine several wait for each other and take ten times as long.
         own = {"PYTHONPATH": str(root / "python"), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
         say(f"{MODEL}: exporting to ONNX, computing reference vectors")
-        for script, output in (("export_minilm", "model.onnx"), ("reference", "golden.json")):
+        outputs = {"export_minilm": "model.onnx", "export_cuda": "model.cuda.onnx", "reference": "golden.json"}
+        for script, output in outputs.items():
             command = [sys.executable, "-s", str(scripts[script]), str(folder), str(folder / output)]
             if subprocess.run(command, env={**os.environ, **own}, stdout=sys.stderr, check=False).returncode != 0:
                 raise Failure(f"infra/models/{script}.py failed (its reason is above)")
         weights.unlink()
-        card = {**pin["card"], "sha256": digest_of_file(folder / "model.onnx")}
+        digests = {"sha256": "model.onnx", "cuda_sha256": "model.cuda.onnx"}
+        card = {**pin["card"], **{key: digest_of_file(folder / name) for key, name in digests.items()}}
         # A JSON scalar or list of strings is TOML too.
         lines = [f"{key} = {json.dumps(value)}\n" for key, value in card.items()]
         (folder / "model.toml").write_text("".join(lines), encoding="utf-8")

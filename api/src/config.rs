@@ -12,7 +12,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::batch::BatchSettings;
 use insula_core::worker::WorkerSettings;
-use insula_inference::onnx::{JudgeOptions, OnnxOptions};
+use insula_inference::onnx::{Device, JudgeOptions, OnnxOptions};
 use insula_parse::Tools;
 use insula_parse::sandbox::{Limits, PoolOptions};
 use insula_tenancy::meter::JournalOptions;
@@ -279,6 +279,10 @@ pub struct InstallArgs {
     /// Shared library of ONNX Runtime. Absent: the bootstrap's
     #[arg(long, env = "INSULA_ONNXRUNTIME", value_name = "FILE")]
     pub onnxruntime: Option<PathBuf>,
+    /// Where embedding models run: `cpu`, or `cuda:0` for the first NVIDIA card, which needs a CUDA build of ONNX Runtime and
+    /// `model.cuda.onnx` in the model's folder. A card that cannot be used is an error at the start, never the processor instead
+    #[arg(long, env = "INSULA_EMBED_DEVICE", default_value_t = Device::Cpu, value_name = "DEVICE")]
+    pub embed_device: Device,
     /// Copies of each local model; each takes its own memory
     #[arg(long, env = "INSULA_MODEL_SESSIONS", default_value_t = 1, value_parser = at_least_one)]
     pub model_sessions: usize,
@@ -380,7 +384,7 @@ impl InstallArgs {
             self.models.clone()
         };
         let options = |folder| {
-            let mut options = OnnxOptions::new(&library, folder);
+            let mut options = OnnxOptions::new(&library, folder).on(self.embed_device);
             options.sessions = self.model_sessions;
             options.threads = self.model_threads.unwrap_or(options.threads);
             options

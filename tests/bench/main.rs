@@ -3,6 +3,7 @@
 //!     bench INSULA_BINARY RUNTIME_DIR [CHUNKS]
 //!     bench fairness INSULA_BINARY RUNTIME_DIR [FILES]
 //!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
+//!     bench embed RUNTIME_DIR [SECONDS]
 //!     bench usage INSULA_BINARY RUNTIME_DIR [CALLS]
 //!     bench gateway INSULA_BINARY RUNTIME_DIR [idle|closed|open|streams|failover|memory|start]
 //!
@@ -11,6 +12,7 @@
 
 mod corpus;
 mod documents;
+mod embed;
 mod fairness;
 mod gateway;
 mod load;
@@ -37,6 +39,15 @@ async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1).peekable();
     if arguments.next_if_eq("upstream").is_some() {
         return gateway::upstream::serve().await;
+    }
+    if arguments.next_if_eq("embed").is_some() {
+        let runtime = PathBuf::from(
+            arguments
+                .next()
+                .context("usage: bench embed RUNTIME_DIR [SECONDS]")?,
+        );
+        let seconds = arguments.next().map_or(Ok(embed::SECONDS), |text| text.parse())?;
+        return embed::run(&runtime, seconds).await;
     }
     let gateway = arguments.next_if_eq("gateway").is_some();
     let fairness = arguments.next_if_eq("fairness").is_some();
@@ -156,7 +167,7 @@ fn raw_rate(runtime: &std::path::Path, sample: &[String]) -> Result<f64> {
         runtime.join("onnxruntime/libonnxruntime.so"),
         runtime.join("models/all-MiniLM-L6-v2"),
     );
-    let mut bare = options.open_bare()?;
+    let mut bare = embed::bare(&options)?;
     let mut sorted: Vec<&str> = sample.iter().map(String::as_str).collect();
     sorted.sort_by_key(|text| text.len());
     bare.embed(&sorted[..sorted.len().min(64)], Some(8))?;

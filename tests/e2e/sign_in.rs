@@ -227,6 +227,14 @@ async fn whom_the_identity_provider_vouches_for_is_signed_in_if_invited() {
     assert_eq!(round_trip(&page, &provider).await.0, "/");
     provider.person("sub-2", "grace.hopper@example.com", true);
     assert_eq!(round_trip(&page, &provider).await.0, "/sign-in?error=not_invited");
+    // Whoever was given a known person's address since is not that person, invited or not.
+    provider.person("sub-2", "grace@example.com", true);
+    assert_eq!(round_trip(&page, &provider).await.0, "/sign-in?error=not_invited");
+    let made = invite(&ada, "grace@example.com").await;
+    assert_eq!(round_trip(&page, &provider).await.0, "/sign-in?error=not_invited");
+    page.post(PREVIEW, json!({"token": made["token"]})).await.ok();
+    provider.person("sub-1", "grace@example.com", true);
+    assert_eq!(round_trip(&page, &provider).await.0, "/");
 }
 
 #[tokio::test]

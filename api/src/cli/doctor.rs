@@ -99,10 +99,14 @@ async fn models(install: &InstallArgs) -> anyhow::Result<String> {
     let mut loaded = Vec::new();
     for options in install.local_models() {
         let folder = options.model_dir.display().to_string();
+        let device = options.device;
         let load = tokio::task::spawn_blocking(move || OnnxEmbedder::load(options));
         let embedder = load.await?.with_context(|| folder.clone())?;
         let card = insula_core::model::Embedder::card(&embedder);
-        loaded.push(format!("{} ({} dimensions)", card.id, card.dimensions));
+        loaded.push(format!(
+            "{} ({} dimensions, on {device})",
+            card.id, card.dimensions
+        ));
     }
     Ok(loaded.join(", "))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use insula_core::Error;
 use insula_core::model::EmbedPurpose::{Bulk, Interactive};
 use insula_core::model::Embedder;
-use insula_inference::onnx::{LoadError, OnnxEmbedder};
+use insula_inference::onnx::{Device, LoadError, OnnxEmbedder};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -168,6 +168,63 @@ async fn several_sessions_give_the_same_vectors() {
     }
 }
 
+#[tokio::test]
+async fn the_graph_for_a_card_gives_the_same_vectors() {
+    let Some(mut options) = runtime::options() else {
+        return;
+    };
+    let graph = options.model_dir.join("model.cuda.onnx");
+    if !graph.exists() {
+        eprintln!(
+            "skipped: {} is missing; `make bootstrap` makes it",
+            graph.display()
+        );
+        return;
+    }
+    // A processor runs it too, if slowly.
+    let dir = copy(&options, "for_a_card");
+    std::fs::copy(graph, dir.join("model.onnx")).expect("copied");
+    let manifest = std::fs::read_to_string(dir.join("model.toml")).expect("manifest");
+    let unsigned = manifest.lines().filter(|line| !line.starts_with("sha256"));
+    std::fs::write(dir.join("model.toml"), unsigned.collect::<Vec<_>>().join("\n")).expect("written");
+    options.model_dir = dir;
+    let golden = std::fs::read(options.model_dir.join("golden.json")).expect("golden.json");
+    let golden: Vec<Golden> = serde_json::from_slice(&golden).expect("golden.json");
+    let embedder = OnnxEmbedder::load(options).expect("loads");
+    let texts = golden
+        .iter()
+        .filter(|golden| golden.ids.len() < embedder.card().max_tokens);
+    let (texts, golden): (Vec<_>, Vec<_>) = texts.map(|golden| (golden.text.clone(), golden)).unzip();
+    let found = embedder.embed(texts, Bulk).await.expect("vectors");
+    for (golden, vector) in golden.iter().zip(&found.vectors) {
+        let cosine = cosine(vector, &golden.vector);
+        assert!(cosine >= 0.9999, "cosine {cosine} for {:?}", golden.text);
+    }
+}
+
+#[test]
+fn a_card_that_cannot_be_used_is_an_error_and_never_the_processor() {
+    let Some(options) = runtime::options() else {
+        return;
+    };
+    // The bootstrap's library has no CUDA in it.
+    let error = OnnxEmbedder::load(options.on(Device::Cuda(0)))
+        .map(|_| ())
+        .expect_err("no card");
+    let told = error.to_string();
+    assert!(
+        matches!(
+            error,
+            LoadError::Device {
+                device: Device::Cuda(0),
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(told.starts_with("the model cannot run on cuda:0: "), "{told}");
+}
+
 /// A copy of the model directory in which files can be broken.
 fn copy(options: &insula_inference::onnx::OnnxOptions, name: &str) -> std::path::PathBuf {
     let dir = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -244,7 +301,7 @@ fn damaged_models_are_refused_with_the_file_that_is_to_blame() {
     .expect("written");
     let error = load();
     assert!(
-        matches!(&error, LoadError::Corrupt { reason, .. } if reason.contains("max_tokens")),
+        matches!(&error, LoadError::Corrupt { path, reason } if path.ends_with("config.json") && reason.contains("max_tokens")),
         "{error:?}"
     );
 }

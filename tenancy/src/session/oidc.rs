@@ -77,7 +77,8 @@ impl Authenticator {
     /// provider has verified; else one with an open invitation to that address, which is accepted by this.
     ///
     /// # Errors
-    /// [`AccessError::NotInvited`] for everybody else; when the database is away.
+    /// [`AccessError::NotInvited`] for everybody else, a new owner of a known person's address among them; when the database is
+    /// away.
     pub async fn sign_in_by(&self, identity: &Identity, visit: &Visit) -> Result<NewSession> {
         let mut tx = self.db.system().await?;
         let known: Option<PersonId> =
@@ -139,6 +140,19 @@ impl Authenticator {
             }
         };
         let person = person.ok_or(AccessError::NotInvited)?;
+        // Addresses are given to somebody else in time, the provider's ids are not: this is another person.
+        let has_another: bool = sqlx::query_scalar(
+            "select exists (select from identities where person_id = $1 and issuer = $2 and subject <> $3)",
+        )
+        .bind(person)
+        .bind(&identity.issuer)
+        .bind(&identity.subject)
+        .fetch_one(&mut *tx)
+        .await?;
+        if has_another {
+            tracing::warn!(%person, "somebody else has the person's address at the identity provider now");
+            return Err(AccessError::NotInvited.into());
+        }
         tx.commit().await?;
         let mut tx = self.db.system().await?;
         // Nobody has verified the address of whoever chose the password: the one who invites sees the invitation's token.

@@ -45,7 +45,7 @@ pub struct InvitationObject {
     pub tenants: Vec<InvitedTenant>,
     /// Whether the person is to run the install.
     pub operator: bool,
-    /// Whether it has a password already, which it is to give.
+    /// Whether the install knows the person, who then gives the password that it has, or signs in through the provider.
     pub known: bool,
     /// Unix seconds until which it can be accepted.
     pub expires_at: i64,

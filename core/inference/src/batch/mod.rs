@@ -23,8 +23,8 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A model as a worker sees it: one call at a time.
 pub(crate) trait Engine: Send + 'static {
-    /// One vector per text, in order.
-    fn embed(&mut self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError>;
+    /// One vector per text, in order; texts come as their token ids.
+    fn embed(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, BoxError>;
 }
 
 /// Bounds of a [`Batcher`].
@@ -84,7 +84,7 @@ impl Shared {
     }
 }
 
-/// Embeds texts of known length on worker threads, one per engine.
+/// Embeds tokenized texts on worker threads, one per engine.
 pub(crate) struct Batcher {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -126,15 +126,10 @@ impl Batcher {
             .map_err(|full| overloaded(&state, &full))
     }
 
-    /// Embeds `texts`, whose lengths are `tokens`, and returns the vectors in the same order.
+    /// Embeds `texts`, which are their token ids, and returns the vectors in the same order.
     ///
     /// Dropping the future gives up what has not reached a worker.
-    pub(crate) async fn embed(
-        &self,
-        texts: Vec<String>,
-        tokens: &[usize],
-        purpose: EmbedPurpose,
-    ) -> Result<Vec<Vec<f32>>> {
+    pub(crate) async fn embed(&self, texts: Vec<Vec<u32>>, purpose: EmbedPurpose) -> Result<Vec<Vec<f32>>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
@@ -146,7 +141,7 @@ impl Batcher {
             }
             state
                 .queue
-                .push(texts, tokens, purpose, reply)
+                .push(texts, purpose, reply)
                 .map_err(|full| overloaded(&state, &full))?
         };
         let _ticket = Ticket {

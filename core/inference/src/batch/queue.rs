@@ -20,10 +20,15 @@ pub(crate) struct Item {
     pub(crate) request: RequestId,
     /// Position in that request.
     pub(crate) index: usize,
-    /// The text.
-    pub(crate) text: String,
-    /// Its length in tokens, special tokens included.
-    pub(crate) tokens: usize,
+    /// The text's token ids, special tokens included.
+    pub(crate) ids: Vec<u32>,
+}
+
+impl Item {
+    /// Its length in tokens.
+    pub(crate) fn tokens(&self) -> usize {
+        self.ids.len()
+    }
 }
 
 /// A lane is full.
@@ -98,31 +103,28 @@ impl<R> Queue<R> {
         }
     }
 
-    /// Adds a request of at least one text with its token counts.
+    /// Adds a request of at least one text, each as its token ids.
     pub(crate) fn push(
         &mut self,
-        texts: Vec<String>,
-        tokens: &[usize],
+        texts: Vec<Vec<u32>>,
         purpose: EmbedPurpose,
         reply: R,
     ) -> Result<RequestId, Full> {
-        let total: usize = tokens.iter().sum();
+        let total: usize = texts.iter().map(Vec::len).sum();
         self.room(total, purpose)?;
         self.last_id += 1;
         let id = self.last_id;
         let missing = texts.len();
         let mut waiting: Vec<Item> = texts
             .into_iter()
-            .zip(tokens)
             .enumerate()
-            .map(|(index, (text, &tokens))| Item {
+            .map(|(index, ids)| Item {
                 request: id,
                 index,
-                text,
-                tokens,
+                ids,
             })
             .collect();
-        waiting.sort_by_key(|item| item.tokens);
+        waiting.sort_by_key(Item::tokens);
         let lane = self.lane(purpose);
         let turn = lane.now;
         lane.order.insert((turn, id));
@@ -166,8 +168,8 @@ impl<R> Queue<R> {
                 continue;
             };
             let mut served = 0;
-            while let Some(item) = request.waiting.pop_if(|item| batch.admits(item.tokens)) {
-                served += item.tokens;
+            while let Some(item) = request.waiting.pop_if(|item| batch.admits(item.tokens())) {
+                served += item.tokens();
                 batch.push(item);
             }
             if served == 0 {
@@ -207,7 +209,7 @@ impl<R> Queue<R> {
     /// Forgets a request and what waits of it. `None` when it is unknown or already answered.
     pub(crate) fn remove(&mut self, id: RequestId) -> Option<R> {
         let request = self.requests.remove(&id)?;
-        let waiting: usize = request.waiting.iter().map(|item| item.tokens).sum();
+        let waiting: usize = request.waiting.iter().map(Item::tokens).sum();
         let lane = self.lane(request.purpose);
         lane.order.remove(&(request.turn, id));
         lane.tokens = lane.tokens.saturating_sub(waiting);
@@ -257,8 +259,8 @@ impl Batch {
     }
 
     fn push(&mut self, item: Item) {
-        self.longest = self.longest.max(item.tokens);
-        self.tokens += item.tokens;
+        self.longest = self.longest.max(item.tokens());
+        self.tokens += item.tokens();
         self.items.push(item);
     }
 

@@ -4,6 +4,24 @@ use insula_core::model::EmbedPurpose::{Bulk, Interactive};
 
 use super::*;
 
+/// Tokens of every text here.
+const LENGTH: usize = 10;
+
+/// A text as tokens: its characters, and then nothing.
+fn ids(text: &str) -> Vec<u32> {
+    let mut ids: Vec<u32> = text.chars().map(u32::from).collect();
+    assert!(ids.len() <= LENGTH, "{text}");
+    ids.resize(LENGTH, 0);
+    ids
+}
+
+fn text(ids: &[u32]) -> String {
+    let characters = ids.iter().filter(|id| **id > 0);
+    characters
+        .map(|id| char::from_u32(*id).expect("a character"))
+        .collect()
+}
+
 /// Answers `[length of the text]` and reports every run; each run waits for a go.
 struct Gated {
     go: mpsc::Receiver<()>,
@@ -11,9 +29,9 @@ struct Gated {
 }
 
 impl Engine for Gated {
-    fn embed(&mut self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError> {
-        self.runs
-            .send(texts.iter().map(|text| (*text).to_owned()).collect())?;
+    fn embed(&mut self, texts: &[&[u32]]) -> Result<Vec<Vec<f32>>, BoxError> {
+        let texts: Vec<String> = texts.iter().map(|ids| text(ids)).collect();
+        self.runs.send(texts.clone())?;
         self.go.recv()?;
         if texts.iter().any(|text| text.contains("panic")) {
             panic!("told to");
@@ -57,9 +75,8 @@ impl Rig {
     ) -> tokio::task::JoinHandle<Result<Vec<Vec<f32>>>> {
         let before = self.batcher.shared.lock().queue.last_id();
         let batcher = Arc::clone(&self.batcher);
-        let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
-        let tokens = vec![10; texts.len()];
-        let task = tokio::spawn(async move { batcher.embed(texts, &tokens, purpose).await });
+        let texts = texts.iter().map(|text| ids(text)).collect();
+        let task = tokio::spawn(async move { batcher.embed(texts, purpose).await });
         while self.batcher.shared.lock().queue.last_id() == before {
             tokio::task::yield_now().await;
         }
@@ -107,7 +124,7 @@ async fn dropping_the_future_gives_up_what_waits() {
 #[tokio::test]
 async fn a_panic_reaches_only_the_caller_who_caused_it() {
     let rig = rig(100, 10_000);
-    let first = rig.submit(&["hold the worker"], Bulk).await;
+    let first = rig.submit(&["hold"], Bulk).await;
     rig.next_run();
     let bad = rig.submit(&["panic"], Bulk).await;
     let good = rig.submit(&["good"], Bulk).await;
@@ -129,7 +146,7 @@ async fn a_full_lane_says_when_to_come_back() {
     let rig = rig(10, 20);
     let _held = rig.submit(&["one", "two", "three"], Bulk).await;
     rig.next_run();
-    let refused = rig.batcher.embed(vec!["four".into()], &[10], Bulk).await;
+    let refused = rig.batcher.embed(vec![ids("four")], Bulk).await;
     let Err(Error::Overloaded { retry_after, .. }) = refused else {
         panic!("{refused:?}")
     };
@@ -150,7 +167,7 @@ async fn nobody_hangs_when_the_workers_are_gone() {
     )
     .expect("threads");
     assert!(matches!(
-        batcher.embed(vec!["x".into()], &[1], Bulk).await,
+        batcher.embed(vec![ids("x")], Bulk).await,
         Err(Error::Internal(_))
     ));
 }

@@ -13,7 +13,7 @@ use super::{BoxError, Engine, Shared};
 pub(super) fn run<E: Engine>(shared: &Shared, mut engine: E) {
     let _leaving = Leaving(shared);
     while let Some(batch) = shared.next_batch() {
-        let tokens: usize = batch.iter().map(|item| item.tokens).sum();
+        let tokens: usize = batch.iter().map(Item::tokens).sum();
         let started = Instant::now();
         match embed(&mut engine, &batch) {
             Ok(vectors) => deliver(shared, &batch, vectors),
@@ -41,7 +41,7 @@ impl Drop for Leaving<'_> {
 
 /// Runs the model, turning a panic into an error.
 fn embed<E: Engine>(engine: &mut E, batch: &[Item]) -> Result<Vec<Vec<f32>>, BoxError> {
-    let texts: Vec<&str> = batch.iter().map(|item| item.text.as_str()).collect();
+    let texts: Vec<&[u32]> = batch.iter().map(|item| item.ids.as_slice()).collect();
     // An engine holds nothing across calls that an unwinding could leave half done.
     let vectors = catch_unwind(AssertUnwindSafe(|| engine.embed(&texts)))
         .map_err(|panic| format!("the model panicked: {}", describe(panic.as_ref())))??;

@@ -1,41 +1,19 @@
 //! Is this the model that it claims to be? Asked once, before anything is embedded with it.
 
-use fastembed::TextEmbedding;
-
 use super::LoadError;
-use super::files::{Golden, ModelFiles, corrupt};
+use super::encoder::Encoder;
+use super::files::{Golden, ModelFiles};
 use super::tokens::Counter;
+use crate::batch::Engine;
 
-/// Below this, two vectors are not of the same model. Kernels of other processors differ by far less.
+/// Below this, two vectors are not of the same model. Kernels of other processors, and half precision, differ by far less.
 const SAME: f32 = 0.999;
 
 /// Texts of `golden.json` that are tried.
 const TRIED: usize = 2;
 
-/// A counter from the model's tokenizer, refusing a tokenizer that would cut texts which the model takes.
-pub(super) fn counter(model: &TextEmbedding, files: &ModelFiles) -> Result<Counter, LoadError> {
-    let max_tokens = files.card.max_tokens;
-    let cut = model
-        .tokenizer
-        .get_truncation()
-        .map_or(max_tokens, |truncation| truncation.max_length);
-    if cut != max_tokens {
-        let path = files.dir().join("tokenizer_config.json");
-        return Err(corrupt(
-            &path,
-            format!("model_max_length is {cut}, model.toml says max_tokens {max_tokens}"),
-        ));
-    }
-    let path = files.dir().join("tokenizer.json");
-    Counter::new(model.tokenizer.clone(), max_tokens).map_err(|error| corrupt(&path, error))
-}
-
 /// Compares ids and vectors with the stored ones; without stored ones, only the shape can be checked.
-pub(super) fn vectors(
-    model: &mut TextEmbedding,
-    counter: &Counter,
-    files: &ModelFiles,
-) -> Result<(), LoadError> {
+pub(super) fn vectors(model: &mut Encoder, counter: &Counter, files: &ModelFiles) -> Result<(), LoadError> {
     let failed = |reason: String| LoadError::SelfCheck {
         path: files.dir().to_owned(),
         reason,
@@ -49,24 +27,22 @@ pub(super) fn vectors(
         );
         texts.push("self-check");
     }
-    let vectors = model
-        .embed(&texts, None)
+    let ids: Vec<Vec<u32>> = texts
+        .iter()
+        .map(|text| counter.ids(text))
+        .collect::<Result<_, _>>()
         .map_err(|error| failed(error.to_string()))?;
+    let rows: Vec<&[u32]> = ids.iter().map(Vec::as_slice).collect();
+    let vectors = model.embed(&rows).map_err(|error| failed(error.to_string()))?;
     for vector in &vectors {
-        if vector.len() != files.card.dimensions {
-            return Err(failed(format!(
-                "{} dimensions, not {}",
-                vector.len(),
-                files.card.dimensions
-            )));
-        }
+        // It was divided by its length, unless that was nothing.
         if !((0.999..=1.001).contains(&cosine(vector, vector))) {
-            return Err(failed("the vectors are not of unit length".into()));
+            return Err(failed("a vector is nothing but zeros".into()));
         }
     }
-    for (n, (Golden { text, ids, vector }, found)) in golden.iter().zip(&vectors).enumerate() {
-        let found_ids = counter.ids(text).map_err(|error| failed(error.to_string()))?;
-        if found_ids != *ids {
+    for (n, (golden, (found_ids, found))) in golden.iter().zip(ids.iter().zip(&vectors)).enumerate() {
+        let Golden { ids, vector, .. } = golden;
+        if found_ids != ids {
             return Err(failed(format!("text {n} of golden.json has other token ids")));
         }
         let cosine = cosine(vector, found);

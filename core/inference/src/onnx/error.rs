@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Device;
+
 /// Loading failed. Every variant says which file and what would help.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -36,6 +38,14 @@ pub enum LoadError {
         loaded: PathBuf,
         /// What was asked for.
         requested: PathBuf,
+    },
+    /// The device cannot be used, or not for all of the model. It is never replaced by another one in silence.
+    #[error("the model cannot run on {device}: {reason}")]
+    Device {
+        /// Which.
+        device: Device,
+        /// In the library's words.
+        reason: String,
     },
     /// A file of the model is missing or unreadable.
     #[error("model file {} cannot be read", path.display())]

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use fastembed::{Pooling, TokenizerFiles};
 use insula_core::model::EmbedderCard;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::LoadError;
+use tokenizers::Tokenizer;
+
+use super::encoder::Pooling;
+use super::tokens::Counter;
+use super::{Device, LoadError};
 
 /// `model.toml`: what the other files do not say.
 #[derive(Debug, Deserialize)]
@@ -22,17 +25,16 @@ struct Manifest {
     owned_by: String,
     /// Of `model.onnx`, in lower-case hexadecimal.
     sha256: Option<String>,
-    /// How token vectors become one vector. Does nothing when the graph pools by itself.
+    /// Of `model.cuda.onnx`.
+    cuda_sha256: Option<String>,
     #[serde(default)]
-    pooling: PoolingKind,
+    pooling: Pooling,
 }
 
-#[derive(Debug, Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum PoolingKind {
-    #[default]
-    Mean,
-    Cls,
+/// `config.json`, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Config {
+    max_position_embeddings: Option<usize>,
 }
 
 /// A text with the tokens and the vector that the model must give for it.
@@ -47,6 +49,7 @@ pub(super) struct Golden {
 pub(super) struct ModelFiles {
     dir: PathBuf,
     sha256: Option<String>,
+    cuda_sha256: Option<String>,
     pub(super) card: EmbedderCard,
     pub(super) pooling: Pooling,
 }
@@ -66,6 +69,7 @@ impl ModelFiles {
         Ok(Self {
             dir: dir.to_owned(),
             sha256: manifest.sha256,
+            cuda_sha256: manifest.cuda_sha256,
             card: EmbedderCard {
                 id: manifest.id,
                 dimensions: manifest.dimensions,
@@ -74,10 +78,7 @@ impl ModelFiles {
                 oversample: manifest.oversample,
                 owned_by: manifest.owned_by,
             },
-            pooling: match manifest.pooling {
-                PoolingKind::Mean => Pooling::Mean,
-                PoolingKind::Cls => Pooling::Cls,
-            },
+            pooling: manifest.pooling,
         })
     }
 
@@ -85,22 +86,36 @@ impl ModelFiles {
         &self.dir
     }
 
-    /// The bytes of `model.onnx`, compared with the checksum in `model.toml` if there is one.
-    pub(super) fn graph(&self) -> Result<Vec<u8>, LoadError> {
-        checked(&self.graph_path(), self.sha256.as_deref())
+    /// The graph for a device and its bytes, compared with the checksum in `model.toml` if there is one. What is quick on a card,
+    /// with half-precision weights and fused operators, is slow on a processor: each has a file of its own.
+    pub(super) fn graph(&self, device: Device) -> Result<(PathBuf, Vec<u8>), LoadError> {
+        let (name, sha256) = match device {
+            Device::Cpu => ("model.onnx", &self.sha256),
+            Device::Cuda(_) => ("model.cuda.onnx", &self.cuda_sha256),
+        };
+        let path = self.dir.join(name);
+        let bytes = checked(&path, sha256.as_deref())?;
+        Ok((path, bytes))
     }
 
-    pub(super) fn graph_path(&self) -> PathBuf {
-        self.dir.join("model.onnx")
-    }
-
-    pub(super) fn tokenizer(&self) -> Result<TokenizerFiles, LoadError> {
-        Ok(TokenizerFiles {
-            tokenizer_file: read(&self.dir.join("tokenizer.json"))?,
-            config_file: read(&self.dir.join("config.json"))?,
-            special_tokens_map_file: read(&self.dir.join("special_tokens_map.json"))?,
-            tokenizer_config_file: read(&self.dir.join("tokenizer_config.json"))?,
-        })
+    /// The tokenizer, which neither cuts nor pads; refused where the model could not read all that it would give.
+    pub(super) fn counter(&self) -> Result<Counter, LoadError> {
+        let config = self.dir.join("config.json");
+        if config.exists() {
+            let max_tokens = self.card.max_tokens;
+            let read: Config = json(&config)?;
+            if let Some(most) = read.max_position_embeddings
+                && most < max_tokens
+            {
+                return Err(corrupt(
+                    &config,
+                    format!("max_position_embeddings is {most}, model.toml says max_tokens {max_tokens}"),
+                ));
+            }
+        }
+        let path = self.dir.join("tokenizer.json");
+        let tokenizer = Tokenizer::from_bytes(read(&path)?).map_err(|error| corrupt(&path, error))?;
+        Counter::new(tokenizer, self.card.max_tokens).map_err(|error| corrupt(&path, error))
     }
 
     /// The first `count` texts of `golden.json`; none when the model came without it.

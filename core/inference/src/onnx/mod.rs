@@ -1,8 +1,14 @@
 //! Embedding models in this process, run by ONNX Runtime.
+//!
+//! A text is tokenized once, by whoever waits for it, and goes through the batcher as token ids: batches are cut by what the model
+//! will compute, and a fast device never waits for the tokenizer.
 
 mod check;
+mod device;
+mod encoder;
 mod error;
 mod files;
+mod graph;
 mod judge;
 mod runtime;
 mod tokens;
@@ -11,14 +17,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fastembed::{InitOptionsUserDefined, TextEmbedding, UserDefinedEmbeddingModel};
 use insula_core::Result;
 use insula_core::model::{EmbedPurpose, Embedder, EmbedderCard, Embeddings, TokenCounter};
 
-use self::files::{ModelFiles, corrupt};
-use self::tokens::{Counter, Measurer};
-use crate::batch::{Batcher, BoxError, Engine, Limits};
+use self::encoder::Encoder;
+use self::files::ModelFiles;
+use self::graph::Graph;
+use self::tokens::{Counter, Tokenizing};
+use crate::batch::{Batcher, Limits};
 
+pub use self::device::{Device, DeviceError};
 pub use self::error::LoadError;
 pub use self::judge::{JudgeOptions, OnnxModerator, OnnxReranker};
 
@@ -27,9 +35,11 @@ pub use self::judge::{JudgeOptions, OnnxModerator, OnnxReranker};
 pub struct OnnxOptions {
     /// The shared library of ONNX Runtime, for example `libonnxruntime.so`.
     pub library: PathBuf,
-    /// A directory with `model.onnx`, `model.toml`, `tokenizer.json`, `tokenizer_config.json`, `config.json`,
-    /// `special_tokens_map.json` and, for the self-check, `golden.json`.
+    /// A directory with `model.onnx` (`model.cuda.onnx` for a card), `model.toml`, `tokenizer.json` and, to check them by,
+    /// `config.json` and `golden.json`.
     pub model_dir: PathBuf,
+    /// Where it runs.
+    pub device: Device,
     /// Copies of the model. Each takes its own memory and runs one batch at a time.
     pub sessions: usize,
     /// Threads within each session.
@@ -46,6 +56,7 @@ impl OnnxOptions {
         Self {
             library: library.into(),
             model_dir: model_dir.into(),
+            device: Device::Cpu,
             sessions: 1,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             batch_tokens: 768,
@@ -53,23 +64,36 @@ impl OnnxOptions {
         }
     }
 
-    /// Opens the bare model, without batching, length checks or self-check: the yardstick for benchmarks.
-    pub fn open_bare(&self) -> Result<TextEmbedding, LoadError> {
-        self.open(&ModelFiles::open(&self.model_dir)?)
+    /// The same on a device, with batches of the size that suits it.
+    pub fn on(self, device: Device) -> Self {
+        match device {
+            Device::Cpu => Self { device, ..self },
+            // A card is not busy below this, and a batch of it takes some 20 ms.
+            Device::Cuda(_) => Self {
+                device,
+                threads: 1,
+                batch_tokens: 32_768,
+                queue_tokens: 8_000_000,
+                ..self
+            },
+        }
     }
 
-    fn open(&self, files: &ModelFiles) -> Result<TextEmbedding, LoadError> {
-        let environment = runtime::environment(&self.library)?;
-        let model = UserDefinedEmbeddingModel::new(files.graph()?, files.tokenizer()?)
-            .with_pooling(files.pooling.clone());
-        // Idle pool threads must not spin: the cores are shared with Postgres and the server itself.
-        let options = InitOptionsUserDefined::new()
-            .with_environment(environment)
-            .with_max_length(files.card.max_tokens)
-            .with_intra_threads(self.threads.max(1))
-            .with_session_config("session.intra_op.allow_spinning", "0");
-        TextEmbedding::try_new_from_user_defined(model, options)
-            .map_err(|error| corrupt(&files.graph_path(), error))
+    /// The process's ONNX Runtime, for whoever runs graphs beside ours: there can be only one.
+    ///
+    /// # Errors
+    /// [`LoadError`] where the library cannot be used.
+    pub fn environment(&self) -> Result<ort::environment::Environment, LoadError> {
+        runtime::environment(&self.library)
+    }
+
+    fn open(&self, files: &ModelFiles) -> Result<Encoder, LoadError> {
+        let (path, bytes) = files.graph(self.device)?;
+        Ok(Encoder {
+            graph: Graph::load(&self.library, self.device, self.threads, &path, &bytes)?,
+            pooling: files.pooling,
+            dimensions: files.card.dimensions,
+        })
     }
 }
 
@@ -77,7 +101,7 @@ impl OnnxOptions {
 pub struct OnnxEmbedder {
     card: EmbedderCard,
     counter: Arc<Counter>,
-    measurer: Measurer,
+    tokenizing: Tokenizing,
     batcher: Batcher,
 }
 
@@ -87,21 +111,17 @@ impl OnnxEmbedder {
     /// Takes about half a second and blocks: call it from a blocking thread. A process can use one ONNX Runtime
     /// library, but any number of models.
     pub fn load(options: OnnxOptions) -> Result<Self, LoadError> {
-        // Batches are tokenized by the worker that runs them; a second pool of threads would only compete.
+        // Callers tokenize beside each other; a second pool of threads would only compete.
         tokenizers::utils::parallelism::set_parallelism(false);
         let files = ModelFiles::open(&options.model_dir)?;
+        // First, because nothing helps where it is missing.
+        options.environment()?;
+        let counter = Arc::new(files.counter()?);
         let mut first = options.open(&files)?;
-        let counter = Arc::new(check::counter(&first, &files)?);
         check::vectors(&mut first, &counter, &files)?;
-        let mut engines = vec![Session {
-            model: first,
-            dimensions: files.card.dimensions,
-        }];
+        let mut engines = vec![first];
         for _ in 1..options.sessions {
-            engines.push(Session {
-                model: options.open(&files)?,
-                dimensions: files.card.dimensions,
-            });
+            engines.push(options.open(&files)?);
         }
         let limits = Limits {
             batch_tokens: options.batch_tokens,
@@ -111,12 +131,18 @@ impl OnnxEmbedder {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         tracing::info!(
             model = files.card.id,
+            device = %options.device,
             sessions = options.sessions,
             threads = options.threads,
             "model loaded"
         );
+        // Beside a card the processor has nothing better to do.
+        let for_bulk = match options.device {
+            Device::Cpu => cores / 2,
+            Device::Cuda(_) => cores,
+        };
         Ok(Self {
-            measurer: Measurer::new(Arc::clone(&counter), cores),
+            tokenizing: Tokenizing::new(Arc::clone(&counter), cores, for_bulk),
             counter,
             card: files.card,
             batcher,
@@ -136,8 +162,9 @@ impl Embedder for OnnxEmbedder {
 
     async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings> {
         self.batcher.check_room(purpose)?;
-        let (texts, tokens) = self.measurer.measure(texts, purpose).await?;
-        let vectors = self.batcher.embed(texts, &tokens, purpose).await?;
+        let texts = self.tokenizing.ids(texts, purpose).await?;
+        let tokens = texts.iter().map(Vec::len).collect();
+        let vectors = self.batcher.embed(texts, purpose).await?;
         Ok(Embeddings {
             vectors,
             tokens,
@@ -147,25 +174,5 @@ impl Embedder for OnnxEmbedder {
 
     fn tokens_per_second(&self) -> Option<f64> {
         self.batcher.tokens_per_second()
-    }
-}
-
-/// One loaded copy of the model.
-struct Session {
-    model: TextEmbedding,
-    dimensions: usize,
-}
-
-impl Engine for Session {
-    fn embed(&mut self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError> {
-        let vectors = self.model.embed(texts, Some(texts.len().max(1)))?;
-        for vector in &vectors {
-            if vector.len() != self.dimensions || !vector.iter().all(|x| x.is_finite()) {
-                return Err(
-                    "the model gave a vector of the wrong length or with values that are not finite".into(),
-                );
-            }
-        }
-        Ok(vectors)
     }
 }

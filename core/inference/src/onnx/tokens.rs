@@ -78,57 +78,64 @@ impl TokenCounter for Counter {
 }
 
 /// Tokenizes on the blocking pool, with as many threads per purpose as it is given and no more.
-pub(super) struct Measurer {
+pub(super) struct Tokenizing {
     counter: Arc<Counter>,
     interactive: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
 }
 
-impl Measurer {
-    pub(super) fn new(counter: Arc<Counter>, threads: usize) -> Self {
+impl Tokenizing {
+    pub(super) fn new(counter: Arc<Counter>, interactive: usize, bulk: usize) -> Self {
         let permits = |n: usize| Arc::new(Semaphore::new(n.max(1)));
         Self {
             counter,
-            interactive: permits(threads),
-            bulk: permits(threads / 2),
+            interactive: permits(interactive),
+            bulk: permits(bulk),
         }
     }
 
-    /// The tokens of each text, special tokens included; the first text that is too long is an error.
-    pub(super) async fn measure(
-        &self,
-        mut texts: Vec<String>,
-        purpose: EmbedPurpose,
-    ) -> Result<(Vec<String>, Vec<usize>)> {
+    /// The token ids of each text, special tokens included; the first text that is too long is an error.
+    pub(super) async fn ids(&self, mut texts: Vec<String>, purpose: EmbedPurpose) -> Result<Vec<Vec<u32>>> {
         let gate = match purpose {
             EmbedPurpose::Interactive => &self.interactive,
             EmbedPurpose::Bulk => &self.bulk,
         };
-        let mut tokens = Vec::with_capacity(texts.len());
-        while tokens.len() < texts.len() {
+        let mut ids = Vec::with_capacity(texts.len());
+        while ids.len() < texts.len() {
             let permit = Arc::clone(gate).acquire_owned().await.map_err(Error::internal)?;
             let counter = Arc::clone(&self.counter);
             let visit = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
-                counter.visit(&texts, &mut tokens).map(|()| (texts, tokens))
+                counter.visit(&texts, &mut ids).map(|()| (texts, ids))
             });
-            (texts, tokens) = visit.await.map_err(Error::internal)??;
+            (texts, ids) = visit.await.map_err(Error::internal)??;
         }
-        Ok((texts, tokens))
+        Ok(ids)
     }
 }
 
 impl Counter {
-    /// Appends the lengths of the next texts, about [`VISIT_BYTES`] of them.
-    fn visit(&self, texts: &[String], tokens: &mut Vec<usize>) -> Result<()> {
+    /// Appends the ids of the next texts, about [`VISIT_BYTES`] of them.
+    fn visit(&self, texts: &[String], ids: &mut Vec<Vec<u32>>) -> Result<()> {
         let mut bytes = 0;
-        for index in tokens.len()..texts.len() {
+        for index in ids.len()..texts.len() {
             let text = &texts[index];
-            let length = self.length(text);
-            if length.tokens > self.max_tokens {
+            // Of a large text only so much is looked at as shows that it is too long.
+            if Pieces(text).nth(1).is_some() {
+                let length = self.length(text);
+                if length.tokens > self.max_tokens {
+                    return Err(self.too_long(index, texts.len(), length));
+                }
+            }
+            let found = self.ids(text).map_err(Error::internal)?;
+            if found.len() > self.max_tokens {
+                let length = Length {
+                    tokens: found.len(),
+                    at_least: false,
+                };
                 return Err(self.too_long(index, texts.len(), length));
             }
-            tokens.push(length.tokens);
+            ids.push(found);
             bytes += text.len();
             if bytes >= VISIT_BYTES {
                 break;

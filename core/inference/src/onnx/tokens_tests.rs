@@ -21,8 +21,9 @@ fn strings(texts: &[&str]) -> Vec<String> {
 }
 
 async fn measure(max_tokens: usize, texts: Vec<String>) -> Result<Vec<usize>> {
-    let measurer = Measurer::new(Arc::new(counter(max_tokens)), 1);
-    Ok(measurer.measure(texts, EmbedPurpose::Bulk).await?.1)
+    let tokenizing = Tokenizing::new(Arc::new(counter(max_tokens)), 1, 1);
+    let ids = tokenizing.ids(texts, EmbedPurpose::Bulk).await?;
+    Ok(ids.iter().map(Vec::len).collect())
 }
 
 #[test]

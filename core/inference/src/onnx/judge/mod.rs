@@ -14,9 +14,6 @@ use std::time::Duration;
 
 use insula_core::model::JudgeCard;
 use insula_core::{Error, Result};
-use ort::session::Session;
-use ort::session::builder::SessionBuilder;
-use ort::value::Tensor;
 use serde::Deserialize;
 use tokenizers::{Encoding, Tokenizer, TruncationDirection, TruncationParams, TruncationStrategy};
 use tokio::sync::{Semaphore, TryAcquireError};
@@ -24,7 +21,8 @@ use tokio::sync::{Semaphore, TryAcquireError};
 pub use self::moderate::OnnxModerator;
 pub use self::rerank::OnnxReranker;
 use super::files::{checked, corrupt, read};
-use super::{LoadError, runtime};
+use super::graph::{Graph, Row};
+use super::{Device, LoadError};
 use crate::batch::BoxError;
 
 /// Tokens of a batch after padding.
@@ -90,8 +88,7 @@ impl Activation {
 /// A loaded model.
 struct Judge {
     tokenizer: Tokenizer,
-    session: Mutex<Session>,
-    takes_types: bool,
+    graph: Mutex<Graph>,
     gate: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -118,25 +115,10 @@ impl Judge {
             .map_err(|error| corrupt(&path, error))?;
         let path = options.model_dir.join("model.onnx");
         let graph = checked(&path, manifest.sha256.as_deref())?;
-        let environment = runtime::environment(&options.library)?;
-        let broken = |error: ort::Error<SessionBuilder>| corrupt(&path, error);
-        let session = Session::builder(&environment)
-            .map_err(|error| corrupt(&path, error))?
-            .with_intra_threads(options.threads.max(1))
-            .map_err(broken)?
-            // Idle pool threads must not spin: the cores are shared with Postgres and the server itself.
-            .with_config_entry("session.intra_op.allow_spinning", "0")
-            .map_err(broken)?
-            .commit_from_memory(&graph)
-            .map_err(|error| corrupt(&path, error))?;
-        let takes_types = session
-            .inputs()
-            .iter()
-            .any(|input| input.name() == "token_type_ids");
+        let graph = Graph::load(&options.library, Device::Cpu, options.threads, &path, &graph)?;
         let judge = Self {
             tokenizer,
-            session: Mutex::new(session),
-            takes_types,
+            graph: Mutex::new(graph),
             gate: Arc::new(Semaphore::new(1)),
             waiting: Arc::new(Semaphore::new(MOST_WAITING)),
         };
@@ -181,26 +163,16 @@ impl Judge {
     }
 
     fn run(&self, texts: &[&Encoding]) -> Result<Vec<Vec<f32>>, BoxError> {
-        let length = texts.iter().map(|text| text.len()).max().unwrap_or(0);
-        let padded = |values: fn(&Encoding) -> &[u32]| {
-            let mut all = Vec::with_capacity(texts.len() * length);
-            for text in texts {
-                let values = values(text);
-                all.extend(values.iter().map(|value| i64::from(*value)));
-                all.extend(std::iter::repeat_n(0, length - values.len()));
-            }
-            Tensor::from_array(([texts.len(), length], all))
-        };
-        let mut inputs = ort::inputs![
-            "input_ids" => padded(Encoding::get_ids)?,
-            "attention_mask" => padded(Encoding::get_attention_mask)?,
-        ];
-        if self.takes_types {
-            inputs.push(("token_type_ids".into(), padded(Encoding::get_type_ids)?.into()));
-        }
-        // A session holds nothing across calls that a panic could leave half done.
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = session.run(inputs)?;
+        let rows: Vec<Row<'_>> = texts
+            .iter()
+            .map(|text| Row {
+                ids: text.get_ids(),
+                types: text.get_type_ids(),
+            })
+            .collect();
+        // A graph holds nothing across calls that a panic could leave half done.
+        let mut graph = self.graph.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = graph.run(&rows)?;
         let (_, values) = answer[0].try_extract_tensor::<f32>()?;
         if values.is_empty()
             || values.len() % texts.len() != 0
