@@ -128,6 +128,22 @@ impl Authenticator {
         let email = email
             .and_then(|email| email_address(email).ok())
             .ok_or(AccessError::NotInvited)?;
+        let mut tx = self.db.system().await?;
+        // Addresses are dealt out to somebody else in time, the provider's ids are not: this is another person.
+        let is_somebody_elses: bool = sqlx::query_scalar(
+            "select exists (select from people p join identities i on i.person_id = p.id
+                            where p.email = $1 and i.issuer = $2 and i.subject <> $3)",
+        )
+        .bind(&email)
+        .bind(&identity.issuer)
+        .bind(&identity.subject)
+        .fetch_one(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        if is_somebody_elses {
+            tracing::warn!("a known person's address is somebody else's at the identity provider");
+            return Err(AccessError::NotInvited.into());
+        }
         let mut tx = self.db.begin_operator(arrival(visit)).await?;
         let accepted = invite::accept_all(&mut tx, &email, identity.name.as_deref()).await?;
         let person = match accepted {
@@ -140,19 +156,6 @@ impl Authenticator {
             }
         };
         let person = person.ok_or(AccessError::NotInvited)?;
-        // Addresses are given to somebody else in time, the provider's ids are not: this is another person.
-        let has_another: bool = sqlx::query_scalar(
-            "select exists (select from identities where person_id = $1 and issuer = $2 and subject <> $3)",
-        )
-        .bind(person)
-        .bind(&identity.issuer)
-        .bind(&identity.subject)
-        .fetch_one(&mut *tx)
-        .await?;
-        if has_another {
-            tracing::warn!(%person, "somebody else has the person's address at the identity provider now");
-            return Err(AccessError::NotInvited.into());
-        }
         tx.commit().await?;
         let mut tx = self.db.system().await?;
         // Nobody has verified the address of whoever chose the password: the one who invites sees the invitation's token.
