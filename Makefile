@@ -20,6 +20,9 @@ LISTEN ?= 127.0.0.1:8080
 comma := ,
 SAMPLES ?= ARCHITECTURE.md$(addprefix $(comma),$(wildcard ../shared/data/documents/md/markitdown__REPAIR-2022-INV-001_multipage.md))
 
+# Public sets of questions with known answers: SciFact and XQuAD.
+SETS ?= ../shared/data/ir
+
 # The bootstrap's own Node, where the machine has none that will do.
 export PATH := $(INSULA_RUNTIME)/node/bin:$(PATH)
 
@@ -29,7 +32,7 @@ BOOTSTRAP = @command -v python3 >/dev/null || \
 
 PAGES := $(shell find frontend/src frontend/public frontend/scripts -type f 2>/dev/null) $(wildcard frontend/*.json frontend/*.ts frontend/*.html) openapi/openapi.json
 
-.PHONY: help bootstrap dashboard build run demo test conformance lint openapi bench bench-gateway bench-usage clean-runtime
+.PHONY: help bootstrap dashboard build run demo test conformance lint openapi bench bench-gateway bench-usage bench-relevance bench-relevance-lab clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -87,6 +90,15 @@ bench-embed: bootstrap ## How much of the bare model's rate is left behind the b
 
 bench-usage: bootstrap build ## How long a tenant with a million calls waits to see its usage (CALLS=…)
 	cargo run --release -p insula-tests --bin bench -- usage "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CALLS)
+
+# Nothing is timed, so the build need not be optimised.
+bench-relevance: bootstrap dashboard ## How good search is on public sets (SETS=folder, LANGUAGES=en$(comma)ar, RERANK=folder of a model that ranks)
+	cargo build --quiet --workspace --bin insula --bin bench
+	$(if $(RERANK),INSULA_RERANK_MODELS="$(RERANK)") "$(CARGO_TARGET_DIR)/debug/bench" relevance "$(CARGO_TARGET_DIR)/debug/insula" "$(INSULA_RUNTIME)" "$(SETS)" $(LANGUAGES)
+
+bench-relevance-lab: bootstrap ## Where the constants of the fusion come from, without a server
+	cargo build --quiet --workspace --bin bench
+	"$(CARGO_TARGET_DIR)/debug/bench" relevance-lab "$(INSULA_RUNTIME)" "$(SETS)" $(LANGUAGES)
 
 clean-runtime: ## Remove .runtime/, the database of `make run` included
 	rm -rf "$(INSULA_RUNTIME)"

@@ -114,6 +114,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             conversations::put_conversation_retention
         ))
         .routes(routes!(search::search_vector_store))
+        .routes(routes!(search::search_vector_stores))
         .routes(routes!(
             vector_store_files::create_vector_store_file,
             vector_store_files::list_vector_store_files

@@ -16,6 +16,11 @@ impl Halfvec {
     pub(crate) fn new(vector: &[f32]) -> Self {
         Self(vector.iter().copied().map(f16::from_f32).collect())
     }
+
+    /// Its components.
+    pub(crate) fn values(&self) -> impl Iterator<Item = f32> {
+        self.0.iter().map(|value| value.to_f32())
+    }
 }
 
 impl Type<Postgres> for Halfvec {

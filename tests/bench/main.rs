@@ -5,6 +5,8 @@
 //!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
 //!     bench embed RUNTIME_DIR [SECONDS]
 //!     bench usage INSULA_BINARY RUNTIME_DIR [CALLS]
+//!     bench relevance INSULA_BINARY RUNTIME_DIR FOLDER [LANGUAGES]
+//!     bench relevance-lab RUNTIME_DIR FOLDER [LANGUAGES]
 //!     bench gateway INSULA_BINARY RUNTIME_DIR [idle|closed|open|streams|failover|memory|start]
 //!
 //! Everything is one run on one machine; where a figure depends on the model's speed, the bare model's own rate on the
@@ -16,6 +18,7 @@ mod embed;
 mod fairness;
 mod gateway;
 mod load;
+mod relevance;
 mod server;
 mod usage;
 
@@ -49,6 +52,15 @@ async fn main() -> Result<()> {
         let seconds = arguments.next().map_or(Ok(embed::SECONDS), |text| text.parse())?;
         return embed::run(&runtime, seconds).await;
     }
+    if arguments.next_if_eq("relevance-lab").is_some() {
+        let mut path = || {
+            let path = arguments.next().map(PathBuf::from);
+            path.context("usage: bench relevance-lab RUNTIME_DIR FOLDER [LANGUAGES]")
+        };
+        let (runtime, folder) = (path()?, path()?);
+        return relevance::lab::run(&runtime, &folder, arguments.next().as_deref());
+    }
+    let relevance = arguments.next_if_eq("relevance").is_some();
     let gateway = arguments.next_if_eq("gateway").is_some();
     let fairness = arguments.next_if_eq("fairness").is_some();
     let documents = arguments.next_if_eq("documents").is_some();
@@ -65,6 +77,10 @@ async fn main() -> Result<()> {
     );
     if gateway {
         return gateway::run(&binary, &runtime, arguments.next().as_deref()).await;
+    }
+    if relevance {
+        let folder = PathBuf::from(arguments.next().context("which folder of public sets?")?);
+        return relevance::run(&binary, &runtime, &folder, arguments.next().as_deref()).await;
     }
     if usage {
         let calls = arguments.next().map_or(Ok(usage::EVENTS), |text| text.parse())?;

@@ -65,12 +65,12 @@ where
     let began = Instant::now();
     for (position, store) in grounding.vector_store_ids.iter().enumerate() {
         let request = SearchRequest {
-            vector_store_id: *store,
             queries: queries.to_vec(),
             max_results: grounding.max_num_results,
             filter: grounding.filter.clone(),
             score_threshold: grounding.score_threshold,
             ranker: grounding.ranker.clone(),
+            ..SearchRequest::new(*store, String::new())
         };
         let from = began.elapsed();
         let found = search::search(services, cx, request)
@@ -84,14 +84,16 @@ where
                 other => other,
             })?;
         found.timings.trace(&mut trace, from);
-        record(found.embedding_model, found.reading).await?;
+        for searched in found.stores {
+            record(searched.embedding_model, searched.reading).await?;
+        }
         if let Some(ranker) = &grounding.ranker {
             metering::record_reading(services, cx, ranker, &found.reranking).await?;
         }
         hits.extend(found.hits);
     }
-    // Fused scores are relative to their own store; cosine and BM25 are not comparable over models either. Equal ranks
-    // therefore alternate between stores, which the stable sort keeps in the order they were named.
+    // A score is the chance that a passage answers, in whatever store it is. Equal ones stay in the order in which the stores
+    // were named.
     hits.sort_by(|a: &Hit, b: &Hit| b.score.total_cmp(&a.score));
     hits.truncate(usize::try_from(grounding.max_num_results).unwrap_or(0));
     Ok(Found { hits, trace })

@@ -6,71 +6,85 @@ use std::collections::HashMap;
 use insula_tenancy::{ChunkId, FileId, TenantTx, VectorStoreId};
 use sqlx::types::Json;
 
+use super::blend::Blend;
 use super::filter::CompiledFilter;
-use super::{Hit, ScoreParts};
 use crate::pg::{Halfvec, Sparsevec};
 use crate::vector_store::Attributes;
 use crate::{Result, sql};
 
-/// A query in both halves.
-pub(super) struct Halves {
-    /// `None` when the model cannot read the query.
+/// A query in one store.
+pub(super) struct Look {
+    /// `None` when it is not compared by meaning.
     pub(super) vector: Option<Halfvec>,
-    /// 0..=1, beside the text half's 1.
-    pub(super) vector_weight: f64,
-    /// Empty when the store knows none of the query's words.
+    /// Empty when the store knows none of its words, or they are not looked for.
     pub(super) terms: Sparsevec,
+    /// The BM25 score that no chunk can exceed.
+    pub(super) most: f64,
+    /// How the halves are added up.
+    pub(super) blend: Blend,
     /// Candidates of the 1-bit scan.
     pub(super) oversample: i64,
-    /// Candidates of each half for the fusion.
+    /// Candidates of each half.
     pub(super) depth: i64,
-    /// Constant of the fusion.
-    pub(super) rrf_k: f64,
+    /// Candidates of both together.
+    pub(super) limit: i64,
 }
 
 /// A chunk that was ranked.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct Candidate {
     pub(super) chunk_id: ChunkId,
-    pub(super) score: f64,
-    vector_rank: Option<i64>,
-    vector_similarity: Option<f64>,
-    text_rank: Option<i64>,
-    text_score: Option<f64>,
+    /// What [`super::blend::chance`] takes, but for the bias.
+    pub(super) sum: f64,
+    pub(super) vector_rank: Option<i64>,
+    pub(super) vector_similarity: Option<f64>,
+    pub(super) text_rank: Option<i64>,
+    pub(super) text_score: Option<f64>,
 }
 
-/// How many chunks of the store have each of the terms.
+/// How many chunks of the stores have each of the terms.
 pub(super) async fn document_frequencies(
     tx: &mut TenantTx,
-    store_id: VectorStoreId,
+    store_ids: &[VectorStoreId],
     terms: &[i32],
-) -> Result<Vec<(i32, i32)>> {
+) -> Result<HashMap<i32, i64>> {
     let tenant_id = tx.tenant_id();
-    Ok(sqlx::query_as(
-        "select term, df from term_stats
-         where tenant_id = $1 and vector_store_id = $2 and term = any ($3) and df > 0",
+    let rows: Vec<(i32, i64)> = sqlx::query_as(
+        "select term, sum(df) from term_stats
+         where tenant_id = $1 and vector_store_id = any ($2) and term = any ($3) and df > 0
+         group by term",
     )
     .bind(tenant_id)
-    .bind(store_id)
+    .bind(store_ids)
     .bind(terms)
     .fetch_all(&mut **tx)
-    .await?)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
-// A half that is not asked for has limit 0, which Postgres answers without scanning. The score is the fused one over
-// the best that was possible, so that it is 1 for a chunk that leads both halves (or the only one).
+// A half that is not asked for has limit 0, which Postgres answers without scanning. What only one half has found is
+// looked up in the other: a chunk's score does not depend on what else was found. (Under row-level security the lookups
+// use an index only because `m` is computed before: the join's `chunk_id` is a `coalesce`, which is not leakproof.)
 const FUSE: &str = "
+m as materialized (
+  select chunk_id, v.r as vector_rank, v.similarity, t.r as text_rank, t.score from v full join t using (chunk_id)
+),
 f as materialized (
-  select chunk_id, v.r as vector_rank, v.similarity as vector_similarity, t.r as text_rank, t.score as text_score,
-         (coalesce($8 / ($10 + v.r), 0) + coalesce($9 / ($10 + t.r), 0)) * ($10 + 1) / nullif($8 + $9, 0) as score
-  from v full join t using (chunk_id)
+  select m.chunk_id, m.vector_rank, m.text_rank,
+         case when $6 > 0 then coalesce(m.similarity, (
+           select 0 - (e.embedding <#> $4) from embeddings_{dim} e
+           where e.tenant_id = $1 and e.embedding_model_id = $3 and e.chunk_id = m.chunk_id)) end as vector_similarity,
+         case when $9 > 0 then coalesce(m.score, (
+           select 0 - (c.terms <#> $5) from chunks c where c.tenant_id = $1 and c.id = m.chunk_id), 0) end as text_score
+  from m
 )
-select chunk_id, score, vector_rank, vector_similarity, text_rank, text_score
-from f order by score desc, chunk_id limit $11";
+select chunk_id, $8 * coalesce(vector_similarity, 0) + $9 * coalesce(text_score, 0) as sum,
+       vector_rank, vector_similarity, text_rank, text_score
+from f order by sum desc, chunk_id limit $10";
 
 const WHOLE_STORE: &str = "
 with v as materialized (
-  select chunk_id, -d as similarity, row_number() over (order by d, chunk_id) as r from (
+  select chunk_id, 0 - d as similarity, row_number() over (order by d, chunk_id) as r from (
     select e.chunk_id, e.embedding <#> $4 as d from embeddings_{dim} e
     where e.tenant_id = $1 and e.embedding_model_id = $3 and e.chunk_id = any (array(
       select b.chunk_id from embeddings_{dim} b
@@ -78,7 +92,7 @@ with v as materialized (
       order by b.bq <~> (binary_quantize($4::halfvec({dim}))::bit({dim})) limit $6))
     order by d limit case when $6 = 0 then 0 else $7 end) x),
 t as materialized (
-  select chunk_id, -d as score, row_number() over (order by d, chunk_id) as r from (
+  select chunk_id, 0 - d as score, row_number() over (order by d, chunk_id) as r from (
     select id as chunk_id, terms <#> $5 as d from chunks
     where tenant_id = $1 and vector_store_id = $2 and terms is not null
     order by d limit case when $9 = 0 then 0 else $7 end) x where d < 0),";
@@ -89,9 +103,9 @@ with allowed as materialized (
   where c.tenant_id = $1 and c.vector_store_id = $2 and c.file_id = any (array(
     select file_id from vector_store_files
     where tenant_id = $1 and vector_store_id = $2
-      and coalesce(jsonb_path_match(attributes, $12::text::jsonpath, $13, true), false)))),
+      and coalesce(jsonb_path_match(attributes, $11::text::jsonpath, $12, true), false)))),
 v as materialized (
-  select chunk_id, -d as similarity, row_number() over (order by d, chunk_id) as r from (
+  select chunk_id, 0 - d as similarity, row_number() over (order by d, chunk_id) as r from (
     select e.chunk_id, e.embedding <#> $4 as d from embeddings_{dim} e
     where e.tenant_id = $1 and e.embedding_model_id = $3 and e.chunk_id = any (array(
       select b.chunk_id from embeddings_{dim} b
@@ -100,7 +114,7 @@ v as materialized (
       order by b.bq <~> (binary_quantize($4::halfvec({dim}))::bit({dim})) limit $6))
     order by d limit case when $6 = 0 then 0 else $7 end) x),
 t as materialized (
-  select chunk_id, -d as score, row_number() over (order by d, chunk_id) as r from (
+  select chunk_id, 0 - d as score, row_number() over (order by d, chunk_id) as r from (
     select id as chunk_id, terms <#> $5 as d from chunks
     where tenant_id = $1 and vector_store_id = $2 and terms is not null and id in (select id from allowed)
     order by d limit case when $9 = 0 then 0 else $7 end) x where d < 0),";
@@ -111,15 +125,14 @@ pub(super) async fn rank(
     store_id: VectorStoreId,
     model_id: i32,
     dimensions: usize,
-    halves: &Halves,
+    look: &Look,
     filter: Option<&CompiledFilter>,
-    limit: i64,
 ) -> Result<Vec<Candidate>> {
-    let text_weight = if halves.terms.is_empty() { 0.0 } else { 1.0 };
-    let (vector_weight, oversample) = if halves.vector.is_some() {
-        (halves.vector_weight, halves.oversample)
+    let oversample = if look.vector.is_some() { look.oversample } else { 0 };
+    let text = if look.terms.is_empty() || look.most <= 0.0 {
+        0.0
     } else {
-        (0.0, 0)
+        look.blend.text / look.most
     };
     let statement = match filter {
         None => statements::whole_store(dimensions),
@@ -130,14 +143,13 @@ pub(super) async fn rank(
         .bind(tenant_id)
         .bind(store_id)
         .bind(model_id)
-        .bind(halves.vector.as_ref())
-        .bind(&halves.terms)
+        .bind(look.vector.as_ref())
+        .bind(&look.terms)
         .bind(oversample)
-        .bind(halves.depth)
-        .bind(vector_weight)
-        .bind(text_weight)
-        .bind(halves.rrf_k)
-        .bind(limit);
+        .bind(look.depth)
+        .bind(look.blend.vector)
+        .bind(text)
+        .bind(look.limit);
     if let Some(filter) = filter {
         query = query.bind(&filter.path).bind(Json(&filter.values));
     }
@@ -182,65 +194,6 @@ mod statements {
     pub(super) fn some_files(dimensions: usize) -> SqlStr {
         sql::for_dimensions(*SOME, dimensions)
     }
-}
-
-#[derive(sqlx::FromRow)]
-struct ContentRow {
-    id: ChunkId,
-    vector_store_id: VectorStoreId,
-    file_id: FileId,
-    filename: String,
-    attributes: Json<Attributes>,
-    ordinal: i32,
-    content: String,
-    heading_path: Vec<String>,
-    page: Option<i32>,
-    start_char: i64,
-    end_char: i64,
-}
-
-/// The texts of ranked chunks, in their order.
-pub(super) async fn fetch(tx: &mut TenantTx, ranked: &[Candidate]) -> Result<Vec<Hit>> {
-    let ids: Vec<ChunkId> = ranked.iter().map(|candidate| candidate.chunk_id).collect();
-    let tenant_id = tx.tenant_id();
-    let rows: Vec<ContentRow> = sqlx::query_as(
-        "select c.id, c.vector_store_id, c.file_id, f.filename, s.attributes, c.ordinal, c.content, c.heading_path, c.page, c.start_char,
-                c.end_char
-         from chunks c
-         join vector_store_files s using (tenant_id, vector_store_id, file_id)
-         join files f on f.tenant_id = c.tenant_id and f.id = c.file_id
-         where c.tenant_id = $1 and c.id = any ($2)",
-    )
-    .bind(tenant_id)
-    .bind(&ids)
-    .fetch_all(&mut **tx)
-    .await?;
-    let mut by_id: HashMap<ChunkId, ContentRow> = rows.into_iter().map(|row| (row.id, row)).collect();
-    let hit = |candidate: &Candidate| {
-        let row = by_id.remove(&candidate.chunk_id)?;
-        Some(Hit {
-            chunk_id: row.id,
-            vector_store_id: row.vector_store_id,
-            file_id: row.file_id,
-            filename: row.filename,
-            attributes: row.attributes.0,
-            ordinal: row.ordinal,
-            content: row.content,
-            heading_path: row.heading_path,
-            page: row.page,
-            start_char: row.start_char,
-            end_char: row.end_char,
-            score: candidate.score,
-            parts: ScoreParts {
-                vector_rank: candidate.vector_rank,
-                vector_similarity: candidate.vector_similarity,
-                text_rank: candidate.text_rank,
-                text_score: candidate.text_score,
-                rerank_score: None,
-            },
-        })
-    };
-    Ok(ranked.iter().filter_map(hit).collect())
 }
 
 /// Keeps a store that expires when unused alive, at most once a minute. Skips a store that is being written to.

@@ -21,8 +21,8 @@ use crate::{Error, Result};
 const LONGEST: TimeDelta = TimeDelta::days(400);
 /// Queries in each list of a report.
 const LISTED: i64 = 50;
-/// Below this a search went badly: its best passage is not near the first place of both halves of the ranking.
-const LOW: f64 = 0.7;
+/// Below this a search went badly: its best passage more likely does not answer than does.
+const LOW: f64 = 0.3;
 /// Most characters of a query that are kept.
 const LONGEST_QUERY: usize = 500;
 

@@ -2,6 +2,7 @@
 
 pub mod chunk;
 pub(crate) mod fold;
+pub mod highlight;
 pub mod language;
 pub mod sentence;
 pub mod terms;

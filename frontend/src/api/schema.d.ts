@@ -1027,6 +1027,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Searches several vector stores at once: results of all of them in one order. */
+        post: operations["search_vector_stores"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/search_analytics": {
         parameters: {
             query?: never;
@@ -4122,6 +4139,11 @@ export interface components {
              */
             score_threshold?: number | null;
         };
+        /**
+         * @description What results are put together by.
+         * @enum {string}
+         */
+        GroupBy: "file";
         /** @description A tenant's rules, as they are applied. */
         Guardrails: components["schemas"]["GuardrailsRules"] & {
             /** @description `insula.guardrails` */
@@ -4245,6 +4267,28 @@ export interface components {
             name: string;
             /** @description Whether it is there. */
             ok: boolean;
+        };
+        /** @description A part of a result's text that has a word of a query, in whatever form. */
+        Highlight: {
+            /** @description Where it ends: the character behind it. */
+            end: number;
+            /** @description Where it starts in the text of the result, in characters. */
+            start: number;
+            /** @description What stands there. */
+            text: string;
+        };
+        /** @description How much meaning and words count against each other. */
+        HybridSearch: {
+            /**
+             * Format: double
+             * @description Of meaning; 0: only words count. 1 beside an equal `text_weight` is the balance that was tuned.
+             */
+            embedding_weight?: number | null;
+            /**
+             * Format: double
+             * @description Of words; 0: only meaning counts.
+             */
+            text_weight?: number | null;
         };
         /** @description How the install is. */
         InstallHealth: {
@@ -6206,6 +6250,20 @@ export interface components {
             /** @description Whether anything is serious. */
             flagged: boolean;
         };
+        /** @description A passage beside a result. */
+        NeighborPassage: {
+            /** @description Its id. */
+            chunk_id: string;
+            /** @description The text. */
+            text: string;
+        };
+        /** @description The passages beside a result, in reading order. */
+        Neighbors: {
+            /** @description Those after it. */
+            after: components["schemas"]["NeighborPassage"][];
+            /** @description Those before it. */
+            before: components["schemas"]["NeighborPassage"][];
+        };
         /** @description One value, or a list of them: both are written. */
         OneOrMany: string | string[];
         /** @description An uploaded file. */
@@ -6647,6 +6705,7 @@ export interface components {
         };
         /** @description How results are ranked. */
         RankingOptions: {
+            hybrid_search?: components["schemas"]["HybridSearch"] | null;
             /**
              * @description A model that ranks (see `/v1/rerank`): it has the last word on the best 50 passages, by the first query. `none`, `auto` and
              *     `default-2024-11-15` mean this server's own ranking.
@@ -6654,9 +6713,33 @@ export interface components {
             ranker?: string | null;
             /**
              * Format: double
-             * @description Results below this score are left out.
+             * @description Results below this score are left out. A score is the chance that a passage answers: of the passages with a score of 0.7, about
+             *     seven in ten were judged right on public sets.
              */
             score_threshold?: number | null;
+        };
+        /** @description How age counts. */
+        RecencyParam: {
+            /** @description An attribute with the file's date in seconds since 1970. A file without it is as old as its upload. */
+            attribute?: string | null;
+            /**
+             * Format: double
+             * @description Days in which the value of being new halves.
+             */
+            half_life_days: number;
+            /**
+             * Format: double
+             * @description The part of the score that is for being new.
+             * @default 0.3
+             */
+            weight?: number | null;
+        };
+        /** @description Passages to recommend by, each of one of the stores that are searched. They are no results themselves. */
+        Recommend: {
+            /** @description Ids of passages that they are to be unlike. */
+            negative?: string[] | null;
+            /** @description Ids of passages (`chunk_id` of results) that the results are to be like: 1 to 32. */
+            positive: string[];
         };
         /** @description What was in one minute, hour or day. */
         ReportBucket_CostsResult: {
@@ -7530,8 +7613,13 @@ export interface components {
          * @enum {string}
          */
         ScopedTokenScope: "models.read" | "embeddings.write" | "chat.write" | "responses.read" | "responses.write" | "vector_stores.read";
-        /** @description What a score is made of. Null where the passage is not among the best of that half. */
+        /** @description What a score is made of. Null where that half was not asked, a rank also where the passage is not among the best of it. */
         ScoreParts: {
+            /**
+             * Format: double
+             * @description What `recency` multiplied the score with; absent without it.
+             */
+            recency?: number | null;
             /**
              * Format: double
              * @description What the model of `ranking_options.ranker` gave; absent without one.
@@ -7539,7 +7627,7 @@ export interface components {
             rerank_score?: number | null;
             /**
              * Format: int64
-             * @description Rank by words, from 1.
+             * @description Rank by words in its store, from 1.
              */
             text_rank: number | null;
             /**
@@ -7549,7 +7637,7 @@ export interface components {
             text_score: number | null;
             /**
              * Format: int64
-             * @description Rank by meaning, from 1.
+             * @description Rank by meaning in its store, from 1.
              */
             vector_rank: number | null;
             /**
@@ -7651,9 +7739,18 @@ export interface components {
              */
             searches: number;
         };
+        /** @description How a search was made. */
+        SearchExplanation: {
+            /** @description How many passages were in question after the halves were joined. */
+            candidates: number;
+            /** @description The stores. */
+            stores: components["schemas"]["SearchStoreExplanation"][];
+            /** @description Milliseconds per stage. */
+            timings_ms: components["schemas"]["SearchStageTimes"];
+        };
         /** @description How candidates were found. */
         SearchRecall: {
-            /** @description `exact`: every passage of the store was looked at. */
+            /** @description `exact`: every passage of the stores was looked at. */
             mode: string;
             /**
              * Format: int64
@@ -7662,9 +7759,43 @@ export interface components {
             scanned: number;
             /**
              * Format: double
-             * @description How much meaning counted against words, 0 to 1: 0 when the model cannot read the query's language.
+             * @description How far the first store's embedding model can be trusted with the first query, 0 to 1: 0 when it cannot read its language.
              */
             vector_weight: number;
+        };
+        /** @description Milliseconds per stage of a search. */
+        SearchStageTimes: {
+            /**
+             * Format: double
+             * @description In Postgres.
+             */
+            database: number;
+            /**
+             * Format: double
+             * @description Embedding the queries.
+             */
+            embed: number;
+            /**
+             * Format: double
+             * @description In the model of `ranking_options.ranker`.
+             */
+            rerank: number;
+        };
+        /** @description How a store was searched. */
+        SearchStoreExplanation: {
+            /** @description Its embedding model. */
+            embedding_model: string;
+            /** @description `exact`: every passage was looked at. */
+            mode: string;
+            /**
+             * Format: int64
+             * @description How many passages were looked at.
+             */
+            scanned: number;
+            /** @description Of each query of `search_query`, then of `recommend`: how much was looked for by meaning, 0 to 1; the rest by words. */
+            vector_shares: number[];
+            /** @description The store. */
+            vector_store_id: string;
         };
         /** @description A process that serves or works. */
         ServerHealth: {
@@ -8841,16 +8972,57 @@ export interface components {
         };
         /** @description What to look for. */
         VectorStoreSearchRequest: {
+            /**
+             * Format: double
+             * @description 0: the best first, whatever they have in common; up to 1: what is unlike all results before it (maximal marginal
+             *     relevance).
+             * @default 0
+             */
+            diversity?: number | null;
+            /**
+             * @description Tells how the search was made.
+             * @default false
+             */
+            explain?: boolean | null;
             filters?: components["schemas"]["AttributeFilter"] | null;
+            group_by?: components["schemas"]["GroupBy"] | null;
+            /**
+             * Format: int32
+             * @description With `group_by`: results of one file at most.
+             * @default 1
+             */
+            group_size?: number | null;
+            /**
+             * @description Tells where the words of the queries are in each result.
+             * @default false
+             */
+            highlights?: boolean | null;
             /**
              * Format: int32
              * @description How many results at most.
              * @default 10
              */
             max_num_results?: number | null;
-            /** @description A question, or several phrasings of it. */
-            query: components["schemas"]["OneOrMany"];
+            /**
+             * Format: int32
+             * @description How many passages before and after each result are told with it.
+             * @default 0
+             */
+            neighbors?: number | null;
+            /** @description The `next_page` of an answer to the same search. */
+            page?: string | null;
+            query?: components["schemas"]["OneOrMany"] | null;
             ranking_options?: components["schemas"]["RankingOptions"] | null;
+            recency?: components["schemas"]["RecencyParam"] | null;
+            recommend?: components["schemas"]["Recommend"] | null;
+            /** @description The model that rewrites. Absent: the first of your routes that has a language model; without any, nothing is rewritten. */
+            rewrite_model?: string | null;
+            /**
+             * @description Has a chat model put the first query into other words, which are looked for besides; `search_query` shows them. Needs the
+             *     scope `chat.write`.
+             * @default false
+             */
+            rewrite_query?: boolean | null;
         };
         /** @description A passage that answers. */
         VectorStoreSearchResultItem: {
@@ -8871,6 +9043,9 @@ export interface components {
             filename: string;
             /** @description Titles above the passage, outermost first. */
             heading_path: string[];
+            /** @description Where the words of the queries are in the text; absent unless asked for. */
+            highlights?: components["schemas"]["Highlight"][] | null;
+            neighbors?: components["schemas"]["Neighbors"] | null;
             /**
              * Format: int32
              * @description Page from 1, where the format has pages.
@@ -8878,7 +9053,7 @@ export interface components {
             page: number | null;
             /**
              * Format: double
-             * @description 0 to 1; 1 is first by meaning and by words.
+             * @description The chance that the passage answers, 0 to 1, as it was measured on public sets.
              */
             score: number;
             /** @description What the score is made of. */
@@ -8888,20 +9063,23 @@ export interface components {
              * @description Where the passage starts in the parsed text, in characters.
              */
             start: number;
+            /** @description The store that it was found in. */
+            vector_store_id: string;
         };
         /** @description What was found, best first. */
         VectorStoreSearchResultsPage: {
             /** @description The passages. */
             data: components["schemas"]["VectorStoreSearchResultItem"][];
-            /** @description Always false: results come in one page. */
+            explain?: components["schemas"]["SearchExplanation"] | null;
+            /** @description Whether there are more results. */
             has_more: boolean;
-            /** @description Always null. */
+            /** @description What `page` takes to go on; null at the end. At most 250 results can be paged through. */
             next_page: string | null;
             /** @description `vector_store.search_results.page` */
             object: string;
             /** @description How candidates were found. */
             recall: components["schemas"]["SearchRecall"];
-            /** @description The queries that were searched for. */
+            /** @description The queries that were searched for: those of the request, then those that they were rewritten to. */
             search_query: string[];
         };
         /**
@@ -8915,6 +9093,62 @@ export interface components {
             text: string;
             /** @description `text` */
             type: string;
+        };
+        /** @description What to look for, and where. */
+        VectorStoresSearchRequest: {
+            /**
+             * Format: double
+             * @description 0: the best first, whatever they have in common; up to 1: what is unlike all results before it (maximal marginal
+             *     relevance).
+             * @default 0
+             */
+            diversity?: number | null;
+            /**
+             * @description Tells how the search was made.
+             * @default false
+             */
+            explain?: boolean | null;
+            filters?: components["schemas"]["AttributeFilter"] | null;
+            group_by?: components["schemas"]["GroupBy"] | null;
+            /**
+             * Format: int32
+             * @description With `group_by`: results of one file at most.
+             * @default 1
+             */
+            group_size?: number | null;
+            /**
+             * @description Tells where the words of the queries are in each result.
+             * @default false
+             */
+            highlights?: boolean | null;
+            /**
+             * Format: int32
+             * @description How many results at most.
+             * @default 10
+             */
+            max_num_results?: number | null;
+            /**
+             * Format: int32
+             * @description How many passages before and after each result are told with it.
+             * @default 0
+             */
+            neighbors?: number | null;
+            /** @description The `next_page` of an answer to the same search. */
+            page?: string | null;
+            query?: components["schemas"]["OneOrMany"] | null;
+            ranking_options?: components["schemas"]["RankingOptions"] | null;
+            recency?: components["schemas"]["RecencyParam"] | null;
+            recommend?: components["schemas"]["Recommend"] | null;
+            /** @description The model that rewrites. Absent: the first of your routes that has a language model; without any, nothing is rewritten. */
+            rewrite_model?: string | null;
+            /**
+             * @description Has a chat model put the first query into other words, which are looked for besides; `search_query` shows them. Needs the
+             *     scope `chat.write`.
+             * @default false
+             */
+            rewrite_query?: boolean | null;
+            /** @description The stores: 1 to 16, none twice. */
+            vector_store_ids: string[];
         };
         /** @description An address that is told about events. */
         Webhook: {
@@ -11354,6 +11588,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScopedToken"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    search_vector_stores: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "vector_store_ids": [
+                 *         "vs_01a1ff86f10c70f098ce10d9ac3d109b"
+                 *       ],
+                 *       "query": "How long is the notice period?",
+                 *       "group_by": "file",
+                 *       "highlights": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["VectorStoresSearchRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VectorStoreSearchResultsPage"];
                 };
             };
             "4XX": components["responses"]["Error"];

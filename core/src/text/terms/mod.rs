@@ -76,20 +76,30 @@ impl DocumentTerms {
 pub struct QueryTerms {
     /// Unique term ids, ascending. Weigh each with [`idf`]; leave out those whose document frequency is zero.
     pub terms: Vec<i32>,
+    /// The same by word: each one's forms, of which a chunk has one at most.
+    words: Vec<Vec<i32>>,
 }
 
 impl QueryTerms {
     /// Terms of `text`, in every stemming that a chunk may have been indexed with. `languages` are those of the
     /// store's chunks (ISO 639-3), if they are known; empty otherwise.
     pub fn new(text: &str, languages: &[&str]) -> Self {
-        let terms: BTreeSet<i32> = query_tokens(text, languages)
+        let words: BTreeSet<Vec<i32>> = query_tokens(text, languages)
             .iter()
-            .flatten()
-            .map(|token| term_id(token))
+            .map(|forms| forms.iter().map(|form| term_id(form)).collect())
             .collect();
+        let terms: BTreeSet<i32> = words.iter().flatten().copied().collect();
         Self {
             terms: terms.into_iter().collect(),
+            words: words.into_iter().collect(),
         }
+    }
+
+    /// The BM25 score that no chunk can exceed: of one that is about nothing but the words of the query, with these
+    /// inverse document frequencies. Words that are in no chunk do not count.
+    pub fn most(&self, idf: impl Fn(i32) -> Option<f32>) -> f32 {
+        let of_word = |forms: &Vec<i32>| forms.iter().filter_map(|form| idf(*form)).fold(0.0, f32::max);
+        (K1 + 1.0) * self.words.iter().map(of_word).sum::<f32>()
     }
 }
 
