@@ -38,7 +38,7 @@ pub struct Hit {
     pub start_char: i64,
     /// Where it ends.
     pub end_char: i64,
-    /// How likely it answers, 0..=1: of passages with this score, about this share were judged right on public sets.
+    /// How likely it answers, 0..=1: of passages with this score, about this share or more were judged right on public sets.
     pub score: f64,
     /// The parts that the score is made of.
     pub parts: ScoreParts,

@@ -153,8 +153,8 @@ pub struct RankingOptions {
     /// A model that ranks (see `/v1/rerank`): it has the last word on the best 50 passages, by the first query. `none`, `auto` and
     /// `default-2024-11-15` mean this server's own ranking.
     pub ranker: Option<String>,
-    /// Results below this score are left out. A score is the chance that a passage answers: of the passages with a score of 0.7, about
-    /// seven in ten were judged right on public sets.
+    /// Results below this score are left out. A score is the chance that a passage answers: of those with a score of 0.7 or a
+    /// little more, at least seven in ten were judged right on public sets.
     #[schema(minimum = 0, maximum = 1)]
     pub score_threshold: Option<f64>,
     /// How much meaning and words count against each other. Absent: as was tuned, by what the embedding model can read.
