@@ -1,5 +1,6 @@
 //! One file per resource: wire types, what documents them, and handlers that only translate.
 
+pub mod accesses;
 pub mod account;
 pub mod api_keys;
 pub mod assistants;
