@@ -20,7 +20,7 @@ use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, Operations, deadli
 use crate::routes::account::{self, session};
 use crate::routes::{
     accesses, api_keys as own_keys, assistants, batches, budgets, chat, chunks, completions, conversations,
-    embeddings, file_batches, files, guardrails, health, jobs, mcp, migrations, model_routes, models,
+    embeddings, export, file_batches, files, guardrails, health, jobs, mcp, migrations, model_routes, models,
     moderations, operator,
     operator::tenants,
     organization::{
@@ -361,6 +361,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
     let transfers = OpenApiRouter::new()
         .routes(routes!(files::create_file))
         .routes(routes!(files::get_file_content))
+        .routes(routes!(export::download_export))
         .route_layer(DefaultBodyLimit::max(
             args.max_upload_bytes.saturating_add(MULTIPART_OVERHEAD),
         ))

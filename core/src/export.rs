@@ -52,7 +52,8 @@ impl Export {
         .execute(&mut *tx)
         .await?;
         if taken.rows_affected() == 0 {
-            let message = "All that the tenant has is being downloaded already. Try again when that has ended.";
+            let message =
+                "All that the tenant has is being downloaded already. Try again when that has ended.";
             return Err(Error::Conflict(message.into()));
         }
         let subject = sqlx::query_as(

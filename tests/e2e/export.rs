@@ -26,14 +26,19 @@ fn unpack(answer: &Answer) -> BTreeMap<String, Vec<u8>> {
     for name in names {
         let mut content = Vec::new();
         zip.by_name(&name).unwrap().read_to_end(&mut content).unwrap();
-        assert!(entries.insert(name.clone(), content).is_none(), "{name} is there twice");
+        assert!(
+            entries.insert(name.clone(), content).is_none(),
+            "{name} is there twice"
+        );
     }
     entries
 }
 
 fn lines(entries: &BTreeMap<String, Vec<u8>>, name: &str) -> Vec<Value> {
     let content = entries.get(name).unwrap_or_else(|| panic!("no {name}"));
-    let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = content
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
@@ -67,7 +72,12 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
     let answer = ada.get(EXPORT).await;
     let entries = unpack(&answer);
     assert_eq!(answer.header("content-type"), Some("application/zip"));
-    assert!(answer.header("content-disposition").unwrap().starts_with("attachment; filename=\"ada-20"));
+    assert!(
+        answer
+            .header("content-disposition")
+            .unwrap()
+            .starts_with("attachment; filename=\"ada-20")
+    );
 
     for (entry, kind) in [
         ("accesses.jsonl", "access_id"),
@@ -98,7 +108,11 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
     ] {
         holds(&entries, entry, &ids, kind);
     }
-    for (entry, least) in [("settings.jsonl", 5), ("usage_days.jsonl", 1), ("search_analytics.jsonl", 1)] {
+    for (entry, least) in [
+        ("settings.jsonl", 5),
+        ("usage_days.jsonl", 1),
+        ("search_analytics.jsonl", 1),
+    ] {
         assert!(lines(&entries, entry).len() >= least, "{entry}");
     }
     lines(&entries, "source_pages.jsonl");
@@ -119,8 +133,15 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
     for entry in listed {
         let name = entry["name"].as_str().unwrap();
         let content = &entries[name];
-        let sha256: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((&entry["bytes"], &entry["sha256"]), (&json!(content.len()), &json!(sha256)), "{name}");
+        let sha256: String = Sha256::digest(content)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(
+            (&entry["bytes"], &entry["sha256"]),
+            (&json!(content.len()), &json!(sha256)),
+            "{name}"
+        );
         if name.ends_with(".jsonl") {
             assert_eq!(entry["objects"], lines(&entries, name).len(), "{name}");
         }
@@ -149,7 +170,10 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
             Exported::Not(why) => assert!(why.len() > 10, "{table}"),
         }
     }
-    let acts = ada.get("/v1/organization/audit_logs?event_types[]=export.downloaded").await.ok();
+    let acts = ada
+        .get("/v1/organization/audit_logs?event_types[]=export.downloaded")
+        .await
+        .ok();
     assert_eq!(acts["data"].as_array().unwrap().len(), 1);
 }
 
@@ -219,7 +243,10 @@ async fn one_at_a_time_and_whoever_leaves_makes_room() {
     unpack(&ada.get(EXPORT).await);
     // A right that is lost on the way breaks the download off, so that no part is taken for the whole.
     let open = begin(&ada).await;
-    sqlx::query("delete from tenant_exports").execute(app.owner()).await.unwrap();
+    sqlx::query("delete from tenant_exports")
+        .execute(app.owner())
+        .await
+        .unwrap();
     assert!(open.bytes().await.is_err(), "a broken export ended well");
 }
 
@@ -228,25 +255,44 @@ async fn owners_and_admins_may_and_an_access_shows_no_more_than_a_viewer_sees() 
     let app = TestApp::without_worker().await;
     let ada = app.tenant("ada").await;
     for (role, status) in [("admin", 200), ("developer", 403), ("viewer", 403)] {
-        let page = ada.member(&format!("{role}@example.com"), role, TestApp::PASSWORD).await;
+        let page = ada
+            .member(&format!("{role}@example.com"), role, TestApp::PASSWORD)
+            .await;
         assert_eq!(page.get(EXPORT).await.status, status, "{role}");
     }
-    let least = app.with_scopes(&ada, &[Scope::ExportRead, Scope::FilesRead]).await;
+    let least = app
+        .with_scopes(&ada, &[Scope::ExportRead, Scope::FilesRead])
+        .await;
     let entries = unpack(&least.get(EXPORT).await);
     assert!(entries.contains_key("files.jsonl") && !entries.contains_key("chunks.jsonl"));
 
     let runner = app.runner("root@example.com").await;
     runner.get(EXPORT).await.refused(403);
     let path = format!("/v1/insula/operator/tenants/{}/access", ada.tenant_id());
-    runner.post(&path, json!({"reason": "You asked for a copy"})).await.ok();
-    runner.post("/v1/insula/session/tenant", json!({"tenant_id": ada.tenant_id()})).await.ok();
+    runner
+        .post(&path, json!({"reason": "You asked for a copy"}))
+        .await
+        .ok();
+    runner
+        .post("/v1/insula/session/tenant", json!({"tenant_id": ada.tenant_id()}))
+        .await
+        .ok();
     let entries = unpack(&runner.get(EXPORT).await);
     assert!(entries.contains_key("chunks.jsonl"));
     let manifest: Value = serde_json::from_slice(&entries["manifest.json"]).unwrap();
     let left_out = manifest["left_out"].as_array().unwrap();
     for name in ["request_logs.jsonl", "audit_logs.jsonl"] {
-        assert!(left_out.contains(&json!(name)) && !entries.contains_key(name), "{manifest}");
+        assert!(
+            left_out.contains(&json!(name)) && !entries.contains_key(name),
+            "{manifest}"
+        );
     }
-    let used = ada.get("/v1/organization/audit_logs?event_types[]=operator_access.used").await.ok();
-    assert_eq!(used["data"][0]["operator_access.used"]["data"]["operation"], "download_export");
+    let used = ada
+        .get("/v1/organization/audit_logs?event_types[]=operator_access.used")
+        .await
+        .ok();
+    assert_eq!(
+        used["data"][0]["operator_access.used"]["data"]["operation"],
+        "download_export"
+    );
 }

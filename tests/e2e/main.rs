@@ -18,6 +18,7 @@ mod embeddings;
 mod erasures;
 mod errors;
 mod expiry;
+mod export;
 mod faults;
 mod file_batches;
 mod files;

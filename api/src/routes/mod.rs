@@ -14,6 +14,7 @@ pub mod completions;
 pub mod conversations;
 pub mod embeddings;
 pub mod endpoints;
+pub mod export;
 pub mod file_batches;
 pub mod files;
 mod filter;

@@ -131,14 +131,16 @@ impl Authenticator {
         if used.rows_affected() == 0 {
             return Ok(None);
         }
-        sqlx::query(
-            "insert into passwords (person_id, hash) values ($1, $2)
-             on conflict (person_id) do update set hash = excluded.hash, changed_at = now()",
-        )
-        .bind(reset.person_id)
-        .bind(hash)
-        .execute(&mut *tx)
-        .await?;
+        // In place of an update on conflict, which could read the hash that is there.
+        sqlx::query("delete from passwords where person_id = $1")
+            .bind(reset.person_id)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("insert into passwords (person_id, hash) values ($1, $2)")
+            .bind(reset.person_id)
+            .bind(hash)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("delete from sessions where person_id = $1")
             .bind(reset.person_id)
             .execute(&mut *tx)

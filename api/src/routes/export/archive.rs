@@ -106,7 +106,8 @@ impl Archive {
         let mut line = serde_json::to_vec(object).map_err(Error::internal)?;
         line.push(b'\n');
         if let Some(Current {
-            objects: Some(objects), ..
+            objects: Some(objects),
+            ..
         }) = &mut self.current
         {
             *objects += 1;
@@ -133,7 +134,10 @@ impl Archive {
     pub(super) async fn finish(mut self, name: &str, last: &impl Serialize) -> Result<(), Error> {
         self.close().await?;
         let text = serde_json::to_vec_pretty(last).map_err(Error::internal)?;
-        self.tell(Step::Begin { name: name.to_owned() }).await?;
+        self.tell(Step::Begin {
+            name: name.to_owned(),
+        })
+        .await?;
         self.tell(Step::Data(text)).await?;
         self.tell(Step::Finish).await
     }
@@ -244,11 +248,20 @@ mod tests {
             let mut content = Vec::new();
             let mut file = zip.by_name(entry["name"].as_str().unwrap()).unwrap();
             file.read_to_end(&mut content).unwrap();
-            let sha256: String = Sha256::digest(&content).iter().map(|b| format!("{b:02x}")).collect();
-            assert_eq!((&entry["bytes"], &entry["sha256"]), (&json!(content.len()), &json!(sha256)));
+            let sha256: String = Sha256::digest(&content)
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect();
+            assert_eq!(
+                (&entry["bytes"], &entry["sha256"]),
+                (&json!(content.len()), &json!(sha256))
+            );
         }
         assert_eq!(entries[0]["objects"], 10_000);
-        assert_eq!((&entries[1]["objects"], &entries[1]["bytes"]), (&json!(null), &json!(200_000)));
+        assert_eq!(
+            (&entries[1]["objects"], &entries[1]["bytes"]),
+            (&json!(null), &json!(200_000))
+        );
         assert_eq!(entries[2]["objects"], 0);
     }
 

@@ -1,4 +1,5 @@
-//! What is in an export: the objects of each kind as the API shows them, page by page through the functions that list them.
+//! What is in an export: the objects of each kind as the API shows them, page by page through the functions that list
+//! them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use insula_core::export::{Export, Subject};
@@ -9,8 +10,8 @@ use insula_core::route::tenant as routes;
 use insula_core::usage::{self, Bucket, By, EventFilter, Of, UsageQuery};
 use insula_core::vector_store::file as store_file;
 use insula_core::{
-    Error, api_key, assistant, batch, chunk, conversation, file, guard, job, migration, request_log, response,
-    search_analytics, source, vector_store, webhook,
+    Error, api_key, assistant, batch, chunk, conversation, file, guard, job, migration, request_log,
+    response, search_analytics, source, vector_store, webhook,
 };
 use insula_tenancy::member::own;
 use insula_tenancy::{AccessId, Scope, TenantContext, budget, usage as ledger, vault};
@@ -123,7 +124,8 @@ macro_rules! walk {
 
 /// An entry of the objects of a list.
 macro_rules! entry {
-    ($reader:ident, $name:literal, $scope:ident, |$tx:ident, $page:ident| $list:expr, id: |$row:ident| $id:expr, $object:expr) => {
+    ($reader:ident, $name:literal, $scope:ident, |$tx:ident, $page:ident| $list:expr, id: |$row:ident| $id:expr,
+     $object:expr) => {
         if $reader.may($name, Scope::$scope) {
             $reader.archive.begin_lines($name).await?;
             walk!($reader, |$tx, $page| $list, id: |$row| $id, $reader.archive.line(&$object).await?);
@@ -166,15 +168,21 @@ impl Reader {
         if self.may("vector_store_files.jsonl", Scope::VectorStoresRead) {
             self.archive.begin_lines("vector_store_files.jsonl").await?;
             walk!(self, |tx, page| vector_store::list(&mut tx, page).await, id: |store| store.id.uuid(), {
-                walk!(self, |tx, page| skipped(store_file::list(&mut tx, store.id, None, page).await), id: |file| file.file_id.uuid(),
+                walk!(self,
+                    |tx, page| skipped(store_file::list(&mut tx, store.id, None, page).await),
+                    id: |file| file.file_id.uuid(),
                     self.archive.line(&VectorStoreFileObject::from(file)).await?);
             });
         }
         if self.may("chunks.jsonl", Scope::VectorStoresRead) {
             self.archive.begin_lines("chunks.jsonl").await?;
             walk!(self, |tx, page| vector_store::list(&mut tx, page).await, id: |store| store.id.uuid(), {
-                walk!(self, |tx, page| skipped(store_file::list(&mut tx, store.id, None, page).await), id: |file| file.file_id.uuid(), {
-                    walk!(self, |tx, page| skipped(chunk::list(&mut tx, store.id, file.file_id, page).await), id: |chunk| chunk.id.uuid(),
+                walk!(self,
+                    |tx, page| skipped(store_file::list(&mut tx, store.id, None, page).await),
+                    id: |file| file.file_id.uuid(), {
+                    walk!(self,
+                        |tx, page| skipped(chunk::list(&mut tx, store.id, file.file_id, page).await),
+                        id: |chunk| chunk.id.uuid(),
                         self.archive.line(&ChunkObject::new(store.id, chunk)).await?);
                 });
             });
@@ -182,7 +190,9 @@ impl Reader {
         if self.may("vector_store_migrations.jsonl", Scope::VectorStoresRead) {
             self.archive.begin_lines("vector_store_migrations.jsonl").await?;
             walk!(self, |tx, page| vector_store::list(&mut tx, page).await, id: |store| store.id.uuid(), {
-                walk!(self, |tx, page| skipped(migration::list(&mut tx, store.id, page).await), id: |migration| migration.id.uuid(),
+                walk!(self,
+                    |tx, page| skipped(migration::list(&mut tx, store.id, page).await),
+                    id: |migration| migration.id.uuid(),
                     self.archive.line(&MigrationObject::from(migration)).await?);
             });
         }
@@ -209,8 +219,12 @@ impl Reader {
             id: |conversation| conversation.id.uuid(), ConversationObject::from(conversation));
         if self.may("conversation_items.jsonl", Scope::ResponsesRead) {
             self.archive.begin_lines("conversation_items.jsonl").await?;
-            walk!(self, |tx, page| conversation::list(&mut tx, &cx, page).await, id: |conversation| conversation.id.uuid(), {
-                walk!(self, |tx, page| skipped(conversation::list_items(&mut tx, &cx, conversation.id, page).await), id: |item| item.id().uuid(), {
+            walk!(self,
+                |tx, page| conversation::list(&mut tx, &cx, page).await,
+                id: |conversation| conversation.id.uuid(), {
+                walk!(self,
+                    |tx, page| skipped(conversation::list_items(&mut tx, &cx, conversation.id, page).await),
+                    id: |item| item.id().uuid(), {
                     let item = OfConversation { conversation_id: conversation.id.to_string(), item: ItemObject::new(item, true) };
                     self.archive.line(&item).await?;
                 });
@@ -230,7 +244,9 @@ impl Reader {
         if self.may("response_input_items.jsonl", Scope::ResponsesRead) {
             self.archive.begin_lines("response_input_items.jsonl").await?;
             walk!(self, |tx, page| response::list(&mut tx, page).await, id: |id| id.uuid(), {
-                walk!(self, |tx, page| skipped(response::list_input(&mut tx, &cx, id, page).await), id: |item| item.id().uuid(), {
+                walk!(self,
+                    |tx, page| skipped(response::list_input(&mut tx, &cx, id, page).await),
+                    id: |item| item.id().uuid(), {
                     let item = OfResponse { response_id: id.to_string(), item: ItemObject::new(item, true) };
                     self.archive.line(&item).await?;
                 });
@@ -249,7 +265,9 @@ impl Reader {
         if self.may("webhook_deliveries.jsonl", Scope::WebhooksRead) {
             self.archive.begin_lines("webhook_deliveries.jsonl").await?;
             walk!(self, |tx, page| webhook::list(&mut tx, page).await, id: |webhook| webhook.id.uuid(), {
-                walk!(self, |tx, page| skipped(webhook::deliveries(&mut tx, webhook.id, page).await), id: |delivery| delivery.event_id.uuid(),
+                walk!(self,
+                    |tx, page| skipped(webhook::deliveries(&mut tx, webhook.id, page).await),
+                    id: |delivery| delivery.event_id.uuid(),
                     self.archive.line(&DeliveryObject::from(delivery)).await?);
             });
         }
@@ -331,7 +349,8 @@ impl Reader {
                 self.archive.line(budget).await?;
             }
         }
-        entry!(self, "usage_events.jsonl", UsageRead, |tx, page| usage::events(&mut tx, &EventFilter::default(), page).await,
+        entry!(self, "usage_events.jsonl", UsageRead,
+            |tx, page| usage::events(&mut tx, &EventFilter::default(), page).await,
             id: |event| event.id, EventObject::from(event));
         if self.may("usage_days.jsonl", Scope::UsageRead) {
             self.archive.begin_lines("usage_days.jsonl").await?;
@@ -340,7 +359,12 @@ impl Reader {
                     from,
                     until,
                     bucket: Bucket::Day,
-                    by: By { endpoint: true, model: true, key: true, end_user: false },
+                    by: By {
+                        endpoint: true,
+                        model: true,
+                        key: true,
+                        end_user: false,
+                    },
                     of: Of::default(),
                     most: 1,
                 };
@@ -363,7 +387,8 @@ impl Reader {
                 self.archive.line(&AnalyticsObject::from(report)).await?;
             }
         }
-        entry!(self, "audit_logs.jsonl", AuditLogsRead, |tx, page| audit_log::of_tenant(&mut tx, &AuditFilter::default(), page).await,
+        entry!(self, "audit_logs.jsonl", AuditLogsRead,
+            |tx, page| audit_log::of_tenant(&mut tx, &AuditFilter::default(), page).await,
             id: |entry| entry.id.uuid(), AuditLogObject::try_from(entry)?);
         entry!(self, "accesses.jsonl", AuditLogsRead, |tx, page| looks::of_tenant(&mut tx, page).await,
             id: |access| AccessId::uuid(access.id), TenantAccessObject::from(access));

@@ -17,6 +17,7 @@ use self::contents::Reader;
 pub use self::map::{Exported, TABLES};
 use crate::app::App;
 use crate::http::{ApiResult, Caller};
+use crate::routes::files::FileBytes;
 use crate::routes::wire::seconds;
 
 /// Downloads all that the tenant has, as a zip archive.
@@ -26,7 +27,7 @@ use crate::routes::wire::seconds;
 /// changes meanwhile is in it as it was when it was read, and a download that breaks off has no manifest.
 #[utoipa::path(
     get, path = "/v1/insula/export", operation_id = "download_export", tag = "export",
-    responses((status = OK, content_type = "application/zip", body = Vec<u8>))
+    responses((status = OK, content_type = "application/zip", body = FileBytes))
 )]
 pub async fn download_export(caller: Caller<ExportRead>, State(app): State<App>) -> ApiResult<Response> {
     let cx = caller.into_context();
