@@ -19,9 +19,8 @@ const EXPORT: &str = "/v1/insula/export";
 fn unpack(answer: &Answer) -> BTreeMap<String, Vec<u8>> {
     assert_eq!(answer.status, 200, "{answer}");
     let mut zip = ZipArchive::new(Cursor::new(answer.bytes.clone())).unwrap();
-    let last = zip.by_index(zip.len() - 1).unwrap().name().to_owned();
-    assert_eq!(last, "manifest.json", "the manifest is last");
-    let names: Vec<String> = zip.file_names().map(str::to_owned).collect();
+    let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+    assert_eq!(names.last().unwrap(), "manifest.json", "the manifest is last");
     let mut entries = BTreeMap::new();
     for name in names {
         let mut content = Vec::new();
@@ -142,7 +141,7 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
             (&json!(content.len()), &json!(sha256)),
             "{name}"
         );
-        if name.ends_with(".jsonl") {
+        if !name.starts_with("files/") {
             assert_eq!(entry["objects"], lines(&entries, name).len(), "{name}");
         }
     }

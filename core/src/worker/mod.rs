@@ -84,7 +84,7 @@ pub async fn run(
         lane(Class::Ingest, settings.concurrency),
         lane(Class::Light, settings.light_concurrency),
         lane(Class::Batch, settings.batch_concurrency),
-        erasure::run(&services, settings.poll_every, &shutdown),
+        erasure::run(&services, settings.poll_every * 5, &shutdown),
     );
     tasks.close();
     if tokio::time::timeout(settings.drain_for, tasks.wait())
