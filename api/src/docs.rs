@@ -56,6 +56,7 @@ const EXAMPLES: &str = include_str!("docs/examples.json");
         (name = "organization", description = "The install as OpenAI's organization: projects are tenants. These take the operator's keys"),
         (name = "usage", description = "What was used and what it cost, by the ledger that enforces budgets"),
         (name = "audit logs", description = "Who changed what, when, and from where"),
+        (name = "export", description = "All that a tenant has, to take away"),
         (name = "sessions", description = "Signing in to the dashboard. Its pages send a cookie in place of a key, to these operations and to all others that the person's role allows"),
         (name = "members", description = "Who works in the tenant, and whom it has invited"),
         (name = "health", description = "Probes; they need no key"),
@@ -66,10 +67,12 @@ struct Frame;
 
 /// Operations that need neither key nor session, because they are the way to one.
 #[cfg(test)]
-pub(crate) const OF_STRANGERS: [&str; 4] = [
+pub(crate) const OF_STRANGERS: [&str; 6] = [
     "accept_invitation",
+    "accept_password_reset",
     "get_sign_in_options",
     "preview_invitation",
+    "preview_password_reset",
     "sign_in",
 ];
 

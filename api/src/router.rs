@@ -1,8 +1,12 @@
 //! Every route, on one page. A route is here or it does not exist: the OpenAPI document is made of the same lines.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use http::Method;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,12 +15,13 @@ use crate::app::App;
 use crate::config::ServeArgs;
 use crate::dashboard;
 use crate::docs;
-use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, deadline};
+use crate::http::OperationId;
+use crate::http::layers::{self, JSON_LIMIT, LARGE_JSON_LIMIT, Operations, deadline};
 use crate::routes::account::{self, session};
 use crate::routes::{
-    api_keys as own_keys, assistants, batches, budgets, chat, chunks, completions, conversations, embeddings,
-    file_batches, files, guardrails, health, jobs, mcp, migrations, model_routes, models, moderations,
-    operator,
+    accesses, api_keys as own_keys, assistants, batches, budgets, chat, chunks, completions, conversations,
+    embeddings, export, file_batches, files, guardrails, health, jobs, mcp, migrations, model_routes, models,
+    moderations, operator,
     operator::tenants,
     organization::{
         admin_api_keys, api_keys, audit_logs, invites, model_permissions, projects, rate_limits, reports,
@@ -38,11 +43,34 @@ pub fn router(app: App, args: &ServeArgs) -> Router {
 fn all(args: &ServeArgs, secure: bool) -> Router<App> {
     let (router, document) = documented(args).split_for_parts();
     let router = router
+        .route_layer(from_fn_with_state(operations(&document), layers::name_operation))
         .merge(docs::router(docs::finish(document)))
         .merge(mcp::router(args))
         .merge(account::oidc::router())
         .merge(dashboard::router());
     layers::wrap(router, args, secure)
+}
+
+/// The ids of the documented operations, by method and path.
+fn operations(document: &OpenApi) -> Operations {
+    let mut operations = HashMap::new();
+    for (path, item) in &document.paths.paths {
+        let methods = [
+            (Method::GET, &item.get),
+            (Method::PUT, &item.put),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+        ];
+        for (method, operation) in methods {
+            if let Some(id) = operation
+                .as_ref()
+                .and_then(|operation| operation.operation_id.as_deref())
+            {
+                operations.insert((method, path.clone()), OperationId(id.into()));
+            }
+        }
+    }
+    Arc::new(operations)
 }
 
 /// The OpenAPI document.
@@ -129,7 +157,10 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(file_batches::cancel_vector_store_file_batch))
         .routes(routes!(file_batches::list_vector_store_file_batch_files))
         .routes(routes!(chunks::list_vector_store_file_chunks))
-        .routes(routes!(chunks::update_vector_store_chunk))
+        .routes(routes!(
+            chunks::get_vector_store_chunk,
+            chunks::update_vector_store_chunk
+        ))
         .routes(routes!(sources::create_source, sources::list_sources))
         .routes(routes!(sources::get_source, sources::delete_source))
         .routes(routes!(sources::list_source_pages))
@@ -183,10 +214,18 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(provider_keys::delete_provider_key))
         .routes(routes!(operator::routes::list_operator_routes))
         .routes(routes!(operator::routes::reload_routes))
+        .routes(routes!(operator::prices::list_prices))
         .routes(routes!(tenants::list_tenants, tenants::create_tenant))
         .routes(routes!(tenants::get_tenant))
         .routes(routes!(tenants::suspend_tenant))
         .routes(routes!(tenants::resume_tenant))
+        .routes(routes!(operator::accesses::open_tenant_access))
+        .routes(routes!(operator::accesses::list_operator_accesses))
+        .routes(routes!(operator::accesses::end_operator_access))
+        .routes(routes!(operator::erasures::erase_tenant))
+        .routes(routes!(operator::erasures::list_erasures))
+        .routes(routes!(operator::erasures::get_erasure))
+        .routes(routes!(operator::people::reset_password))
         .routes(routes!(operator::health::get_install_health))
         .routes(routes!(operator::jobs::list_operator_jobs))
         .routes(routes!(operator::jobs::retry_operator_jobs))
@@ -265,6 +304,8 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(reports::get_usage_file_search_calls))
         .routes(routes!(reports::get_costs))
         .routes(routes!(audit_logs::list_audit_logs))
+        .routes(routes!(accesses::list_accesses))
+        .routes(routes!(accesses::end_access))
         .routes(routes!(account::oidc::get_sign_in_options))
         .routes(routes!(session::sign_in, session::get_session, session::sign_out))
         .routes(routes!(session::choose_tenant))
@@ -274,6 +315,8 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .routes(routes!(account::sessions::delete_session))
         .routes(routes!(account::invitations::preview_invitation))
         .routes(routes!(account::invitations::accept_invitation))
+        .routes(routes!(account::password_resets::preview_password_reset))
+        .routes(routes!(account::password_resets::accept_password_reset))
         .routes(routes!(account::members::list_members))
         .routes(routes!(
             account::members::update_member,
@@ -319,6 +362,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
     let transfers = OpenApiRouter::new()
         .routes(routes!(files::create_file))
         .routes(routes!(files::get_file_content))
+        .routes(routes!(export::download_export))
         .route_layer(DefaultBodyLimit::max(
             args.max_upload_bytes.saturating_add(MULTIPART_OVERHEAD),
         ))

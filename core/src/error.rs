@@ -190,6 +190,7 @@ impl From<insula_tenancy::Error> for Error {
                 param: None,
                 code: Some("not_configured"),
             },
+            error @ insula_tenancy::Error::Erased => Self::Conflict(error.to_string()),
             other => Self::internal(other),
         }
     }

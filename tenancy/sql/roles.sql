@@ -6,11 +6,13 @@
 --   insula_tenant    one tenant's rows, by row-level security
 --   insula_system    before there is a tenant: key lookup and job leasing, narrow columns of few tables
 --   insula_operator  the operator's console: tenants and keys of the whole install, never their data
+--   insula_eraser    removes a tenant's rows, and sees those of tenants whose removal was asked for
 do $$
 declare
   name text;
 begin
-  foreach name in array array['insula_owner', 'insula_tenant', 'insula_system', 'insula_operator'] loop
+  foreach name in array array['insula_owner', 'insula_tenant', 'insula_system', 'insula_operator',
+                              'insula_eraser'] loop
     if not exists (select from pg_roles where rolname = name) then
       execute format('create role %I nologin noinherit', name);
     end if;
@@ -30,4 +32,4 @@ begin
   alter role insula_app set max_parallel_workers_per_gather = 0;
 end $$;
 
-grant insula_tenant, insula_system, insula_operator to insula_app with inherit false, set true;
+grant insula_tenant, insula_system, insula_operator, insula_eraser to insula_app with inherit false, set true;

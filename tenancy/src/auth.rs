@@ -6,6 +6,7 @@ use std::time::Duration;
 use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::access::{self, Looks};
 use crate::denial::{self, Denials};
 use crate::secret::{self, Kind};
 use crate::token::{self, NewToken, ScopedToken};
@@ -62,6 +63,7 @@ pub struct Authenticator {
     pub(crate) db: Db,
     cache: Cache<String, Option<Arc<KeyRow>>>,
     pub(crate) denials: Denials,
+    pub(crate) looks: Looks,
 }
 
 impl Authenticator {
@@ -88,6 +90,7 @@ impl Authenticator {
             db,
             cache,
             denials: denial::none(),
+            looks: access::no_looks(),
         }
     }
 
@@ -186,6 +189,15 @@ pub async fn recheck(tx: &mut TenantTx, cx: &TenantContext) -> Result<()> {
                 found.bind(id).fetch_optional(&mut **tx).await?,
                 AccessError::InvalidKey,
             )
+        }
+        Actor::Guest { session, access, .. } => {
+            let found = sqlx::query_scalar(
+                "select t.status = 'suspended' from sessions s join tenant_accesses a on a.person_id = s.person_id
+                 join tenants t on t.id = a.tenant_id
+                 where s.id = $1 and s.expires_at > now() and a.id = $2 and a.ended_at is null and a.expires_at > now()",
+            );
+            let found = found.bind(session).bind(access);
+            (found.fetch_optional(&mut **tx).await?, AccessError::NotSignedIn)
         }
         Actor::Member { session, .. } => {
             let found = sqlx::query_scalar(

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::audit::{By, Origin};
-use crate::{AccessError, JobId, KeyId, Narrowing, PersonId, Scope, SessionId, TenantId, VectorStoreId};
+use crate::{
+    AccessError, AccessId, JobId, KeyId, Narrowing, PersonId, Scope, SessionId, TenantId, VectorStoreId,
+};
 
 /// Who acts inside a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,15 @@ pub enum Actor {
         person: PersonId,
         /// With which session.
         session: SessionId,
+    },
+    /// Somebody who runs the install and looks in, where the tenant sees it.
+    Guest {
+        /// Who.
+        person: PersonId,
+        /// With which session.
+        session: SessionId,
+        /// By which access.
+        access: AccessId,
     },
 }
 

@@ -161,6 +161,15 @@ impl Db {
         self.begin("begin; set local role insula_system".into()).await
     }
 
+    /// Opens a transaction that removes: it sees a tenant's rows once its removal was asked for, and else none.
+    pub(crate) async fn begin_eraser(&self, tenant_id: TenantId) -> Result<Unit> {
+        let id = tenant_id.uuid();
+        self.begin(format!(
+            "begin; set local role insula_eraser; set local insula.tenant_id = '{id}'"
+        ))
+        .await
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

@@ -26,6 +26,9 @@ pub enum AccessError {
     /// A tenant's key where only the operator's will do.
     #[error("This is for the operator of this server; a tenant's key cannot do it.")]
     NotOperator,
+    /// An operator's key where it has to be a person.
+    #[error("An operator's key cannot do this. Sign in to the dashboard as somebody who runs this server.")]
+    NoPerson,
     /// Nobody is signed in here, or not any more.
     #[error("You are not signed in.")]
     NotSignedIn,
@@ -75,6 +78,9 @@ pub enum Error {
     /// Somebody has tried to sign in too often; the time to wait.
     #[error("too many attempts to sign in")]
     TooManyAttempts(Duration),
+    /// The tenant is being erased, or is.
+    #[error("This tenant is erased, for good.")]
+    Erased,
     /// An argument breaks a rule of this crate.
     #[error("{0}")]
     Invalid(String),
@@ -113,6 +119,8 @@ impl From<sqlx::Error> for Error {
             {
                 Self::Unavailable(db.message().to_owned())
             }
+            // Raised by a trigger, see the migration of erasures.
+            sqlx::Error::Database(db) if db.code().is_some_and(|code| code == "IE001") => Self::Erased,
             _ => Self::Database(error),
         }
     }

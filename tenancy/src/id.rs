@@ -145,6 +145,10 @@ ids! {
     PersonId = "user-",
     /// Somebody who is signed in.
     SessionId = "sess_",
+    /// A look of the operator's at a tenant's data.
+    AccessId = "access_",
+    /// The removal of a tenant and all its data.
+    ErasureId = "erasure_",
     /// An invitation of a person.
     InviteId = "invite-",
     /// An amount of money at which somebody is told.

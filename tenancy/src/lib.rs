@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod access;
 mod alert;
 pub mod audit;
 mod auth;
@@ -7,6 +8,7 @@ pub mod budget;
 mod context;
 mod db;
 mod denial;
+pub mod erasure;
 mod error;
 mod id;
 pub mod job;
@@ -37,10 +39,10 @@ pub use context::{Actor, TenantContext};
 pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
-    AssistantId, AuditLogId, BatchId, BudgetId, ChunkId, ConversationId, EventId, FileId, IdParseError,
-    InviteId, JobId, KeyId, MigrationId, OperatorKeyId, PartId, PersonId, ProviderKeyId, RequestBatchId,
-    RequestLogId, ResponseId, ServiceAccountId, SessionId, SourceId, SpendAlertId, TenantId, UploadId,
-    VectorStoreId, WebhookId, new_uuid,
+    AccessId, AssistantId, AuditLogId, BatchId, BudgetId, ChunkId, ConversationId, ErasureId, EventId,
+    FileId, IdParseError, InviteId, JobId, KeyId, MigrationId, OperatorKeyId, PartId, PersonId,
+    ProviderKeyId, RequestBatchId, RequestLogId, ResponseId, ServiceAccountId, SessionId, SourceId,
+    SpendAlertId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
 };
 pub use money::{Money, PriceFactor};
 pub use narrowing::Narrowing;

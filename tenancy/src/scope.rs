@@ -104,6 +104,8 @@ scopes! {
     UsageWrite = "usage.write",
     /// See who changed what in the tenant.
     AuditLogsRead = "audit_logs.read",
+    /// Download all that the tenant has.
+    ExportRead = "export.read",
     /// List the tenant's members and whom it has invited.
     MembersRead = "members.read",
     /// Invite, change and remove members.

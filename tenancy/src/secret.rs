@@ -1,5 +1,5 @@
 //! The look of a key: `isk_<public id>_<secret><checksum>`, `iok_…` for one of the operator's, `iit_…` for an invitation's,
-//! `ist_…` for a session's.
+//! `ist_…` for a session's, `irt_…` for a password reset's.
 //!
 //! The public id is the indexed lookup; the secret is stored as SHA-256 (it has 190 random bits, so a slow hash would
 //! protect nothing); the checksum lets secret scanners recognise a leaked key and typos fail without a query.
@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Invite,
     /// Of somebody who is signed in.
     Session,
+    /// Of somebody who is to choose a new password, which opens nothing else.
+    PasswordReset,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Operator => "iok_",
             Self::Invite => "iit_",
             Self::Session => "ist_",
+            Self::PasswordReset => "irt_",
         }
     }
 }

@@ -21,14 +21,20 @@ pub struct Tenant {
     pub created_at: DateTime<Utc>,
     /// When it was suspended for good.
     pub archived_at: Option<DateTime<Utc>>,
+    /// When its removal was asked for.
+    pub erasing_at: Option<DateTime<Utc>>,
+    /// When all its data was gone.
+    pub erased_at: Option<DateTime<Utc>>,
 }
 
 impl Tenant {
-    /// `active`, `suspended` or `archived`.
+    /// `active`, `suspended`, `archived`, `erasing` or `erased`.
     pub fn state(&self) -> &str {
-        match self.archived_at {
-            Some(_) => "archived",
-            None => &self.status,
+        match (self.erased_at, self.erasing_at, self.archived_at) {
+            (Some(_), ..) => "erased",
+            (None, Some(_), _) => "erasing",
+            (None, None, Some(_)) => "archived",
+            (None, None, None) => &self.status,
         }
     }
 
@@ -45,7 +51,7 @@ impl Tenant {
 pub async fn create(tx: &mut OperatorTx, name: &str) -> Result<Tenant> {
     let made: Tenant = sqlx::query_as(
         "insert into tenants (id, name) values ($1, $2)
-         returning id, name, coalesce(title, name) as title, status, created_at, archived_at",
+         returning id, name, coalesce(title, name) as title, status, created_at, archived_at, erasing_at, erased_at",
     )
     .bind(TenantId::generate())
     .bind(name)
@@ -86,7 +92,7 @@ pub async fn create_titled(tx: &mut OperatorTx, title: &str) -> Result<Tenant> {
         }
         made = sqlx::query_as(
             "insert into tenants (id, name, title) values ($1, $2, $3) on conflict do nothing
-             returning id, name, title, status, created_at, archived_at",
+             returning id, name, title, status, created_at, archived_at, erasing_at, erased_at",
         )
         .bind(id)
         .bind(name)
@@ -105,14 +111,16 @@ async fn log_creation(tx: &mut OperatorTx, made: &Tenant) -> Result<()> {
     record_by_operator(tx, made.id, act.data(data)).await
 }
 
-/// All tenants, by name.
+/// All tenants, by name; with those that are erased, or without.
 ///
 /// # Errors
 /// When the database is away.
-pub async fn list(tx: &mut OperatorTx) -> Result<Vec<Tenant>> {
+pub async fn list(tx: &mut OperatorTx, erased: bool) -> Result<Vec<Tenant>> {
     Ok(sqlx::query_as(
-        "select id, name, coalesce(title, name) as title, status, created_at, archived_at from tenants order by name",
+        "select id, name, coalesce(title, name) as title, status, created_at, archived_at, erasing_at, erased_at from tenants
+         where erased_at is null or $1 order by name",
     )
+    .bind(erased)
     .fetch_all(&mut **tx)
     .await?)
 }
@@ -124,7 +132,7 @@ pub async fn list(tx: &mut OperatorTx) -> Result<Vec<Tenant>> {
 pub async fn find(tx: &mut OperatorTx, name_or_id: &str) -> Result<Option<Tenant>> {
     let id = name_or_id.parse::<TenantId>().ok();
     Ok(sqlx::query_as(
-        "select id, name, coalesce(title, name) as title, status, created_at, archived_at from tenants
+        "select id, name, coalesce(title, name) as title, status, created_at, archived_at, erasing_at, erased_at from tenants
          where name = $1 or id = $2",
     )
     .bind(name_or_id)
@@ -139,7 +147,7 @@ pub async fn find(tx: &mut OperatorTx, name_or_id: &str) -> Result<Option<Tenant
 /// When the database is away.
 pub async fn lock(tx: &mut OperatorTx, id: TenantId) -> Result<Option<Tenant>> {
     Ok(sqlx::query_as(
-        "select id, name, coalesce(title, name) as title, status, created_at, archived_at from tenants
+        "select id, name, coalesce(title, name) as title, status, created_at, archived_at, erasing_at, erased_at from tenants
          where id = $1 for no key update",
     )
     .bind(id)

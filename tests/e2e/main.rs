@@ -1,5 +1,6 @@
 //! The server from outside: a story and the refusals of every resource, walkers over every operation, and faults.
 
+mod accesses;
 mod answers_once;
 mod anthropic;
 mod api_keys;
@@ -14,8 +15,10 @@ mod chunks;
 mod completions;
 mod crash;
 mod embeddings;
+mod erasures;
 mod errors;
 mod expiry;
+mod export;
 mod faults;
 mod file_batches;
 mod files;
@@ -42,6 +45,7 @@ mod organization;
 mod organization_limits;
 mod pagination;
 mod paid_embeddings;
+mod password_resets;
 mod provider;
 mod provider_keys;
 mod provider_kinds;

@@ -124,6 +124,7 @@ async fn a_viewer_looks_and_changes_nothing() {
             "list_request_logs",
             "get_request_log",
             "list_audit_logs",
+            "list_accesses",
             "get_search_analytics",
         ]
         .contains(&operation.id.as_str());

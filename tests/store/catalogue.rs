@@ -5,13 +5,15 @@ use sqlx::PgPool;
 use crate::door::Door;
 
 /// Tables that belong to no tenant, reviewed one by one.
-const GLOBAL: [&str; 14] = [
+const GLOBAL: [&str; 16] = [
     "_sqlx_migrations",
     "embedding_models",
+    "erasures",
     "identities",
     "invites",
     "oidc_sign_ins",
     "operator_keys",
+    "password_resets",
     "passwords",
     "people",
     "plan_limits",
@@ -23,7 +25,7 @@ const GLOBAL: [&str; 14] = [
 ];
 
 /// Roles that the server can take.
-const SERVING: &str = "('insula_app', 'insula_tenant', 'insula_system', 'insula_operator')";
+const SERVING: &str = "('insula_app', 'insula_tenant', 'insula_system', 'insula_operator', 'insula_eraser')";
 
 async fn names(owner: &PgPool, query: impl AsRef<str>) -> Vec<String> {
     let query = query.as_ref();
@@ -95,6 +97,21 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         ),
     )
     .await;
+    let erase = "(tenant_id = erasing_tenant_id())";
+    assert_none(
+        &door.owner,
+        "without the policy of removals",
+        format!(
+            "select c.relname::text from pg_class c
+             join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id'
+             where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+               and (select count(*) from pg_policy p
+                    where p.polrelid = c.oid and p.polroles = array['insula_eraser'::regrole::oid]
+                      and pg_get_expr(p.polqual, p.polrelid) = '{erase}'
+                      and pg_get_expr(p.polwithcheck, p.polrelid) = '{erase}') <> 1"
+        ),
+    )
+    .await;
     // Permissive policies add up: any other one is a way in.
     let others = names(
         &door.owner,
@@ -102,6 +119,8 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
                 array_to_string(array(select r::regrole::text from unnest(p.polroles) r), ',')
          from pg_policy p
          where not (p.polname = 'tenant' and p.polcmd = '*' and p.polroles = array['insula_tenant'::regrole::oid])
+           and not (p.polname = 'erase' and p.polroles = array['insula_eraser'::regrole::oid]
+                    and p.polrelid <> 'erasures'::regclass)
          order by 1",
     )
     .await;
@@ -120,6 +139,8 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "budgets system_read for r to insula_system",
         "embedding_models everyone for r to -",
         "embedding_models system for * to insula_system",
+        "erasures erase for * to insula_eraser",
+        "erasures operator for * to insula_operator",
         "identities system for * to insula_system",
         "invite_projects operator for * to insula_operator",
         "invites operator for * to insula_operator",
@@ -134,6 +155,8 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "operator_keys operator for * to insula_operator",
         "operator_keys system_read for r to insula_system",
         "operator_keys system_use for w to insula_system",
+        "password_resets operator for * to insula_operator",
+        "password_resets system for * to insula_system",
         "passwords operator for * to insula_operator",
         "passwords system for * to insula_system",
         "people operator for * to insula_operator",
@@ -144,10 +167,14 @@ async fn every_tenant_table_has_the_one_policy_with_both_halves() {
         "servers operator_read for r to insula_operator",
         "servers system for * to insula_system",
         "service_accounts operator for * to insula_operator",
+        "sessions operator_end for d to insula_operator",
         "sessions operator_read for r to insula_operator",
         "sessions system for * to insula_system",
         "sessions tenant_read for r to insula_tenant",
         "sign_in_attempts system for * to insula_system",
+        "tenant_accesses operator for * to insula_operator",
+        "tenant_accesses system_read for r to insula_system",
+        "tenant_data_keys operator_erase for d to insula_operator",
         "tenant_data_keys operator_read for r to insula_operator",
         "tenant_data_keys operator_rewrap for w to insula_operator",
         "tenant_limits operator for * to insula_operator",
@@ -272,8 +299,13 @@ async fn the_servers_roles_own_nothing_and_cannot_rise() {
         ),
     )
     .await;
-    let reviewed =
-        ["insula_operator", "insula_system", "insula_tenant"].map(|role| format!("insula_app is {role}"));
+    let reviewed = [
+        "insula_eraser",
+        "insula_operator",
+        "insula_system",
+        "insula_tenant",
+    ]
+    .map(|role| format!("insula_app is {role}"));
     assert_eq!(memberships, reviewed);
 }
 
@@ -308,7 +340,7 @@ async fn no_grant_goes_round_row_level_security() {
     .await;
     let may_create: bool = sqlx::query_scalar(
         "select bool_or(has_schema_privilege(r, 'public', 'create'))
-         from unnest(array['insula_app', 'insula_tenant', 'insula_system', 'insula_operator']) r",
+         from unnest(array['insula_app', 'insula_tenant', 'insula_system', 'insula_operator', 'insula_eraser']) r",
     )
     .fetch_one(&door.owner)
     .await

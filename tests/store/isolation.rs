@@ -302,7 +302,12 @@ async fn no_role_can_look_further_than_it_has_to() {
                     "usage_end_users",
                     "tenant_id, day, end_user, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
-                ("tenants", "id, name, status, title"),
+                ("tenants", "id, name, status, title, erased_at"),
+                ("password_resets", "person_id"),
+                (
+                    "tenant_accesses",
+                    "tenant_id, id, person_id, reason, expires_at, ended_at",
+                ),
             ],
         ),
         (
@@ -369,7 +374,22 @@ async fn no_role_can_look_further_than_it_has_to() {
                     "usage_hours",
                     "tenant_id, hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, latency_us, latency",
                 ),
-                ("tenants", "id, name, status, created_at, title, archived_at"),
+                (
+                    "tenants",
+                    "id, name, status, created_at, title, archived_at, erasing_at, erased_at",
+                ),
+                (
+                    "erasures",
+                    "id, of_tenant, name, requested_by, created_at, completed_at, deleted, billed, audit_head, digest",
+                ),
+                (
+                    "password_resets",
+                    "person_id, token_sha256, created_at, expires_at",
+                ),
+                (
+                    "tenant_accesses",
+                    "tenant_id, id, person_id, reason, opened_by, created_at, expires_at, ended_at, ended_by",
+                ),
             ],
         ),
     ];

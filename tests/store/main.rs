@@ -3,6 +3,7 @@
 mod cancellation;
 mod catalogue;
 mod door;
+mod erasure;
 mod isolation;
 mod jobs;
 mod keys;

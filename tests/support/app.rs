@@ -352,6 +352,28 @@ impl TestApp {
         self.client(TenantId::generate(), created.key.expose_secret())
     }
 
+    /// The password of [`TestApp::runner`]s.
+    pub const PASSWORD: &str = "three-gulls-and-a-kettle";
+
+    /// The page of somebody who runs the install, and is a member of no tenant.
+    pub async fn runner(&self, email: &str) -> Client {
+        let operator = self.operator().await;
+        let invite = serde_json::json!({"email": email, "role": "owner"});
+        let invite = operator.post("/v1/organization/invites", invite).await.ok();
+        let page = operator.page();
+        let accept = serde_json::json!({"token": invite["token"], "password": Self::PASSWORD});
+        let answer = page.post("/v1/insula/invitations/accept", accept).await;
+        answer.ok();
+        page.with_session_of(&answer)
+    }
+
+    /// Removes the tenants whose removal was asked for, and what came late of others.
+    pub async fn run_erasures(&self) {
+        insula_core::erasure::remove_all(&self.services, true)
+            .await
+            .expect("removing tenants");
+    }
+
     /// A client that sends `key`, whatever it is.
     pub fn client(&self, tenant_id: TenantId, key: &str) -> Client {
         Client::new(self.address, tenant_id, key)

@@ -11,6 +11,7 @@ mod migrate;
 mod openapi;
 mod operator_key;
 mod parse_worker;
+pub(crate) mod password_reset;
 mod routes;
 mod serve;
 mod target;
@@ -77,6 +78,8 @@ enum Command {
     Tenant(tenant::TenantCommand),
     /// Invite somebody to the dashboard: as who runs the install, as a member of a tenant, or both
     Invite(Box<invite::InviteArgs>),
+    /// Make a link with which somebody chooses a new password
+    PasswordReset(Box<password_reset::PasswordResetArgs>),
     /// Manage API keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -126,6 +129,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Worker(command) => serve::work(&command.install, &command.jobs).await,
         Command::Dev(args) => crate::dev::run(args.options()?).await,
         Command::Invite(args) => invite::run(*args).await,
+        Command::PasswordReset(args) => password_reset::run(*args).await,
         Command::Demo(args) => crate::dev::run(args.options()).await,
         Command::Ingest(args) => return Ok(ingest::run(*args).await),
         Command::Migrate(args) => migrate::run(args).await,
@@ -197,6 +201,7 @@ mod tests {
             "insula master-key rotate --master-key-file keys --json",
             "insula dev --data d --listen 127.0.0.1:0 --json",
             "insula demo --data d",
+            "insula password-reset ada@example.com --public-url https://insula.example --json",
             "insula audit verify --json",
             "insula openapi",
             "insula routes check routes.toml",

@@ -67,7 +67,7 @@ pub(super) async fn run(command: TenantCommand) -> anyhow::Result<()> {
         TenantCommand::List(target) => {
             let mut tx = target.connect().await?.operator().await?;
             let mut tenants = Vec::new();
-            for tenant in tenant::list(&mut tx).await? {
+            for tenant in tenant::list(&mut tx, false).await? {
                 let storage = quota::get(&mut tx, tenant.id).await?;
                 tenants.push((tenant, storage));
             }

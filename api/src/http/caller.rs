@@ -1,10 +1,12 @@
 //! Who calls.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts, MatchedPath};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 use insula_core::Error;
@@ -17,6 +19,10 @@ use super::{ApiError, Site};
 
 /// The tenant that a page believes to work in.
 const TENANT: HeaderName = HeaderName::from_static("insula-tenant");
+
+/// The id of the operation that a request is of, as the API's document has it.
+#[derive(Debug, Clone)]
+pub struct OperationId(pub(crate) Arc<str>);
 
 /// The caller's tenant context, once the key or the session is found good and to have the scope `S`. A scoped token is refused: what
 /// takes a `Caller` knows nothing of its bounds.
@@ -83,6 +89,9 @@ macro_rules! extractor {
                         .await;
                     return Err(Error::from(lacking).into());
                 }
+                let authenticator = Authenticator::from_ref(app);
+                let looked = authenticator.record_look(&context, &operation(parts)).await;
+                looked.map_err(Error::from)?;
                 Ok(Self {
                     context,
                     scope: PhantomData,
@@ -116,6 +125,18 @@ where
     };
     tracing::Span::current().record("tenant", tracing::field::display(context.tenant_id()));
     Ok(context)
+}
+
+/// What is done, for the log of who looks in: the operation's id, or its route where that has none.
+fn operation(parts: &Parts) -> Cow<'_, str> {
+    match (
+        parts.extensions.get::<OperationId>(),
+        parts.extensions.get::<MatchedPath>(),
+    ) {
+        (Some(id), _) => Cow::Borrowed(&*id.0),
+        (None, Some(path)) => Cow::Owned(format!("{} {}", parts.method, path.as_str())),
+        (None, None) => Cow::Borrowed("unknown"),
+    }
 }
 
 /// Whether a session is presented, and no key, which would count for more.

@@ -314,8 +314,13 @@ fn access_answer(access: &AccessError) -> Answer {
         AccessError::NoTenant => {
             Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()).code("no_tenant")
         }
-        AccessError::Suspended
-        | AccessError::OnlyOwners
+        AccessError::Suspended => {
+            Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()).code("tenant_suspended")
+        }
+        AccessError::NoPerson => {
+            Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()).code("person_required")
+        }
+        AccessError::OnlyOwners
         | AccessError::MissingScope(_)
         | AccessError::Narrowed
         | AccessError::NotOperator => Answer::new(StatusCode::FORBIDDEN, PERMISSION, access.to_string()),

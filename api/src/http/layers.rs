@@ -2,11 +2,12 @@
 //! headers.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -18,7 +19,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use super::caching::CACHE;
 use super::gate::Gate;
 use super::request_id::REQUEST_ID;
-use super::{ApiError, limits, track};
+use super::{ApiError, OperationId, limits, track};
 use crate::config::ServeArgs;
 use crate::dashboard;
 
@@ -66,6 +67,26 @@ pub async fn deadline(State(limit): State<Duration>, request: Request, next: Nex
         Ok(response) => response,
         Err(_) => ApiError::TimedOut.into_response(),
     }
+}
+
+/// Ids of operations, by method and path.
+pub type Operations = Arc<HashMap<(Method, String), OperationId>>;
+
+/// Tells handlers which operation a request is of, where somebody may look in whose looks are logged: those have a session, and
+/// no key.
+pub async fn name_operation(
+    State(operations): State<Operations>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if !request.headers().contains_key(header::AUTHORIZATION) {
+        let path = request.extensions().get::<MatchedPath>();
+        let key = path.map(|path| (request.method().clone(), path.as_str().to_owned()));
+        if let Some(id) = key.and_then(|key| operations.get(&key)) {
+            request.extensions_mut().insert(id.clone());
+        }
+    }
+    next.run(request).await
 }
 
 async fn unknown_url(method: Method, uri: Uri, headers: HeaderMap) -> Response {

@@ -120,7 +120,7 @@ impl Once {
             Actor::Key(id) => id.to_string(),
             Actor::Job(id) => id.to_string(),
             Actor::Operator => "operator".to_owned(),
-            Actor::Member { person, .. } => person.to_string(),
+            Actor::Member { person, .. } | Actor::Guest { person, .. } => person.to_string(),
         };
         let bounds = serde_json::to_vec(&cx.narrowing()).map_err(Error::internal)?;
         add(&mut digest, &[fingerprint.as_slice(), caller.as_bytes(), &bounds]);

@@ -55,7 +55,7 @@ pub struct FileObject {
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "documents an answer that is streamed")]
-struct FileBytes(Vec<u8>);
+pub(super) struct FileBytes(Vec<u8>);
 
 impl From<File> for FileObject {
     fn from(file: File) -> Self {

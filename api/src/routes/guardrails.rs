@@ -277,7 +277,7 @@ pub struct GuardrailsObject {
 
 impl GuardrailsObject {
     /// The rules on the wire, where they are written as they are stored.
-    fn new(rules: &Rules) -> Result<Self, Error> {
+    pub(super) fn new(rules: &Rules) -> Result<Self, Error> {
         let written = serde_json::to_value(rules).map_err(Error::internal)?;
         Ok(Self {
             object: "insula.guardrails",

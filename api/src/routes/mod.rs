@@ -1,5 +1,6 @@
 //! One file per resource: wire types, what documents them, and handlers that only translate.
 
+pub mod accesses;
 pub mod account;
 pub mod api_keys;
 pub mod assistants;
@@ -13,6 +14,7 @@ pub mod completions;
 pub mod conversations;
 pub mod embeddings;
 pub mod endpoints;
+pub mod export;
 pub mod file_batches;
 pub mod files;
 mod filter;

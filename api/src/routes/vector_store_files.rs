@@ -78,6 +78,8 @@ pub struct VectorStoreFileObject {
     pub usage_bytes: i64,
     /// The store.
     pub vector_store_id: String,
+    /// The file's name.
+    pub filename: String,
     /// `in_progress`, `completed`, `cancelled` or `failed`.
     #[schema(value_type = String)]
     pub status: &'static str,
@@ -146,6 +148,7 @@ impl From<StoreFile> for VectorStoreFileObject {
             created_at: seconds(file.created_at),
             usage_bytes: file.usage_bytes,
             vector_store_id: file.vector_store_id.to_string(),
+            filename: file.filename,
             status: file.status.as_str(),
             last_error: file.last_error.map(|error| LastErrorObject {
                 code: error.code,
@@ -345,6 +348,7 @@ mod tests {
         StoreFile {
             file_id: FileId::generate(),
             vector_store_id: VectorStoreId::generate(),
+            filename: "notes.md".into(),
             status,
             last_error: None,
             attributes: Attributes::default(),
@@ -370,7 +374,7 @@ mod tests {
         let json = serde_json::to_value(VectorStoreFileObject::from(failed)).unwrap();
         let expected = json!({
             "id": id, "object": "vector_store.file", "created_at": 1_700_000_000, "usage_bytes": 5,
-            "vector_store_id": store, "status": "failed",
+            "vector_store_id": store, "filename": "notes.md", "status": "failed",
             "last_error": {"code": "invalid_file", "message": "damaged"}, "attributes": {},
             "chunking_strategy":
                 {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 20}},

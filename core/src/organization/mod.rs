@@ -3,8 +3,10 @@
 //! What changes something is in `insula_tenancy`, next to what it changes. Here are the lists, and the reports over the
 //! ledger. Those of the operator's see all tenants, so they name the one that they mean by hand.
 
+pub mod access;
 pub mod admin_key;
 pub mod audit_log;
+pub mod erasure;
 pub mod health;
 pub mod invite;
 pub mod job;

@@ -7,9 +7,9 @@ use crate::page::{Listing, Page, paged, unknown_cursor};
 use crate::{Error, Result};
 
 const PAGES: (&str, &str) = paged!(
-    select "id, name, coalesce(title, name) as title, status, created_at, archived_at"
+    select "id, name, coalesce(title, name) as title, status, created_at, archived_at, erasing_at, erased_at"
     from "tenants", id "id", cursor "tenants where true",
-    where "(archived_at is null or $1)", "$2" "$3" "$4"
+    where "(archived_at is null or $1) and erased_at is null", "$2" "$3" "$4"
 );
 
 /// A part of the projects, with archived ones or without.
@@ -60,5 +60,6 @@ pub async fn to_change(tx: &mut OperatorTx, id: TenantId) -> Result<Tenant> {
 }
 
 async fn find(tx: &mut OperatorTx, id: TenantId) -> Result<Option<Tenant>> {
-    Ok(tenant::find(tx, &id.to_string()).await?)
+    let found = tenant::find(tx, &id.to_string()).await?;
+    Ok(found.filter(|tenant| tenant.erased_at.is_none()))
 }

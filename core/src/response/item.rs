@@ -160,6 +160,9 @@ pub struct Annotation {
     pub index: usize,
     /// The `n` of the marker.
     pub passage: usize,
+    /// The store that it was found in; empty in what was stored before it was noted.
+    #[serde(default)]
+    pub vector_store_id: String,
     /// The passage.
     pub chunk_id: String,
     /// Where what is cited starts in the parsed file, in characters.
@@ -182,6 +185,7 @@ impl Annotation {
                 filename: passage.filename.clone(),
                 index: citation.index,
                 passage: citation.passage + 1,
+                vector_store_id: passage.vector_store_id.clone(),
                 chunk_id: passage.chunk_id.clone(),
                 start: citation.start,
                 end: citation.end,

@@ -189,6 +189,19 @@ pub async fn get(tx: &mut TenantTx, cx: &TenantContext, id: ResponseId) -> Resul
     Ok(response)
 }
 
+/// A part of the ids of all stored responses, for callers that may see them all.
+///
+/// # Errors
+/// [`Error::Invalid`] for a cursor that is no response of the tenant's.
+pub async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<ResponseId>> {
+    for (param, id) in page.cursors() {
+        if store::find(tx, id.into()).await?.is_none() {
+            return Err(unknown_cursor(param, "one of your responses"));
+        }
+    }
+    store::list(tx, page).await
+}
+
 /// Deletes a response. Those that went on from it stay, and cannot be continued.
 ///
 /// # Errors

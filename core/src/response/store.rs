@@ -25,6 +25,22 @@ const INPUT_PAGES: (&str, &str) = paged!(
     where "response_id = $1 and not output", "$2" "$3" "$4"
 );
 
+const PAGES: (&str, &str) = paged!(
+    select "id" from "responses", id "id", cursor "responses where true", where "true", "$1" "$2" "$3"
+);
+
+/// Ids of the tenant's responses.
+pub(super) async fn list(tx: &mut TenantTx, page: Page) -> Result<Listing<ResponseId>> {
+    let scan = page.scan();
+    let ids = sqlx::query_scalar(if scan.ascending { PAGES.0 } else { PAGES.1 })
+        .bind(scan.from)
+        .bind(scan.to)
+        .bind(scan.limit)
+        .fetch_all(&mut **tx)
+        .await?;
+    Ok(scan.finish(ids))
+}
+
 /// The response without its output, and for whom it is.
 pub(super) async fn find(tx: &mut TenantTx, id: ResponseId) -> Result<Option<(Response, Option<String>)>> {
     let row: Option<(Json<Response>, Option<String>)> =

@@ -34,7 +34,7 @@ pub use embed::RoutedEmbedder;
 pub use health::{Cooldown, Health, HealthReport, HealthState, now};
 pub use judge::RoutedJudge;
 pub use own_keys::OwnKeys;
-pub use price::{Price, Prices};
+pub use price::{Price, PriceSpan, Prices};
 pub use rule::{Condition, RouteFacts, language_of};
 pub use run::{Answered, RouteCall, complete, stream};
 pub use select::{Strategy, Targets};

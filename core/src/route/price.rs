@@ -39,6 +39,24 @@ impl Price {
     }
 }
 
+/// A price and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceSpan {
+    /// What tokens cost.
+    pub price: Price,
+    /// From when; `None`: from ever.
+    pub from: Option<DateTime<Utc>>,
+    /// Until when; `None`: for ever, as far as is known.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl PriceSpan {
+    /// Whether it is the price of a moment.
+    pub fn holds_at(&self, moment: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| from <= moment) && self.until.is_none_or(|until| moment < until)
+    }
+}
+
 /// The prices of a model over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prices(Box<[(DateTime<Utc>, Price)]>);
@@ -57,6 +75,18 @@ impl Prices {
         self.0
             .get(begun.saturating_sub(1))
             .map_or(Price::FREE, |(_, price)| *price)
+    }
+
+    /// Each price with the moments from which and until which it holds, the earliest first. The first holds before its
+    /// date too, and so has no beginning; without any price all is free for ever.
+    pub fn spans(&self) -> Vec<PriceSpan> {
+        let begins = self.0.iter().skip(1).map(|(from, _)| Some(*from));
+        let ends = begins.clone().chain([None]);
+        let prices = self.0.iter().map(|(_, price)| *price);
+        let prices = prices.chain(self.0.is_empty().then_some(Price::FREE));
+        let times = [None].into_iter().chain(begins).zip(ends);
+        let span = |(price, (from, until))| PriceSpan { price, from, until };
+        prices.zip(times).map(span).collect()
     }
 
     /// Whether nothing is ever charged.
@@ -128,6 +158,24 @@ mod tests {
             assert_eq!(prices.at(day(at)), expected, "{at}");
         }
         assert_eq!(Prices::default().at(day("2026-01-01")), Price::FREE);
+
+        let spans = prices.spans();
+        let turn = Some(day("2026-06-01"));
+        let times: Vec<_> = spans.iter().map(|span| (span.from, span.until)).collect();
+        assert_eq!(times, [(None, turn), (turn, None)]);
+        for at in ["2025-01-01", "2026-05-31", "2026-06-01"] {
+            let holding: Vec<_> = spans.iter().filter(|span| span.holds_at(day(at))).collect();
+            assert_eq!(
+                holding.iter().map(|span| span.price).collect::<Vec<_>>(),
+                [prices.at(day(at))]
+            );
+        }
+        let free = PriceSpan {
+            price: Price::FREE,
+            from: None,
+            until: None,
+        };
+        assert_eq!(Prices::default().spans(), [free]);
     }
 
     proptest! {

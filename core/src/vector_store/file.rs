@@ -131,6 +131,8 @@ pub struct StoreFile {
     pub file_id: FileId,
     /// The store.
     pub vector_store_id: VectorStoreId,
+    /// The file's name.
+    pub filename: String,
     /// How far it has come.
     pub status: Status,
     /// Why it failed, if it did; or, of a completed one, why it could not be read again.

@@ -14,6 +14,7 @@ use crate::{Error, Result};
 struct Row {
     file_id: FileId,
     vector_store_id: VectorStoreId,
+    filename: String,
     status: String,
     error_code: Option<String>,
     error_message: Option<String>,
@@ -33,6 +34,7 @@ impl TryFrom<Row> for StoreFile {
         Ok(Self {
             file_id: row.file_id,
             vector_store_id: row.vector_store_id,
+            filename: row.filename,
             status: row.status.parse().map_err(Error::internal)?,
             last_error: row.error_code.map(|code| LastError {
                 code,
@@ -49,7 +51,7 @@ impl TryFrom<Row> for StoreFile {
 }
 
 const PAGES: (&str, &str) = paged!(
-    select "file_id, vector_store_id, status, error_code, error_message, attributes, max_chunk_tokens,
+    select "file_id, vector_store_id, (select filename from files where files.id = file_id) as filename, status, error_code, error_message, attributes, max_chunk_tokens,
             chunk_overlap_tokens, usage_bytes, chunk_count, replaces, created_at"
     from "vector_store_files", id "file_id", cursor "vector_store_files where vector_store_id = $1",
     where "vector_store_id = $1 and ($2::uuid is null or file_id = $2) and ($3::text is null or status = $3)

@@ -17,7 +17,7 @@ pub(crate) use kinds::{Kind, cancelled, retried};
 use lane::Lane;
 pub(crate) use progress::report;
 
-use crate::Services;
+use crate::{Services, erasure};
 
 /// How much a worker does at once.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +84,7 @@ pub async fn run(
         lane(Class::Ingest, settings.concurrency),
         lane(Class::Light, settings.light_concurrency),
         lane(Class::Batch, settings.batch_concurrency),
+        erasure::run(&services, settings.poll_every * 5, &shutdown),
     );
     tasks.close();
     if tokio::time::timeout(settings.drain_for, tasks.wait())

@@ -92,4 +92,20 @@ events! {
     InviteAccepted = "invite.accepted",
     /// An invitation was taken back.
     InviteDeleted = "invite.deleted",
+    /// A link was made that chooses a person's password.
+    PasswordResetCreated = "password_reset.created",
+    /// A person has chosen a new password by a link.
+    PasswordResetAccepted = "password_reset.accepted",
+    /// Whoever runs the install may look at a tenant's data, for a while.
+    OperatorAccessOpened = "operator_access.opened",
+    /// It did.
+    OperatorAccessUsed = "operator_access.used",
+    /// It may not any more.
+    OperatorAccessEnded = "operator_access.ended",
+    /// All that a tenant has was downloaded.
+    ExportDownloaded = "export.downloaded",
+    /// A tenant is to be removed with all its data.
+    TenantEraseRequested = "tenant.erase_requested",
+    /// A tenant is gone, with all its data.
+    TenantErased = "tenant.erased",
 }

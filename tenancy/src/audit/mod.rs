@@ -47,7 +47,8 @@ impl fmt::Display for By {
             Self::Tenant(Actor::Key(id)) => id.fmt(f),
             Self::Tenant(Actor::Job(id)) => id.fmt(f),
             Self::Tenant(Actor::Operator) => f.write_str("operator"),
-            Self::Tenant(Actor::Member { person, .. }) | Self::Person(person) => person.fmt(f),
+            Self::Tenant(Actor::Member { person, .. } | Actor::Guest { person, .. })
+            | Self::Person(person) => person.fmt(f),
             Self::System => f.write_str("system"),
         }
     }

@@ -54,6 +54,7 @@ async fn standing(tx: &mut OperatorTx, cx: &TenantContext) -> Result<Role> {
             Ok(member.ok_or(AccessError::NoTenant)?.role)
         }
         Actor::Key(_) | Actor::Job(_) | Actor::Operator => Ok(Role::Admin),
+        Actor::Guest { .. } => Ok(Role::Viewer),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Change, remove};
 use crate::audit::{Act, Event, INSTALL, record_by_operator};
-use crate::{Error, OperatorTx, PersonId, Result, TenantId, tenant};
+use crate::{Error, OperatorTx, PersonId, Result, TenantId, access, tenant};
 
 /// What a person is on the install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -140,6 +140,9 @@ pub async fn set_organization_role(
         .bind(role)
         .execute(&mut **tx)
         .await?;
+    if role != OrganizationRole::Owner {
+        access::end_all_of(tx, id).await?;
+    }
     let (old, new) = (
         json!({"role": before.role.as_str()}),
         json!({"role": role.as_str()}),
@@ -170,6 +173,7 @@ pub async fn delete_person(tx: &mut OperatorTx, id: PersonId) -> Result<Change<(
     }
     let data = json!({"role": person.role.as_str(), "email": person.email});
     record_by_operator(tx, INSTALL, Act::new(Event::UserDeleted, id).removed(data)).await?;
+    access::end_all_of(tx, id).await?;
     for tenant in tenants {
         if remove(tx, tenant, id).await? == Change::LastOwner {
             return Ok(Change::LastOwner);

@@ -56,6 +56,7 @@ const ADMINISTRATION: &[Scope] = &[
     Scope::UsageWrite,
     Scope::RequestLogsRead,
     Scope::AuditLogsRead,
+    Scope::ExportRead,
 ];
 
 /// Whether a scope shows what there is, and neither changes nor costs anything. What people wrote to models is not for

@@ -219,7 +219,7 @@ impl Meter {
         }
         let key_id = match cx.actor() {
             Actor::Key(id) => Some(id.uuid()),
-            Actor::Job(_) | Actor::Operator | Actor::Member { .. } => None,
+            Actor::Job(_) | Actor::Operator | Actor::Member { .. } | Actor::Guest { .. } => None,
         };
         let account = inner.accounts.get(cx.tenant_id(), key_id, &call.model).await?;
         Ok(Entered {

@@ -28,6 +28,14 @@ impl OperatorContext {
         }
     }
 
+    /// The person, if it is one and no key.
+    pub fn person(&self) -> Option<PersonId> {
+        match self.by {
+            By::Person(person) => Some(person),
+            _ => None,
+        }
+    }
+
     /// A context in which the tenant's own background work is set going again, and nothing else may be done.
     pub fn upkeep(&self, tenant: TenantId) -> TenantContext {
         TenantContext::new(

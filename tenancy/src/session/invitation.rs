@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::{NewSession, Visit, attempts, begin, password};
+use super::{NewSession, Visit, attempts, begin, password, reset};
 use crate::audit::{By, Origin};
 use crate::member::{self, OrganizationRole, Role, invite};
 use crate::secret::{self, Kind};
@@ -133,6 +133,10 @@ impl Authenticator {
     pub async fn sign_in(&self, email: &str, password: SecretString, visit: &Visit) -> Result<NewSession> {
         let email = member::email_address(email).map_err(|_: Error| AccessError::InvalidCredentials)?;
         let person = self.check_password(&email, password, visit).await?;
+        // Whoever knows its password needs no link that chooses another one.
+        let mut tx = self.db.system().await?;
+        reset::forget(&mut tx, person).await?;
+        tx.commit().await?;
         begin(&self.db, person, visit).await
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-use super::{IDLE, SignedIn, attempts, password};
+use super::{IDLE, SignedIn, attempts, password, reset};
 use crate::member::Role;
 use crate::{AccessError, Db, Error, Result, SessionId, TenantId};
 
@@ -50,7 +50,8 @@ pub async fn memberships(db: &Db, who: &SignedIn) -> Result<Vec<Membership>> {
     .await?)
 }
 
-/// Goes on in another of the person's tenants, with this session only. `false`: it is no member there.
+/// Goes on in another of the person's tenants, or in one that it has access to as whoever runs the install, with this session
+/// only. `false`: it may go into no such tenant.
 ///
 /// # Errors
 /// When the database is away.
@@ -58,7 +59,11 @@ pub async fn choose_tenant(db: &Db, who: &SignedIn, tenant: TenantId) -> Result<
     let mut tx = db.system().await?;
     let done = sqlx::query(
         "update sessions set current_tenant = $2
-         where id = $1 and exists (select from members m where m.person_id = sessions.person_id and m.tenant_id = $2)",
+         where id = $1 and (
+           exists (select from members m where m.person_id = sessions.person_id and m.tenant_id = $2)
+           or exists (select from tenant_accesses a join people p on p.id = a.person_id
+                      where a.person_id = sessions.person_id and a.tenant_id = $2 and a.ended_at is null
+                        and a.expires_at > now() and p.role = 'owner'))",
     )
     .bind(who.session())
     .bind(tenant)
@@ -147,6 +152,7 @@ pub async fn change_password(
     .bind(hash)
     .execute(&mut *tx)
     .await?;
+    reset::forget(&mut tx, profile.id).await?;
     sqlx::query("delete from sessions where person_id = $1 and id <> $2")
         .bind(profile.id)
         .bind(who.session())

@@ -9,6 +9,7 @@ pub mod invitation;
 mod manage;
 pub mod oidc;
 pub mod password;
+pub mod reset;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use sqlx::postgres::PgConnection;
 
+use crate::access::{self, OpenAccess};
 use crate::member::{OrganizationRole, Role};
 use crate::secret::{self, Kind};
 use crate::{
-    AccessError, Actor, Authenticator, Db, OperatorContext, PersonId, Result, SessionId, TenantContext,
-    TenantId,
+    AccessError, AccessId, Actor, Authenticator, Db, OperatorContext, PersonId, Result, Scope, SessionId,
+    TenantContext, TenantId,
 };
 
 pub use manage::{
@@ -65,9 +67,23 @@ pub struct Profile {
 pub struct CurrentTenant {
     /// Which.
     pub id: TenantId,
+    /// What people call it.
+    pub title: String,
     /// What the person may do there.
     pub role: Role,
+    /// What lets somebody look in who runs the install and is no member; `None`: it is one.
+    pub access: Option<OpenAccess>,
     suspended: bool,
+}
+
+impl CurrentTenant {
+    /// All that the person may do there.
+    pub fn scopes(&self) -> Vec<Scope> {
+        match self.access {
+            None => self.role.scopes(),
+            Some(_) => access::scopes(),
+        }
+    }
 }
 
 /// A person who is signed in. As with [`TenantContext`], holding one is the proof.
@@ -131,11 +147,16 @@ impl SignedIn {
         if tenant.suspended {
             return Err(AccessError::Suspended.into());
         }
-        let actor = Actor::Member {
-            person: self.profile.id,
-            session: self.session,
+        let (person, session) = (self.profile.id, self.session);
+        let actor = match &tenant.access {
+            None => Actor::Member { person, session },
+            Some(access) => Actor::Guest {
+                person,
+                session,
+                access: access.id,
+            },
         };
-        let context = TenantContext::new(tenant.id, actor, Arc::from(tenant.role.scopes()));
+        let context = TenantContext::new(tenant.id, actor, Arc::from(tenant.scopes()));
         Ok(match self.address {
             Some(address) => context.from_address(address),
             None => context,
@@ -167,7 +188,11 @@ struct SessionRow {
     person_role: OrganizationRole,
     language: Option<String>,
     tenant_id: Option<TenantId>,
+    title: Option<String>,
     role: Option<Role>,
+    access_id: Option<AccessId>,
+    access_reason: Option<String>,
+    access_expires_at: Option<DateTime<Utc>>,
     suspended: Option<bool>,
     expires_at: DateTime<Utc>,
     note_use: bool,
@@ -175,10 +200,19 @@ struct SessionRow {
 
 impl From<SessionRow> for SignedIn {
     fn from(row: SessionRow) -> Self {
-        // Whoever is a member no more works nowhere.
-        let tenant = row.tenant_id.zip(row.role).map(|(id, role)| CurrentTenant {
+        let access = row.access_id.zip(row.access_reason).zip(row.access_expires_at);
+        let access = access.map(|((id, reason), expires_at)| OpenAccess {
             id,
+            reason,
+            expires_at,
+        });
+        // Whoever is a member no more, and has no access, works nowhere.
+        let role = row.role.or(access.as_ref().map(|_| Role::Viewer));
+        let tenant = row.tenant_id.zip(role).map(|(id, role)| CurrentTenant {
+            id,
+            title: row.title.unwrap_or_default(),
             role,
+            access: access.filter(|_| row.role.is_none()),
             suspended: row.suspended.unwrap_or(true),
         });
         Self {
@@ -289,12 +323,19 @@ async fn begin(db: &Db, person: PersonId, visit: &Visit) -> Result<NewSession> {
 
 async fn find(connection: &mut PgConnection, token_sha256: &[u8; 32]) -> Result<Option<SessionRow>> {
     Ok(sqlx::query_as(
-        "select s.id, s.person_id, p.email, p.name, p.role as person_role, p.language, m.tenant_id, m.role,
-                t.status = 'suspended' as suspended, s.expires_at,
+        "select s.id, s.person_id, p.email, p.name, p.role as person_role, p.language, t.id as tenant_id,
+                coalesce(t.title, t.name) as title, m.role, a.id as access_id, a.reason as access_reason,
+                a.expires_at as access_expires_at, t.status = 'suspended' as suspended, s.expires_at,
                 s.last_seen_at < now() - interval '1 minute' as note_use
          from sessions s join people p on p.id = s.person_id
+         left join tenants t on t.id = s.current_tenant
          left join members m on m.person_id = s.person_id and m.tenant_id = s.current_tenant
-         left join tenants t on t.id = m.tenant_id
+         left join lateral (
+           select id, reason, expires_at from tenant_accesses
+           where person_id = s.person_id and tenant_id = s.current_tenant and ended_at is null and expires_at > now()
+             and p.role = 'owner'
+           order by expires_at desc limit 1
+         ) a on m.person_id is null
          where s.token_sha256 = $1 and s.expires_at > now() and s.last_seen_at > now() - make_interval(secs => $2)",
     )
     .bind(token_sha256.as_slice())

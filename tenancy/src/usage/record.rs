@@ -39,7 +39,9 @@ with came as (
   select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::text[],
     $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
     $16::bigint[], $17::bigint[], $18::bigint[], $19::smallint[], $20::boolean[], $21::boolean[], $22::boolean[],
-    $23::jsonb[], $24::jsonb[])
+    $23::jsonb[], $24::jsonb[]) as e (tenant_id)
+  -- What comes late of a tenant that is gone.
+  where not exists (select from tenants t where t.id = e.tenant_id and t.erased_at is not null)
   on conflict do nothing
   returning tenant_id, started_at, key_id, end_user, endpoint, model, outcome, cache_hit, input_tokens, cached_tokens,
             output_tokens, reasoning_tokens, cost, latency_us

@@ -11,7 +11,7 @@ use super::{Document, furnish, nobodys, two_models};
 async fn without_a_good_key_every_operation_is_401() {
     let app = two_models().await;
     let ada = app.tenant("ada").await;
-    let ids = furnish(&ada, "canary").await;
+    let ids = furnish(&app, &ada, "canary").await;
     let document = Document::fetch(&ada).await;
     let mut tx = app.services.db.operator().await.unwrap();
     let first = key::list(&mut tx, ada.tenant_id()).await.unwrap()[0].id;

@@ -18,7 +18,7 @@ async fn send(call: &Call, client: &Client, key: &str) -> Answer {
 async fn a_repeated_creation_makes_nothing_and_gets_the_first_answer() {
     let app = two_models().await;
     let (ada, bob) = app.two_tenants().await;
-    let (adas, bobs) = (furnish(&ada, "ada").await, furnish(&bob, "bob").await);
+    let (adas, bobs) = (furnish(&app, &ada, "ada").await, furnish(&app, &bob, "bob").await);
     let document = Document::fetch(&ada).await;
     let mut walked = 0;
     for operation in &document.operations {

@@ -48,8 +48,8 @@ async fn another_tenants_ids_are_answered_like_ids_that_never_were() {
     let app = two_models().await;
     let (ada, bob) = app.two_tenants().await;
     let (adas, bobs) = (
-        furnish(&ada, "canary-of-ada").await,
-        furnish(&bob, "canary-of-bob").await,
+        furnish(&app, &ada, "canary-of-ada").await,
+        furnish(&app, &bob, "canary-of-bob").await,
     );
     let document = Document::fetch(&ada).await;
     let mut walked = 0;
@@ -115,7 +115,11 @@ fn same_but_for_ids((first, second): (Call, Call), ids: &Ids, others: &Ids) -> (
 async fn another_tenants_ids_are_no_cursors() {
     let app = two_models().await;
     let (ada, bob) = app.two_tenants().await;
-    let (adas, bobs, nobodys) = (furnish(&ada, "ada").await, furnish(&bob, "bob").await, nobodys());
+    let (adas, bobs, nobodys) = (
+        furnish(&app, &ada, "ada").await,
+        furnish(&app, &bob, "bob").await,
+        nobodys(),
+    );
     let document = Document::fetch(&ada).await;
     let lists: Vec<_> = document
         .operations
@@ -132,6 +136,7 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("conversations") => "conversation_id",
             id if id.ends_with("files") => "file_id",
             id if id.ends_with("vector_stores") => "vector_store_id",
+            id if id.ends_with("accesses") => "access_id",
             id if id.ends_with("audit_logs") => "audit_log_id",
             id if id.ends_with("api_keys") => "api_key_id",
             id if id.ends_with("assistants") => "assistant_id",
@@ -176,8 +181,8 @@ async fn no_answer_ever_holds_another_tenants_words() {
     let app = two_models().await;
     let (ada, bob) = app.two_tenants().await;
     let (_, mut bobs) = (
-        furnish(&ada, "canary-of-ada").await,
-        furnish(&bob, "canary-of-bob").await,
+        furnish(&app, &ada, "canary-of-ada").await,
+        furnish(&app, &bob, "canary-of-bob").await,
     );
     let document = Document::fetch(&ada).await;
     let (mut answered, mut deletions) = (0, Vec::new());

@@ -54,6 +54,7 @@ pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Names of parameters and fields that are ids.
 pub(crate) const KINDS: &[&str] = &[
+    "access_id",
     "alias",
     "api_key_id",
     "assistant_id",
@@ -381,7 +382,7 @@ impl Call {
 }
 
 /// One object of each kind of a tenant, each with a word in it that nobody else may ever see.
-pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
+pub(crate) async fn furnish(app: &TestApp, client: &Client, canary: &str) -> Ids {
     let file = client
         .upload(&format!("{canary}.txt"), format!("The word is {canary}."))
         .await;
@@ -452,6 +453,7 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
     let audit_log = client.get("/v1/organization/audit_logs?limit=1").await.ok();
     let (member, invite) = people(client, canary).await;
     Ids::from([
+        ("access_id", access(app, client, canary).await),
         ("member_id", member),
         ("invite_id", invite),
         ("input_file_id", calls),
@@ -492,6 +494,15 @@ pub(crate) async fn furnish(client: &Client, canary: &str) -> Ids {
         ("usage_event_id", usage_event(client).await),
         ("vector_store_id", store),
     ])
+}
+
+/// A look of the operator's at the tenant's data.
+async fn access(app: &TestApp, client: &Client, canary: &str) -> String {
+    let runner = app.runner(&format!("{canary}-runner@example.com")).await;
+    let path = format!("/v1/insula/operator/tenants/{}/access", client.tenant_id());
+    let body = json!({"reason": format!("The word is {canary}.")});
+    let access = runner.post(&path, body).await.ok();
+    access["id"].as_str().unwrap().to_owned()
 }
 
 /// A member, and an invitation that is open.
@@ -585,6 +596,8 @@ async fn usage_event(client: &Client) -> String {
 /// Ids of the right form that belong to nobody.
 pub(crate) fn nobodys() -> Ids {
     Ids::from([
+        ("access_id", insula_tenancy::AccessId::generate().to_string()),
+        ("erasure_id", insula_tenancy::ErasureId::generate().to_string()),
         (
             "assistant_id",
             insula_tenancy::AssistantId::generate().to_string(),

@@ -50,7 +50,7 @@ async fn token(client: &Client, body: serde_json::Value) -> Client {
 async fn a_scoped_token_opens_what_heeds_its_bounds_and_nothing_else() {
     let app = two_models().await;
     let ada = app.tenant("ada").await;
-    let ids = furnish(&ada, "canary").await;
+    let ids = furnish(&app, &ada, "canary").await;
     let document = Document::fetch(&ada).await;
     let free = token(&ada, json!({"scopes": SCOPES, "end_user": "canary"})).await;
     let mut open = Vec::new();
@@ -77,7 +77,7 @@ async fn a_scoped_token_opens_what_heeds_its_bounds_and_nothing_else() {
 async fn what_is_out_of_bounds_is_answered_like_what_never_was() {
     let app = two_models().await;
     let ada = app.tenant("ada").await;
-    let (ids, nobodys) = (furnish(&ada, "canary").await, nobodys());
+    let (ids, nobodys) = (furnish(&app, &ada, "canary").await, nobodys());
     let other = ada.store("other", &[]).await;
     let document = Document::fetch(&ada).await;
     let narrow = token(&ada, json!({"scopes": SCOPES, "vector_store_ids": [other]})).await;

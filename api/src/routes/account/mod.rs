@@ -4,6 +4,7 @@ pub mod invitations;
 pub mod invites;
 pub mod members;
 pub mod oidc;
+pub mod password_resets;
 pub mod session;
 pub mod sessions;
 
@@ -64,7 +65,7 @@ async fn welcome(app: &App, new: NewSession) -> ApiResult<Response> {
 }
 
 /// What the caller's own words cannot be, under the name of the field.
-fn about(field: &str, error: insula_tenancy::Error) -> Error {
+pub(super) fn about(field: &str, error: insula_tenancy::Error) -> Error {
     match error {
         insula_tenancy::Error::Invalid(reason) => Error::invalid(field, format!("'{field}' {reason}")),
         other => other.into(),

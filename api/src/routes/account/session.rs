@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::SET_COOKIE;
 use insula_tenancy::member::OrganizationRole;
-use insula_tenancy::session::{self, SignedIn};
+use insula_tenancy::session::{self, CurrentTenant, SignedIn};
 use insula_tenancy::{Scope, TenantId};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,18 @@ pub struct TenantObject {
     pub role: RoleName,
 }
 
+/// What lets somebody who runs the install look at a tenant's data.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SessionAccess)]
+pub struct SessionAccessObject {
+    /// Its id, `access_…`.
+    pub id: String,
+    /// Unix seconds of its end.
+    pub expires_at: i64,
+    /// Why it was opened, as the tenant reads it.
+    pub reason: String,
+}
+
 /// A session of a person.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
@@ -73,6 +85,9 @@ pub struct SessionObject {
     pub tenant: Option<TenantObject>,
     /// All that it could work in.
     pub tenants: Vec<TenantObject>,
+    /// What lets the person look in where it works without being a member; null: it is one.
+    #[schema(required)]
+    pub access: Option<SessionAccessObject>,
     /// Whether it runs the install.
     pub operator: bool,
     /// What it may do where it works, in the words of API keys.
@@ -97,12 +112,9 @@ impl SessionObject {
             })
             .collect();
         let profile = who.profile();
-        let current = who.tenant().map(|tenant| tenant.id.to_string());
-        let tenant = tenants.iter().find(|tenant| Some(&tenant.id) == current.as_ref());
-        let scopes = who
-            .tenant()
-            .map(|tenant| tenant.role.scopes())
-            .unwrap_or_default();
+        let current = who.tenant();
+        let scopes = current.map(CurrentTenant::scopes).unwrap_or_default();
+        let access = current.and_then(|tenant| tenant.access.as_ref());
         Ok(Self {
             id: who.session().to_string(),
             object: "insula.session",
@@ -112,10 +124,15 @@ impl SessionObject {
                 name: profile.name.clone(),
                 role: profile.role.into(),
             },
-            tenant: tenant.map(|tenant| TenantObject {
-                id: tenant.id.clone(),
-                name: tenant.name.clone(),
-                role: tenant.role,
+            tenant: current.map(|tenant| TenantObject {
+                id: tenant.id.to_string(),
+                name: tenant.title.clone(),
+                role: tenant.role.into(),
+            }),
+            access: access.map(|access| SessionAccessObject {
+                id: access.id.to_string(),
+                expires_at: seconds(access.expires_at),
+                reason: access.reason.clone(),
             }),
             operator: profile.role == OrganizationRole::Owner,
             scopes: scopes.into_iter().map(Scope::as_str).map(str::to_owned).collect(),
@@ -185,7 +202,7 @@ pub struct ChooseTenant {
     pub tenant_id: String,
 }
 
-/// Goes on in another tenant.
+/// Goes on in another tenant: one that the person is a member of, or has an open access to.
 ///
 /// Pages that say with `Insula-Tenant` which tenant they believe to be in are told so by 409 from then on.
 #[utoipa::path(

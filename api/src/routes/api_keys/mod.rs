@@ -1,6 +1,6 @@
 //! `/v1/insula/api_keys`: the keys that a tenant makes for itself.
 
-mod wire;
+pub(super) mod wire;
 
 use std::time::Duration;
 

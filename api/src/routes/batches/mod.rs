@@ -1,6 +1,6 @@
 //! `/v1/batches`: calls that are made in the background, a line each.
 
-mod wire;
+pub(super) mod wire;
 
 use axum::extract::State;
 use axum::response::Response;

@@ -1,6 +1,6 @@
 //! `/v1/insula/budgets`: amounts of money that may be spent in a period.
 
-mod wire;
+pub(super) mod wire;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::http::{ApiResult, Caller, IdempotencyHeader, Json, OnceJson, Path};
 
 /// Periods and subjects that are shown of one budget.
-const MOST_PERIODS: i64 = 20;
+pub(super) const MOST_PERIODS: i64 = 20;
 
 /// Makes a budget.
 ///

@@ -130,6 +130,8 @@ pub struct FileCitation {
     pub file_id: String,
     /// Its name.
     pub filename: String,
+    /// The store that it was found in.
+    pub vector_store_id: String,
     /// The passage.
     pub chunk_id: String,
     /// Where the cited text starts in the parsed file, in characters.
@@ -342,6 +344,7 @@ pub(super) fn annotations(citations: Vec<Citation>, passages: &[Passage]) -> Vec
                 passage: citation.passage + 1,
                 file_id: passage.file_id.clone(),
                 filename: passage.filename.clone(),
+                vector_store_id: passage.vector_store_id.clone(),
                 chunk_id: passage.chunk_id.clone(),
                 start: citation.start,
                 end: citation.end,
@@ -398,7 +401,7 @@ pub(super) mod tests {
 
     pub(in crate::routes::chat) fn passage() -> Passage {
         Passage {
-            vector_store_id: String::new(),
+            vector_store_id: "vs_1".into(),
             file_id: "file-1".into(),
             filename: "a.md".into(),
             chunk_id: "chunk_1".into(),
@@ -475,8 +478,8 @@ pub(super) mod tests {
         let expected = json!([{"type": "url_citation", "url_citation": {
             "start_index": 4, "end_index": 7, "url": "urn:insula:file:file-1", "title": "a.md",
         }, "file_citation": {
-            "index": 4, "passage": 1, "file_id": "file-1", "filename": "a.md", "chunk_id": "chunk_1",
-            "start": 105, "end": 108, "page": 2, "quote": "Öl.",
+            "index": 4, "passage": 1, "file_id": "file-1", "filename": "a.md", "vector_store_id": "vs_1",
+            "chunk_id": "chunk_1", "start": 105, "end": 108, "page": 2, "quote": "Öl.",
         }}]);
         assert_eq!(json, expected);
     }

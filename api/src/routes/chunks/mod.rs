@@ -56,7 +56,7 @@ pub struct ChunkObject {
 }
 
 impl ChunkObject {
-    fn new(store_id: VectorStoreId, chunk: Chunk) -> Self {
+    pub(super) fn new(store_id: VectorStoreId, chunk: Chunk) -> Self {
         Self {
             id: chunk.id.to_string(),
             object: "vector_store.chunk",
@@ -189,6 +189,26 @@ pub async fn list_vector_store_file_chunks(
     Ok(Json(List::new(listing.data, listing.has_more, |chunk| {
         chunk.id.clone()
     })))
+}
+
+/// Describes a passage.
+#[utoipa::path(
+    get, path = "/v1/insula/vector_stores/{vector_store_id}/chunks/{chunk_id}",
+    operation_id = "get_vector_store_chunk", tag = "vector stores",
+    params(
+        ("vector_store_id" = String, Path, description = "The store's id"),
+        ("chunk_id" = String, Path, description = "The chunk's id"),
+    ),
+    responses((status = OK, body = ChunkObject))
+)]
+pub async fn get_vector_store_chunk(
+    caller: Caller<VectorStoresRead>,
+    State(app): State<App>,
+    Path((store_id, chunk_id)): Path<(VectorStoreId, ChunkId)>,
+) -> ApiResult<Json<ChunkObject>> {
+    let mut tx = app.services.db.tenant(&caller).await?;
+    let chunk = chunk::get(&mut tx, store_id, chunk_id).await?;
+    Ok(Json(ChunkObject::new(store_id, chunk)))
 }
 
 /// Corrects a passage. It is embedded and indexed anew, and keeps its id and its place; reading the file again undoes it.

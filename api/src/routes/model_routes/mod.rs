@@ -1,6 +1,6 @@
 //! `/v1/insula/routes`: which models there are for a tenant, who answers, and what the tenant changes about it.
 
-mod wire;
+pub(super) mod wire;
 
 use axum::extract::{RawPathParams, State};
 use insula_core::route::tenant;

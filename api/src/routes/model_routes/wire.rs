@@ -169,7 +169,7 @@ impl OverrideObject {
 
 impl RouteObject {
     /// With the prices of the moment `at`.
-    pub(super) fn new(effective: EffectiveRoute, at: DateTime<Utc>) -> Self {
+    pub(in crate::routes) fn new(effective: EffectiveRoute, at: DateTime<Utc>) -> Self {
         let (route, facts) = (&effective.choice.route, &effective.choice.facts);
         let may =
             |target: &&route::Target| facts.allows(&target.provider) && (target.local || !facts.stays_here());

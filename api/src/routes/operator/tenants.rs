@@ -5,10 +5,10 @@ use insula_core::Error;
 use insula_tenancy::tenant::{self, Tenant};
 use insula_tenancy::{OperatorTx, TenantId};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::http::{ApiResult, Json, Operator, Path};
+use crate::http::{ApiResult, FromQuery, Json, Operator, Path, Query, QueryParams};
 use crate::routes::wire::{List, seconds};
 
 /// A tenant to be made.
@@ -30,7 +30,7 @@ pub struct TenantObject {
     pub object: &'static str,
     /// Its name.
     pub name: String,
-    /// `active`; `suspended`: its keys are refused; `archived`: for good.
+    /// `active`; `suspended`: its keys are refused; `archived`: for good; `erasing`: its data is being removed; `erased`: it is gone.
     pub status: String,
     /// Unix seconds of its making.
     pub created_at: i64,
@@ -48,14 +48,42 @@ impl From<Tenant> for TenantObject {
     }
 }
 
+/// What a list of tenants is asked for.
+#[derive(Debug)]
+pub struct TenantsQuery {
+    erased: bool,
+}
+
+impl FromQuery for TenantsQuery {
+    fn from_query(params: &QueryParams) -> Result<Self, Error> {
+        let erased = params.choice("include_erased", &[("true", true), ("false", false)])?;
+        Ok(Self {
+            erased: erased.unwrap_or(false),
+        })
+    }
+}
+
+/// The query of this list.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the parameters; TenantsQuery reads them")]
+struct TenantsFilter {
+    /// Whether erased tenants are listed too; not unless said otherwise.
+    include_erased: Option<bool>,
+}
+
 /// Lists all tenants, by name.
 #[utoipa::path(
     get, path = "/v1/insula/operator/tenants", operation_id = "list_tenants", tag = "operator",
-    responses((status = OK, body = List<TenantObject>))
+    params(TenantsFilter), responses((status = OK, body = List<TenantObject>))
 )]
-pub async fn list_tenants(operator: Operator, State(app): State<App>) -> ApiResult<Json<List<TenantObject>>> {
+pub async fn list_tenants(
+    operator: Operator,
+    State(app): State<App>,
+    Query(query): Query<TenantsQuery>,
+) -> ApiResult<Json<List<TenantObject>>> {
     let mut tx = app.services.db.operator_by(&operator).await?;
-    let tenants = tenant::list(&mut tx).await?;
+    let tenants = tenant::list(&mut tx, query.erased).await?;
     let tenants = tenants.into_iter().map(TenantObject::from).collect();
     Ok(Json(List::new(tenants, false, |tenant| tenant.id.clone())))
 }
@@ -136,7 +164,7 @@ async fn set_suspended(
     let tenant = find(&mut tx, id).await?;
     if tenant.archived_at.is_some() && !suspended {
         return Err(Error::Invalid {
-            message: format!("The tenant '{id}' is archived, for good."),
+            message: format!("The tenant '{id}' is {}, for good.", tenant.state()),
             param: None,
             code: Some("project_archived"),
         }

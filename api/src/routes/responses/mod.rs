@@ -4,7 +4,7 @@ mod input;
 mod request;
 pub(crate) mod stream;
 mod tools;
-mod wire;
+pub(super) mod wire;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

@@ -197,6 +197,8 @@ pub struct AnnotationObject {
     pub index: usize,
     /// The `n` of the marker.
     pub passage: usize,
+    /// The store that it was found in; empty in what was stored before it was noted.
+    pub vector_store_id: String,
     /// The passage.
     pub chunk_id: String,
     /// Where the cited text starts in the parsed file, in characters.
@@ -277,7 +279,7 @@ pub struct FileSearchResultObject {
 
 impl ResponseObject {
     /// The wire form; with what searches found, if that is wanted.
-    pub(super) fn new(response: Response, with_results: bool) -> Self {
+    pub(in crate::routes) fn new(response: Response, with_results: bool) -> Self {
         let output = response.output.into_iter();
         Self {
             id: response.id.to_string(),
@@ -442,6 +444,7 @@ impl From<Annotation> for AnnotationObject {
             filename,
             index,
             passage,
+            vector_store_id,
             chunk_id,
             start,
             end,
@@ -454,6 +457,7 @@ impl From<Annotation> for AnnotationObject {
             filename,
             index,
             passage,
+            vector_store_id,
             chunk_id,
             start,
             end,

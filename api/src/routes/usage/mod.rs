@@ -1,7 +1,7 @@
 //! `/v1/insula/usage`: what was used and what it cost, by the same ledger that enforces budgets.
 
 mod query;
-mod wire;
+pub(super) mod wire;
 
 use axum::extract::State;
 use insula_core::Error;

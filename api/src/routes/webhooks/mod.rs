@@ -1,6 +1,6 @@
 //! `/v1/insula/webhooks`: addresses that are told about events.
 
-mod wire;
+pub(super) mod wire;
 
 use axum::extract::State;
 use axum::response::Response;
