@@ -2,11 +2,11 @@
 // a fresh install prints for whoever is to run it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { AxeBuilder } from "@axe-core/playwright";
 import { base, launch, open } from "../browser/open.mjs";
-import { dynamic, fixed, open as inFront } from "./pages.mjs";
+import { fixed } from "./pages.mjs";
 import { pdf } from "./pdf.mjs";
 import { accept, button, call, goto, password, signIn, somebody, takeSecret } from "./people.mjs";
+import { walk } from "./walk.mjs";
 
 const invitation = process.env.INSULA_INVITATION ?? "";
 // Names of a run are its own: a second one on the same install finds nothing taken.
@@ -273,62 +273,19 @@ story("signing in too often is slowed down, and the wait is counted", async () =
   await page.context().close();
 });
 
-// A page that is found wanting does not keep the others from being looked at; without somebody signed in none can be.
-const walk = (name, tell) => test(name, (context) => (state ? tell() : context.skip("nobody is signed in")));
-
-// A walk over all pages takes minutes: two views unless INSULA_E2E=all says all eight, and none for INSULA_E2E=stories.
-const usual = ["en light desktop", "en light phone"];
-const walked = process.env.INSULA_E2E === "stories" ? [] : usual;
-const isWalked = (view) => process.env.INSULA_E2E === "all" || walked.includes(view);
-for (const language of ["en", "ar"]) {
-  for (const scheme of ["light", "dark"]) {
-    for (const size of ["desktop", "phone"]) {
-      if (!isWalked(`${language} ${scheme} ${size}`)) continue;
-      walk(
-        `every page, ${language}, ${scheme}, ${size}: nothing that axe finds, nothing too wide`,
-        async () => {
-          const page = await open(browser, { language, scheme, size, state });
-          const problems = [];
-          const links = new Set();
-          const look = async (path) => {
-            await goto(page, path);
-            await page
-              .locator("[aria-busy=true]")
-              .first()
-              .waitFor({ state: "detached", timeout: 5_000 })
-              .catch(() => {});
-            await page.waitForTimeout(150);
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-            if (wide > 0) problems.push(`${path}: ${wide} px too wide`);
-            const { violations } = await new AxeBuilder({ page }).analyze();
-            for (const { id, nodes } of violations)
-              problems.push(`${path}: ${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
-            for (const link of await page.locator("a[href^='/']").all())
-              links.add((await link.getAttribute("href")).split(/[?#]/)[0]);
-          };
-          for (const path of fixed) await look(path);
-          for (const { path, pattern } of dynamic) {
-            const found = [...links].find((link) => pattern.test(link) && !fixed.includes(link));
-            if (found) await look(found);
-            else problems.push(`${path}: no page leads there`);
-          }
-          assert.deepEqual([...problems, ...page.failures], []);
-          await page.context().close();
-          const stranger = await open(browser, { language, scheme, size });
-          for (const path of inFront) {
-            await goto(stranger, path);
-            const { violations } = await new AxeBuilder({ page: stranger }).analyze();
-            assert.deepEqual(
-              violations.map(({ id }) => `${path}: ${id}`),
-              [],
-            );
-          }
-          await stranger.context().close();
-        },
-      );
-    }
-  }
-}
+// Each page in both languages, both sizes and both themes. Two walks at a time: a browser is busy with one page on one core.
+const views = ["en", "ar"].flatMap((language) => ["desktop", "phone"].map((size) => ({ language, size })));
+const skipped = process.env.INSULA_E2E === "stories" && "INSULA_E2E=stories";
+test("every page: nothing that axe finds, nothing too wide", { concurrency: 2, skip: skipped }, (suite) => {
+  if (!state) return suite.skip("nobody is signed in");
+  return Promise.all(
+    views.map((view) =>
+      suite.test(`${view.language}, ${view.size}, light and dark`, async () => {
+        assert.deepEqual(await walk(browser, view, state), []);
+      }),
+    ),
+  );
+});
 
 test("every page as a viewer sees it: no error that is not about its role", async (context) => {
   if (!viewerState) return context.skip("there is no viewer");
