@@ -28,6 +28,14 @@ test("times away from now", () => {
   expect(en.relative(1_000, 1_000 + 7_200)).toBe("2 hours ago");
 });
 
+test("clocks and months", () => {
+  expect(en.clock(0)).toBe("0:00");
+  expect(en.clock(245)).toBe("4:05");
+  expect(en.clock(3_845)).toBe("1:04:05");
+  expect(en.month("2026-11")).toBe("November 2026");
+  expect(en.month("?")).toBe("?");
+});
+
 test("Arabic has one kind of digits, whatever the browser holds for its own", () => {
   expect(ar.number(1234)).toBe("1,234");
   for (const text of [

@@ -97,7 +97,13 @@ export const storageOptions = (tenant?: string) =>
     },
   });
 
+export const erasuresPath = "/v1/insula/operator/erasures";
+
+export const accessesPath = "/v1/insula/operator/accesses";
+
 export const plansOptions = () => $operator.queryOptions("get", "/v1/insula/operator/plans");
+
+export const pricesOptions = () => $operator.queryOptions("get", "/v1/insula/operator/prices");
 
 export const routesOptions = () => $operator.queryOptions("get", "/v1/insula/operator/routes");
 
