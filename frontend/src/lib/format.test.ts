@@ -8,6 +8,7 @@ test("small sums keep the digits that tell them apart", () => {
   expect(en.money("12.5")).toBe("$12.50");
   expect(en.money("0.00001234")).toBe("$0.0000123");
   expect(en.money(0)).toBe("$0.00");
+  expect(en.money("0.6")).toBe("$0.60");
 });
 
 test("durations and sizes come in a unit that suits them", () => {

@@ -89,7 +89,8 @@ function make(language: string): Format {
     percent: (value) => percent.format(value),
     money: (sum) => {
       const value = Number(sum);
-      return piece((value !== 0 && Math.abs(value) < 1 ? cents : dollars).format(value));
+      const whole = Math.abs(value) >= 1 || Math.abs(value * 100 - Math.round(value * 100)) < 1e-9;
+      return piece((whole ? dollars : cents).format(value));
     },
     duration: (value) => {
       if (value < 10) return fineMs.format(value);

@@ -153,7 +153,7 @@ function Actions({ file, onEdit, onRemove }: { file: StoreFile; onEdit: () => vo
         <Menu.Item leftSection={<IconTags size={15} />} onClick={onEdit}>
           {t("attributes.title")}
         </Menu.Item>
-        <Menu.Item leftSection={<IconTrash size={15} />} color="red" onClick={onRemove}>
+        <Menu.Item leftSection={<IconTrash size={15} />} c="var(--mantine-color-error)" onClick={onRemove}>
           {t("files.remove")}
         </Menu.Item>
       </Menu.Dropdown>

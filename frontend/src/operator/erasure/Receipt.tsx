@@ -102,15 +102,17 @@ export function Receipt({ erasure }: { erasure: Erasure }) {
           </Text>
         )}
       </Panel>
-      <Panel title={t("billed.title")} flush>
-        <DataTable
-          label={t("billed.title")}
-          columns={months}
-          rows={erasure.billed}
-          rowKey={(one) => one.month}
-          empty={<EmptyState icon={IconCoins} title={t("billed.none")} text={t("billed.noneHelp")} />}
-        />
-      </Panel>
+      {!running && (
+        <Panel title={t("billed.title")} flush>
+          <DataTable
+            label={t("billed.title")}
+            columns={months}
+            rows={erasure.billed}
+            rowKey={(one) => one.month}
+            empty={<EmptyState icon={IconCoins} title={t("billed.none")} text={t("billed.noneHelp")} />}
+          />
+        </Panel>
+      )}
     </Stack>
   );
 }

@@ -75,7 +75,11 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
             {t("access:open.action")}
           </Menu.Item>
           <Menu.Divider />
-          <Menu.Item color="red" leftSection={<IconEraser size={15} />} onClick={() => setAsked("erase")}>
+          <Menu.Item
+            c="var(--mantine-color-error)"
+            leftSection={<IconEraser size={15} />}
+            onClick={() => setAsked("erase")}
+          >
             {t("erasures:erase.action")}
           </Menu.Item>
         </Menu.Dropdown>

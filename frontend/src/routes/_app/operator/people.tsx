@@ -115,7 +115,11 @@ function People() {
               <Menu.Item leftSection={<IconKey size={15} />} onClick={() => setLocked(one)}>
                 {t("reset.action")}
               </Menu.Item>
-              <Menu.Item color="red" leftSection={<IconUserMinus size={15} />} onClick={() => setDoomed(one)}>
+              <Menu.Item
+                c="var(--mantine-color-error)"
+                leftSection={<IconUserMinus size={15} />}
+                onClick={() => setDoomed(one)}
+              >
                 {t("remove.action")}
               </Menu.Item>
             </Menu.Dropdown>
