@@ -44,32 +44,40 @@ export function AccessTable({ tenant, onEnd, endScope, enter, ...table }: Props)
       {t("end.action")}
     </Button>
   );
+  const state = (one: Access) =>
+    isOpen(one) ? (
+      <Status tone="warn">
+        {t("state.open")}&nbsp;· <RelativeTime at={one.expires_at} />
+      </Status>
+    ) : (
+      <Status tone="off">
+        {t("state.ended")}&nbsp;· <RelativeTime at={one.ended_at ?? one.expires_at} />
+      </Status>
+    );
   const columns: Column<Access>[] = [
-    ...(tenant ? [{ key: "tenant", header: t("column.tenant"), cell: tenant }] : []),
+    ...(tenant ? [{ key: "tenant", header: t("column.tenant"), from: "sm" as const, cell: tenant }] : []),
     {
       key: "who",
       header: t("column.who"),
-      from: tenant ? "sm" : undefined,
-      cell: (one) => (
-        <Text component="span" display="block" inherit style={{ overflowWrap: "anywhere" }}>
-          <bdi>{name(one)}</bdi>
-        </Text>
-      ),
+      from: "sm",
+      cell: (one) => <bdi>{name(one)}</bdi>,
     },
     {
       key: "reason",
       header: t("column.reason"),
+      // On a narrow screen everything about an access is in one place.
       cell: (one) => (
-        <Text
-          component="span"
-          display="block"
-          inherit
-          dir="auto"
-          maw={380}
-          style={{ overflowWrap: "anywhere" }}
-        >
-          {one.reason}
-        </Text>
+        <>
+          <Text inherit hiddenFrom="sm" fw={500} component="div">
+            {tenant ? tenant(one) : name(one)}
+          </Text>
+          <Text inherit component="div" dir="auto" maw={420} style={{ overflowWrap: "anywhere" }}>
+            {one.reason}
+          </Text>
+          <Text inherit hiddenFrom="sm" component="div" mt={4}>
+            {state(one)}
+          </Text>
+        </>
       ),
     },
     {
@@ -78,20 +86,7 @@ export function AccessTable({ tenant, onEnd, endScope, enter, ...table }: Props)
       from: "md",
       cell: (one) => <RelativeTime at={one.opened_at} />,
     },
-    {
-      key: "state",
-      header: t("column.until"),
-      cell: (one) =>
-        isOpen(one) ? (
-          <Status tone="warn">
-            {t("state.open")}&nbsp;· <RelativeTime at={one.expires_at} />
-          </Status>
-        ) : (
-          <Status tone="off">
-            {t("state.ended")}&nbsp;· <RelativeTime at={one.ended_at ?? one.expires_at} />
-          </Status>
-        ),
-    },
+    { key: "state", header: t("column.until"), from: "sm", cell: state },
     {
       key: "end",
       header: t("end.action"),
