@@ -22,6 +22,7 @@ let viewerState;
 let viewerLink;
 let key;
 let storeId;
+let omar;
 
 // Each story goes on where the one before has ended: after one that failed, the rest would only wait.
 let broken = false;
@@ -39,6 +40,12 @@ before(async () => {
   owner = await somebody(browser);
 });
 after(() => browser?.close());
+
+const post = (body) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
 
 story("the first sign-in: a weak password is refused, a good one opens the dashboard", async () => {
   const { page, say } = owner;
@@ -212,7 +219,8 @@ story("the operator creates a tenant, suspends it, and lets it in again", async 
   await button(dialog, say("tenants:create.submit")).click();
   await page.getByText(say("tenants:create.link", { email: `owner-${run}@example.com` })).waitFor();
   const link = await takeSecret(owner);
-  const tenant = await somebody(browser);
+  omar = await somebody(browser);
+  const tenant = omar;
   await accept(tenant, link, "Omar");
   await tenant.page.getByRole("button", { name: new RegExp(customer) }).waitFor();
   const status = async () => (await call(tenant.page, "/v1/vector_stores")).status;
@@ -225,16 +233,153 @@ story("the operator creates a tenant, suspends it, and lets it in again", async 
   await page.waitForTimeout(1_200);
   assert.equal(await status(), 403);
   await goto(tenant.page, "/vector-stores");
-  await tenant.page
-    .getByText(/suspended/)
-    .first()
-    .waitFor();
+  await tenant.page.getByText(say("console:suspended.title", { name: customer })).waitFor();
 
   await button(page, say("tenants:resume")).click();
   await page.getByText(say("tenants:status.active"), { exact: true }).waitFor();
   await page.waitForTimeout(1_200);
   assert.equal(await status(), 200);
-  await tenant.page.context().close();
+});
+
+story("another tab that goes over to another tenant takes this one along, and it says so", async () => {
+  const { page, say } = owner;
+  await goto(page, "/operator/people");
+  await button(page, say("people:invite.action")).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel(say("people:invite.email")).fill(ownerEmail);
+  await dialog.getByRole("combobox", { name: say("people:invite.tenant") }).click();
+  await page.getByRole("option", { name: customer }).click();
+  await button(dialog, say("people:invite.submit")).click();
+  await page.getByText(say("people:invite.link", { email: ownerEmail })).waitFor();
+  const link = await takeSecret(owner);
+  const home = (await call(page, "/v1/insula/session")).body.tenant;
+  await page.goto(`${base}/accept-invitation#${link.split("#").at(-1)}`);
+  await page.getByLabel(say("signIn:password"), { exact: true }).fill(password);
+  await button(page, say("signIn:invitation.accept")).click();
+  await page.waitForURL((url) => url.pathname === "/");
+  state = await page.context().storageState();
+
+  await goto(page, "/");
+  const other = await page.context().newPage();
+  await goto(other, "/");
+  const here = (await call(page, "/v1/insula/session")).body.tenant.name;
+  const there = here === customer ? home.name : customer;
+  await other.getByRole("button", { name: say("shell:switchTenant", { name: here }) }).click();
+  await other.getByRole("menuitem", { name: there }).click();
+  await other.getByRole("button", { name: say("shell:switchTenant", { name: there }) }).waitFor();
+  await page.getByRole("link", { name: say("shell:nav.vectorStores"), exact: true }).click();
+  await page.getByText(say("console:switched", { name: there })).waitFor();
+  await other.close();
+  await call(page, "/v1/insula/session/tenant", post({ tenant_id: home.id }));
+  // Of the customer's tenant the operator is no member in the stories after this.
+  const { person, tenants } = (await call(page, "/v1/insula/session")).body;
+  const joined = tenants.find(({ name }) => name === customer);
+  await call(page, `/v1/organization/projects/${joined.id}/users/${person.id}`, { method: "DELETE" });
+});
+
+story("the operator looks inside by break-glass; the tenant sees it, and shows it the door", async () => {
+  const { page, say } = owner;
+  const reason = "You asked why a report is not found (ticket 4711)";
+  await goto(page, "/operator/tenants");
+  await page.getByRole("link", { name: customer }).click();
+  await button(page, say("tenants:more")).click();
+  await page.getByRole("menuitem", { name: say("access:open.action") }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel(say("access:open.reason")).fill(reason);
+  await button(dialog, say("access:open.submit")).click();
+  const banner = page.getByRole("region", { name: say("access:title") });
+  await banner.getByText(reason).waitFor();
+  await goto(page, "/vector-stores");
+  await banner.getByText(reason).waitFor();
+  const create = button(page, say("stores:form.create")).first();
+  assert.equal(await create.getAttribute("aria-disabled"), "true");
+  assert.equal((await call(page, "/v1/vector_stores", post({ name: "mine" }))).status, 403);
+
+  await goto(omar.page, "/audit-log/accesses");
+  const row = omar.page.getByRole("row").filter({ hasText: reason });
+  await row.getByText(say("access:state.open")).last().waitFor();
+  await row.getByRole("button").click();
+  await button(omar.page.getByRole("dialog"), say("access:end.action")).click();
+  await row.getByText(say("access:state.ended")).last().waitFor();
+  await goto(omar.page, "/audit-log");
+  await omar.page
+    .getByRole("button", { name: say("audit:event.operator_access_used") })
+    .first()
+    .waitFor();
+  await omar.page
+    .getByRole("button", { name: say("audit:event.operator_access_ended") })
+    .first()
+    .waitFor();
+
+  await page.waitForTimeout(1_200);
+  await goto(page, "/account");
+  await banner.waitFor({ state: "hidden" });
+  const tenants = (await call(page, "/v1/insula/session")).body.tenants;
+  await call(page, "/v1/insula/session/tenant", post({ tenant_id: tenants[0].id }));
+});
+
+const resetPassword = "another lantern drifts";
+story("a lost password: a link that the operator makes, once, and every other session is out", async () => {
+  const { page, say } = owner;
+  await goto(page, "/operator/people");
+  await page.getByRole("button", { name: say("people:actions", { name: "Omar" }) }).click();
+  await page.getByRole("menuitem", { name: say("people:reset.action") }).click();
+  await button(page.getByRole("dialog"), say("people:reset.submit")).click();
+  await page.getByText(say("people:reset.link", { email: `owner-${run}@example.com` })).waitFor();
+  const link = await takeSecret(owner);
+  const again = await somebody(browser);
+  const follow = () => again.page.goto(`${base}/reset-password#${link.split("#").at(-1)}`);
+  await follow();
+  await again.page.getByLabel(say("signIn:reset.password")).fill(resetPassword);
+  await button(again.page, say("signIn:reset.submit")).click();
+  await again.page.waitForURL((url) => url.pathname === "/");
+  assert.equal((await call(omar.page, "/v1/insula/session")).status, 401);
+  await omar.page.context().close();
+  omar = again;
+  const stranger = await somebody(browser);
+  await stranger.page.goto(`${base}/reset-password#${link.split("#").at(-1)}`);
+  await stranger.page.getByText(say("signIn:reset.gone")).waitFor();
+  await stranger.page.context().close();
+});
+
+story("a person changes its name and its password", async () => {
+  const { page, say } = omar;
+  await goto(page, "/account");
+  await page.getByLabel(say("account:profile.name")).fill("Omar Said");
+  await button(page, say("account:save")).click();
+  await page.getByRole("button", { name: say("shell:account", { name: "Omar Said" }) }).waitFor();
+  await page.getByLabel(say("account:password.current")).fill(resetPassword);
+  await page.getByLabel(say("account:password.new"), { exact: true }).fill(password);
+  await button(page, say("account:password.change")).click();
+  await page.getByText(say("account:password.changed")).waitFor();
+});
+
+story("the operator erases the tenant, and has a receipt", async () => {
+  const { page, say } = owner;
+  await goto(page, "/operator/tenants");
+  await page.getByRole("link", { name: customer }).click();
+  const ask = async () => {
+    await button(page, say("tenants:more")).click();
+    await page.getByRole("menuitem", { name: say("erasures:erase.action") }).click();
+  };
+  await ask();
+  const dialog = page.getByRole("dialog");
+  await button(dialog, say("tenants:suspend.action")).click();
+  const submit = button(dialog, say("erasures:erase.submit"));
+  await submit.waitFor();
+  assert.equal(await submit.isDisabled(), true);
+  const phrase = customer.toLowerCase().replaceAll(" ", "-");
+  await dialog.getByLabel(say("common:typeToConfirm", { phrase })).fill(phrase);
+  await submit.click();
+  await page.waitForURL(/\/operator\/erasures\/erasure_/);
+  await page.getByText(say("erasures:status.completed"), { exact: true }).waitFor({ timeout: 60_000 });
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    button(page, say("erasures:download")).click(),
+  ]);
+  assert.match(download.suggestedFilename(), /^insula-erasure_\w+\.json$/);
+  assert.equal((await call(omar.page, "/v1/vector_stores")).status >= 400, true);
+  await omar.page.context().close();
 });
 
 story("a webhook is made, so that its page has something to show", async () => {
@@ -287,7 +432,9 @@ test("every page: nothing that axe finds, nothing too wide", { concurrency: 2, s
   );
 });
 
-test("every page as a viewer sees it: no error that is not about its role", async (context) => {
+test("every page as a viewer sees it: no error that is not about its role", {
+  skip: skipped,
+}, async (context) => {
   if (!viewerState) return context.skip("there is no viewer");
   const page = await open(browser, { state: viewerState });
   const broken = [];

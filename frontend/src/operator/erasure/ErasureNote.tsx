@@ -3,7 +3,7 @@ import { IconEraser } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { $operator } from "@/api/client";
 import { ButtonLink } from "@/components/links";
-import { erasuresPath } from "../queries";
+import { erasuresPath, stageOf } from "../queries";
 
 /** On the page of a tenant that is archived: that it is erased, if it is, and where its receipt is. */
 export function ErasureNote({ tenantId }: { tenantId: string }) {
@@ -14,7 +14,7 @@ export function ErasureNote({ tenantId }: { tenantId: string }) {
   return (
     <Alert color="gray" variant="light" icon={<IconEraser />}>
       <Group justify="space-between" gap="xs">
-        <Text inherit>{t(`of.${erasure.status}`)}</Text>
+        <Text inherit>{t(`of.${stageOf(erasure)}`)}</Text>
         <ButtonLink size="xs" variant="default" to="/operator/erasures/$id" params={{ id: erasure.id }}>
           {t("of.open")}
         </ButtonLink>
