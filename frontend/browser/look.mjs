@@ -1,6 +1,6 @@
 // `npm run look -- /usage /requests`: pictures of pages in both languages, themes and sizes, and what axe says of each.
 import { mkdirSync } from "node:fs";
-import { AxeBuilder } from "@axe-core/playwright";
+import { audit } from "./axe.mjs";
 import { base, launch, open, settled } from "./open.mjs";
 
 const args = process.argv.slice(2);
@@ -36,12 +36,11 @@ for (const view of views) {
     await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     if (wide > 0) console.log(`${name}: ${wide} px too wide`);
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    for (const violation of violations) {
+    for (const violation of await audit(page)) {
       bad += 1;
       console.log(`${name}: ${violation.id}: ${violation.help}`);
       for (const node of violation.nodes.slice(0, 3))
-        console.log(`    ${node.html.slice(0, 200)}\n    ${node.failureSummary?.split("\n")[1] ?? ""}`);
+        console.log(`    ${node.html.slice(0, 200)}\n    ${node.why.split("\n")[1] ?? ""}`);
     }
   }
   for (const failure of page.failures) {

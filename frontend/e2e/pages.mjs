@@ -6,7 +6,9 @@ const union = tree.match(/\n {2}to:\n([\s\S]*?)\n {2}id:/)?.[1] ?? "";
 const paths = [...union.matchAll(/"([^"]+)"/g)].map((match) => match[1]);
 
 /** In front of the door. */
-export const open = paths.filter((path) => path === "/sign-in" || path === "/accept-invitation");
+export const open = paths.filter(
+  (path) => path === "/sign-in" || path === "/accept-invitation" || path === "/reset-password",
+);
 
 export const fixed = paths.filter((path) => !path.includes("$") && !open.includes(path));
 

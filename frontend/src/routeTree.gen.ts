@@ -11,19 +11,22 @@
 import { Route as rootRouteImport } from "./routes/__root"
 import { Route as AppRouteImport } from "./routes/_app"
 import { Route as AcceptInvitationRouteImport } from "./routes/accept-invitation"
+import { Route as ResetPasswordRouteImport } from "./routes/reset-password"
 import { Route as SignInRouteImport } from "./routes/sign-in"
 import { Route as AppIndexRouteImport } from "./routes/_app/index"
 import { Route as AppAccountRouteImport } from "./routes/_app/account"
 import { Route as AppApiKeysRouteImport } from "./routes/_app/api-keys"
 import { Route as AppAssistantsRouteImport } from "./routes/_app/assistants"
-import { Route as AppAuditLogRouteImport } from "./routes/_app/audit-log"
 import { Route as AppMembersRouteImport } from "./routes/_app/members"
 import { Route as AppOperatorRouteImport } from "./routes/_app/operator"
 import { Route as AppPlaygroundRouteImport } from "./routes/_app/playground"
 import { Route as AppSearchAnalyticsRouteImport } from "./routes/_app/search-analytics"
 import { Route as AppSettingsRouteImport } from "./routes/_app/settings"
 import { Route as AppUsageRouteImport } from "./routes/_app/usage"
+import { Route as AppAuditLogIndexRouteImport } from "./routes/_app/audit-log.index"
+import { Route as AppAuditLogAccessesRouteImport } from "./routes/_app/audit-log.accesses"
 import { Route as AppOperatorIndexRouteImport } from "./routes/_app/operator/index"
+import { Route as AppOperatorAccessesRouteImport } from "./routes/_app/operator/accesses"
 import { Route as AppOperatorAuditRouteImport } from "./routes/_app/operator/audit"
 import { Route as AppOperatorHealthRouteImport } from "./routes/_app/operator/health"
 import { Route as AppOperatorJobsRouteImport } from "./routes/_app/operator/jobs"
@@ -42,6 +45,8 @@ import { Route as AppSettingsProviderKeysRouteImport } from "./routes/_app/setti
 import { Route as AppVectorStoresIndexRouteImport } from "./routes/_app/vector-stores.index"
 import { Route as AppWebhooksIndexRouteImport } from "./routes/_app/webhooks.index"
 import { Route as AppWebhooksWebhookIdRouteImport } from "./routes/_app/webhooks.$webhookId"
+import { Route as AppOperatorErasuresIndexRouteImport } from "./routes/_app/operator/erasures.index"
+import { Route as AppOperatorErasuresIdRouteImport } from "./routes/_app/operator/erasures.$id"
 import { Route as AppOperatorTenantsIndexRouteImport } from "./routes/_app/operator/tenants.index"
 import { Route as AppOperatorTenantsIdRouteImport } from "./routes/_app/operator/tenants.$id"
 import { Route as AppVectorStoresStoreIdIndexRouteImport } from "./routes/_app/vector-stores.$storeId.index"
@@ -54,6 +59,11 @@ const AppRoute = AppRouteImport.update({
 const AcceptInvitationRoute = AcceptInvitationRouteImport.update({
   id: "/accept-invitation",
   path: "/accept-invitation",
+  getParentRoute: () => rootRouteImport,
+} as any)
+const ResetPasswordRoute = ResetPasswordRouteImport.update({
+  id: "/reset-password",
+  path: "/reset-password",
   getParentRoute: () => rootRouteImport,
 } as any)
 const SignInRoute = SignInRouteImport.update({
@@ -79,11 +89,6 @@ const AppApiKeysRoute = AppApiKeysRouteImport.update({
 const AppAssistantsRoute = AppAssistantsRouteImport.update({
   id: "/assistants",
   path: "/assistants",
-  getParentRoute: () => AppRoute,
-} as any)
-const AppAuditLogRoute = AppAuditLogRouteImport.update({
-  id: "/audit-log",
-  path: "/audit-log",
   getParentRoute: () => AppRoute,
 } as any)
 const AppMembersRoute = AppMembersRouteImport.update({
@@ -116,9 +121,24 @@ const AppUsageRoute = AppUsageRouteImport.update({
   path: "/usage",
   getParentRoute: () => AppRoute,
 } as any)
+const AppAuditLogIndexRoute = AppAuditLogIndexRouteImport.update({
+  id: "/audit-log/",
+  path: "/audit-log/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppAuditLogAccessesRoute = AppAuditLogAccessesRouteImport.update({
+  id: "/audit-log/accesses",
+  path: "/audit-log/accesses",
+  getParentRoute: () => AppRoute,
+} as any)
 const AppOperatorIndexRoute = AppOperatorIndexRouteImport.update({
   id: "/",
   path: "/",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
+const AppOperatorAccessesRoute = AppOperatorAccessesRouteImport.update({
+  id: "/accesses",
+  path: "/accesses",
   getParentRoute: () => AppOperatorRoute,
 } as any)
 const AppOperatorAuditRoute = AppOperatorAuditRouteImport.update({
@@ -211,6 +231,17 @@ const AppWebhooksWebhookIdRoute = AppWebhooksWebhookIdRouteImport.update({
   path: "/webhooks/$webhookId",
   getParentRoute: () => AppRoute,
 } as any)
+const AppOperatorErasuresIndexRoute =
+  AppOperatorErasuresIndexRouteImport.update({
+    id: "/erasures/",
+    path: "/erasures/",
+    getParentRoute: () => AppOperatorRoute,
+  } as any)
+const AppOperatorErasuresIdRoute = AppOperatorErasuresIdRouteImport.update({
+  id: "/erasures/$id",
+  path: "/erasures/$id",
+  getParentRoute: () => AppOperatorRoute,
+} as any)
 const AppOperatorTenantsIndexRoute = AppOperatorTenantsIndexRouteImport.update({
   id: "/tenants/",
   path: "/tenants/",
@@ -237,17 +268,19 @@ const AppVectorStoresStoreIdFileIdRoute =
 export interface FileRoutesByFullPath {
   "/": typeof AppIndexRoute
   "/accept-invitation": typeof AcceptInvitationRoute
+  "/reset-password": typeof ResetPasswordRoute
   "/sign-in": typeof SignInRoute
   "/account": typeof AppAccountRoute
   "/api-keys": typeof AppApiKeysRoute
   "/assistants": typeof AppAssistantsRoute
-  "/audit-log": typeof AppAuditLogRoute
   "/members": typeof AppMembersRoute
   "/operator": typeof AppOperatorRouteWithChildren
   "/playground": typeof AppPlaygroundRoute
   "/search-analytics": typeof AppSearchAnalyticsRoute
   "/settings": typeof AppSettingsRouteWithChildren
   "/usage": typeof AppUsageRoute
+  "/audit-log/accesses": typeof AppAuditLogAccessesRoute
+  "/operator/accesses": typeof AppOperatorAccessesRoute
   "/operator/audit": typeof AppOperatorAuditRoute
   "/operator/health": typeof AppOperatorHealthRoute
   "/operator/jobs": typeof AppOperatorJobsRoute
@@ -262,28 +295,33 @@ export interface FileRoutesByFullPath {
   "/settings/guardrails": typeof AppSettingsGuardrailsRoute
   "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
   "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
+  "/audit-log/": typeof AppAuditLogIndexRoute
   "/operator/": typeof AppOperatorIndexRoute
   "/requests/": typeof AppRequestsIndexRoute
   "/settings/": typeof AppSettingsIndexRoute
   "/vector-stores/": typeof AppVectorStoresIndexRoute
   "/webhooks/": typeof AppWebhooksIndexRoute
+  "/operator/erasures/$id": typeof AppOperatorErasuresIdRoute
   "/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
   "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
+  "/operator/erasures/": typeof AppOperatorErasuresIndexRoute
   "/operator/tenants/": typeof AppOperatorTenantsIndexRoute
   "/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
 export interface FileRoutesByTo {
   "/accept-invitation": typeof AcceptInvitationRoute
+  "/reset-password": typeof ResetPasswordRoute
   "/sign-in": typeof SignInRoute
   "/account": typeof AppAccountRoute
   "/api-keys": typeof AppApiKeysRoute
   "/assistants": typeof AppAssistantsRoute
-  "/audit-log": typeof AppAuditLogRoute
   "/members": typeof AppMembersRoute
   "/playground": typeof AppPlaygroundRoute
   "/search-analytics": typeof AppSearchAnalyticsRoute
   "/usage": typeof AppUsageRoute
   "/": typeof AppIndexRoute
+  "/audit-log/accesses": typeof AppAuditLogAccessesRoute
+  "/operator/accesses": typeof AppOperatorAccessesRoute
   "/operator/audit": typeof AppOperatorAuditRoute
   "/operator/health": typeof AppOperatorHealthRoute
   "/operator/jobs": typeof AppOperatorJobsRoute
@@ -298,13 +336,16 @@ export interface FileRoutesByTo {
   "/settings/guardrails": typeof AppSettingsGuardrailsRoute
   "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
   "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
+  "/audit-log": typeof AppAuditLogIndexRoute
   "/operator": typeof AppOperatorIndexRoute
   "/requests": typeof AppRequestsIndexRoute
   "/settings": typeof AppSettingsIndexRoute
   "/vector-stores": typeof AppVectorStoresIndexRoute
   "/webhooks": typeof AppWebhooksIndexRoute
+  "/operator/erasures/$id": typeof AppOperatorErasuresIdRoute
   "/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
   "/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
+  "/operator/erasures": typeof AppOperatorErasuresIndexRoute
   "/operator/tenants": typeof AppOperatorTenantsIndexRoute
   "/vector-stores/$storeId": typeof AppVectorStoresStoreIdIndexRoute
 }
@@ -312,11 +353,11 @@ export interface FileRoutesById {
   __root__: typeof rootRouteImport
   "/_app": typeof AppRouteWithChildren
   "/accept-invitation": typeof AcceptInvitationRoute
+  "/reset-password": typeof ResetPasswordRoute
   "/sign-in": typeof SignInRoute
   "/_app/account": typeof AppAccountRoute
   "/_app/api-keys": typeof AppApiKeysRoute
   "/_app/assistants": typeof AppAssistantsRoute
-  "/_app/audit-log": typeof AppAuditLogRoute
   "/_app/members": typeof AppMembersRoute
   "/_app/operator": typeof AppOperatorRouteWithChildren
   "/_app/playground": typeof AppPlaygroundRoute
@@ -324,6 +365,8 @@ export interface FileRoutesById {
   "/_app/settings": typeof AppSettingsRouteWithChildren
   "/_app/usage": typeof AppUsageRoute
   "/_app/": typeof AppIndexRoute
+  "/_app/audit-log/accesses": typeof AppAuditLogAccessesRoute
+  "/_app/operator/accesses": typeof AppOperatorAccessesRoute
   "/_app/operator/audit": typeof AppOperatorAuditRoute
   "/_app/operator/health": typeof AppOperatorHealthRoute
   "/_app/operator/jobs": typeof AppOperatorJobsRoute
@@ -338,13 +381,16 @@ export interface FileRoutesById {
   "/_app/settings/guardrails": typeof AppSettingsGuardrailsRoute
   "/_app/settings/provider-keys": typeof AppSettingsProviderKeysRoute
   "/_app/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
+  "/_app/audit-log/": typeof AppAuditLogIndexRoute
   "/_app/operator/": typeof AppOperatorIndexRoute
   "/_app/requests/": typeof AppRequestsIndexRoute
   "/_app/settings/": typeof AppSettingsIndexRoute
   "/_app/vector-stores/": typeof AppVectorStoresIndexRoute
   "/_app/webhooks/": typeof AppWebhooksIndexRoute
+  "/_app/operator/erasures/$id": typeof AppOperatorErasuresIdRoute
   "/_app/operator/tenants/$id": typeof AppOperatorTenantsIdRoute
   "/_app/vector-stores/$storeId/$fileId": typeof AppVectorStoresStoreIdFileIdRoute
+  "/_app/operator/erasures/": typeof AppOperatorErasuresIndexRoute
   "/_app/operator/tenants/": typeof AppOperatorTenantsIndexRoute
   "/_app/vector-stores/$storeId/": typeof AppVectorStoresStoreIdIndexRoute
 }
@@ -353,17 +399,19 @@ export interface FileRouteTypes {
   fullPaths:
     | "/"
     | "/accept-invitation"
+    | "/reset-password"
     | "/sign-in"
     | "/account"
     | "/api-keys"
     | "/assistants"
-    | "/audit-log"
     | "/members"
     | "/operator"
     | "/playground"
     | "/search-analytics"
     | "/settings"
     | "/usage"
+    | "/audit-log/accesses"
+    | "/operator/accesses"
     | "/operator/audit"
     | "/operator/health"
     | "/operator/jobs"
@@ -378,28 +426,33 @@ export interface FileRouteTypes {
     | "/settings/guardrails"
     | "/settings/provider-keys"
     | "/webhooks/$webhookId"
+    | "/audit-log/"
     | "/operator/"
     | "/requests/"
     | "/settings/"
     | "/vector-stores/"
     | "/webhooks/"
+    | "/operator/erasures/$id"
     | "/operator/tenants/$id"
     | "/vector-stores/$storeId/$fileId"
+    | "/operator/erasures/"
     | "/operator/tenants/"
     | "/vector-stores/$storeId/"
   fileRoutesByTo: FileRoutesByTo
   to:
     | "/accept-invitation"
+    | "/reset-password"
     | "/sign-in"
     | "/account"
     | "/api-keys"
     | "/assistants"
-    | "/audit-log"
     | "/members"
     | "/playground"
     | "/search-analytics"
     | "/usage"
     | "/"
+    | "/audit-log/accesses"
+    | "/operator/accesses"
     | "/operator/audit"
     | "/operator/health"
     | "/operator/jobs"
@@ -414,24 +467,27 @@ export interface FileRouteTypes {
     | "/settings/guardrails"
     | "/settings/provider-keys"
     | "/webhooks/$webhookId"
+    | "/audit-log"
     | "/operator"
     | "/requests"
     | "/settings"
     | "/vector-stores"
     | "/webhooks"
+    | "/operator/erasures/$id"
     | "/operator/tenants/$id"
     | "/vector-stores/$storeId/$fileId"
+    | "/operator/erasures"
     | "/operator/tenants"
     | "/vector-stores/$storeId"
   id:
     | "__root__"
     | "/_app"
     | "/accept-invitation"
+    | "/reset-password"
     | "/sign-in"
     | "/_app/account"
     | "/_app/api-keys"
     | "/_app/assistants"
-    | "/_app/audit-log"
     | "/_app/members"
     | "/_app/operator"
     | "/_app/playground"
@@ -439,6 +495,8 @@ export interface FileRouteTypes {
     | "/_app/settings"
     | "/_app/usage"
     | "/_app/"
+    | "/_app/audit-log/accesses"
+    | "/_app/operator/accesses"
     | "/_app/operator/audit"
     | "/_app/operator/health"
     | "/_app/operator/jobs"
@@ -453,13 +511,16 @@ export interface FileRouteTypes {
     | "/_app/settings/guardrails"
     | "/_app/settings/provider-keys"
     | "/_app/webhooks/$webhookId"
+    | "/_app/audit-log/"
     | "/_app/operator/"
     | "/_app/requests/"
     | "/_app/settings/"
     | "/_app/vector-stores/"
     | "/_app/webhooks/"
+    | "/_app/operator/erasures/$id"
     | "/_app/operator/tenants/$id"
     | "/_app/vector-stores/$storeId/$fileId"
+    | "/_app/operator/erasures/"
     | "/_app/operator/tenants/"
     | "/_app/vector-stores/$storeId/"
   fileRoutesById: FileRoutesById
@@ -467,6 +528,7 @@ export interface FileRouteTypes {
 export interface RootRouteChildren {
   AppRoute: typeof AppRouteWithChildren
   AcceptInvitationRoute: typeof AcceptInvitationRoute
+  ResetPasswordRoute: typeof ResetPasswordRoute
   SignInRoute: typeof SignInRoute
 }
 
@@ -484,6 +546,13 @@ declare module "@tanstack/react-router" {
       path: "/accept-invitation"
       fullPath: "/accept-invitation"
       preLoaderRoute: typeof AcceptInvitationRouteImport
+      parentRoute: typeof rootRouteImport
+    }
+    "/reset-password": {
+      id: "/reset-password"
+      path: "/reset-password"
+      fullPath: "/reset-password"
+      preLoaderRoute: typeof ResetPasswordRouteImport
       parentRoute: typeof rootRouteImport
     }
     "/sign-in": {
@@ -519,13 +588,6 @@ declare module "@tanstack/react-router" {
       path: "/assistants"
       fullPath: "/assistants"
       preLoaderRoute: typeof AppAssistantsRouteImport
-      parentRoute: typeof AppRoute
-    }
-    "/_app/audit-log": {
-      id: "/_app/audit-log"
-      path: "/audit-log"
-      fullPath: "/audit-log"
-      preLoaderRoute: typeof AppAuditLogRouteImport
       parentRoute: typeof AppRoute
     }
     "/_app/members": {
@@ -570,11 +632,32 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppUsageRouteImport
       parentRoute: typeof AppRoute
     }
+    "/_app/audit-log/": {
+      id: "/_app/audit-log/"
+      path: "/audit-log"
+      fullPath: "/audit-log/"
+      preLoaderRoute: typeof AppAuditLogIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/audit-log/accesses": {
+      id: "/_app/audit-log/accesses"
+      path: "/audit-log/accesses"
+      fullPath: "/audit-log/accesses"
+      preLoaderRoute: typeof AppAuditLogAccessesRouteImport
+      parentRoute: typeof AppRoute
+    }
     "/_app/operator/": {
       id: "/_app/operator/"
       path: "/"
       fullPath: "/operator/"
       preLoaderRoute: typeof AppOperatorIndexRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/accesses": {
+      id: "/_app/operator/accesses"
+      path: "/accesses"
+      fullPath: "/operator/accesses"
+      preLoaderRoute: typeof AppOperatorAccessesRouteImport
       parentRoute: typeof AppOperatorRoute
     }
     "/_app/operator/audit": {
@@ -703,6 +786,20 @@ declare module "@tanstack/react-router" {
       preLoaderRoute: typeof AppWebhooksWebhookIdRouteImport
       parentRoute: typeof AppRoute
     }
+    "/_app/operator/erasures/": {
+      id: "/_app/operator/erasures/"
+      path: "/erasures"
+      fullPath: "/operator/erasures/"
+      preLoaderRoute: typeof AppOperatorErasuresIndexRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
+    "/_app/operator/erasures/$id": {
+      id: "/_app/operator/erasures/$id"
+      path: "/erasures/$id"
+      fullPath: "/operator/erasures/$id"
+      preLoaderRoute: typeof AppOperatorErasuresIdRouteImport
+      parentRoute: typeof AppOperatorRoute
+    }
     "/_app/operator/tenants/": {
       id: "/_app/operator/tenants/"
       path: "/tenants"
@@ -735,6 +832,7 @@ declare module "@tanstack/react-router" {
 }
 
 interface AppOperatorRouteChildren {
+  AppOperatorAccessesRoute: typeof AppOperatorAccessesRoute
   AppOperatorAuditRoute: typeof AppOperatorAuditRoute
   AppOperatorHealthRoute: typeof AppOperatorHealthRoute
   AppOperatorJobsRoute: typeof AppOperatorJobsRoute
@@ -744,11 +842,14 @@ interface AppOperatorRouteChildren {
   AppOperatorRoutesRoute: typeof AppOperatorRoutesRoute
   AppOperatorUsageRoute: typeof AppOperatorUsageRoute
   AppOperatorIndexRoute: typeof AppOperatorIndexRoute
+  AppOperatorErasuresIdRoute: typeof AppOperatorErasuresIdRoute
   AppOperatorTenantsIdRoute: typeof AppOperatorTenantsIdRoute
+  AppOperatorErasuresIndexRoute: typeof AppOperatorErasuresIndexRoute
   AppOperatorTenantsIndexRoute: typeof AppOperatorTenantsIndexRoute
 }
 
 const AppOperatorRouteChildren: AppOperatorRouteChildren = {
+  AppOperatorAccessesRoute: AppOperatorAccessesRoute,
   AppOperatorAuditRoute: AppOperatorAuditRoute,
   AppOperatorHealthRoute: AppOperatorHealthRoute,
   AppOperatorJobsRoute: AppOperatorJobsRoute,
@@ -758,7 +859,9 @@ const AppOperatorRouteChildren: AppOperatorRouteChildren = {
   AppOperatorRoutesRoute: AppOperatorRoutesRoute,
   AppOperatorUsageRoute: AppOperatorUsageRoute,
   AppOperatorIndexRoute: AppOperatorIndexRoute,
+  AppOperatorErasuresIdRoute: AppOperatorErasuresIdRoute,
   AppOperatorTenantsIdRoute: AppOperatorTenantsIdRoute,
+  AppOperatorErasuresIndexRoute: AppOperatorErasuresIndexRoute,
   AppOperatorTenantsIndexRoute: AppOperatorTenantsIndexRoute,
 }
 
@@ -790,7 +893,6 @@ interface AppRouteChildren {
   AppAccountRoute: typeof AppAccountRoute
   AppApiKeysRoute: typeof AppApiKeysRoute
   AppAssistantsRoute: typeof AppAssistantsRoute
-  AppAuditLogRoute: typeof AppAuditLogRoute
   AppMembersRoute: typeof AppMembersRoute
   AppOperatorRoute: typeof AppOperatorRouteWithChildren
   AppPlaygroundRoute: typeof AppPlaygroundRoute
@@ -798,8 +900,10 @@ interface AppRouteChildren {
   AppSettingsRoute: typeof AppSettingsRouteWithChildren
   AppUsageRoute: typeof AppUsageRoute
   AppIndexRoute: typeof AppIndexRoute
+  AppAuditLogAccessesRoute: typeof AppAuditLogAccessesRoute
   AppRequestsIdRoute: typeof AppRequestsIdRoute
   AppWebhooksWebhookIdRoute: typeof AppWebhooksWebhookIdRoute
+  AppAuditLogIndexRoute: typeof AppAuditLogIndexRoute
   AppRequestsIndexRoute: typeof AppRequestsIndexRoute
   AppVectorStoresIndexRoute: typeof AppVectorStoresIndexRoute
   AppWebhooksIndexRoute: typeof AppWebhooksIndexRoute
@@ -811,7 +915,6 @@ const AppRouteChildren: AppRouteChildren = {
   AppAccountRoute: AppAccountRoute,
   AppApiKeysRoute: AppApiKeysRoute,
   AppAssistantsRoute: AppAssistantsRoute,
-  AppAuditLogRoute: AppAuditLogRoute,
   AppMembersRoute: AppMembersRoute,
   AppOperatorRoute: AppOperatorRouteWithChildren,
   AppPlaygroundRoute: AppPlaygroundRoute,
@@ -819,8 +922,10 @@ const AppRouteChildren: AppRouteChildren = {
   AppSettingsRoute: AppSettingsRouteWithChildren,
   AppUsageRoute: AppUsageRoute,
   AppIndexRoute: AppIndexRoute,
+  AppAuditLogAccessesRoute: AppAuditLogAccessesRoute,
   AppRequestsIdRoute: AppRequestsIdRoute,
   AppWebhooksWebhookIdRoute: AppWebhooksWebhookIdRoute,
+  AppAuditLogIndexRoute: AppAuditLogIndexRoute,
   AppRequestsIndexRoute: AppRequestsIndexRoute,
   AppVectorStoresIndexRoute: AppVectorStoresIndexRoute,
   AppWebhooksIndexRoute: AppWebhooksIndexRoute,
@@ -833,6 +938,7 @@ const AppRouteWithChildren = AppRoute._addFileChildren(AppRouteChildren)
 const rootRouteChildren: RootRouteChildren = {
   AppRoute: AppRouteWithChildren,
   AcceptInvitationRoute: AcceptInvitationRoute,
+  ResetPasswordRoute: ResetPasswordRoute,
   SignInRoute: SignInRoute,
 }
 export const routeTree = rootRouteImport

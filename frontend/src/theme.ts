@@ -79,7 +79,10 @@ export const theme = createTheme({
       styles: { title: { fontWeight: 600, fontSize: "1rem" } },
       defaultProps: { attributes: head, position: "right", transitionProps: { duration: 160 } },
     },
-    Menu: { defaultProps: { shadow: "md", transitionProps: { duration: 80 } } },
+    // The first item has the focus, as menus have it; what Mantine puts before it is no child that a menu may have.
+    Menu: {
+      defaultProps: { shadow: "md", transitionProps: { duration: 80 }, withInitialFocusPlaceholder: false },
+    },
   },
 });
 
@@ -94,6 +97,10 @@ export const variables: CSSVariablesResolver = () => ({
     "--insula-surface": "#ffffff",
     "--insula-line": "#e3e8ea",
     "--insula-hover": "#f1f4f5",
+    "--insula-mark": "#fff0b3",
+    "--insula-warning": "#fff4e0",
+    "--insula-warning-line": "#f2c98a",
+    "--insula-warning-text": "#5f3b00",
   },
   dark: {
     "--mantine-color-dimmed": "#9aa2a8",
@@ -104,6 +111,10 @@ export const variables: CSSVariablesResolver = () => ({
     "--insula-surface": "#14181b",
     "--insula-line": "#262c31",
     "--insula-hover": "#1b2024",
+    "--insula-mark": "#5c4a00",
+    "--insula-warning": "#33260d",
+    "--insula-warning-line": "#6b4a12",
+    "--insula-warning-text": "#ffdca3",
   },
 });
 

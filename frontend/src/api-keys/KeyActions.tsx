@@ -51,7 +51,11 @@ export function KeyActions({ apiKey, onSecret }: Props) {
           <Menu.Item leftSection={<IconRefresh size={15} />} onClick={() => setAsked("rotate")}>
             {t("rotate.action")}
           </Menu.Item>
-          <Menu.Item leftSection={<IconTrash size={15} />} color="red" onClick={() => setAsked("revoke")}>
+          <Menu.Item
+            leftSection={<IconTrash size={15} />}
+            c="var(--mantine-color-error)"
+            onClick={() => setAsked("revoke")}
+          >
             {t("revoke.action")}
           </Menu.Item>
         </Menu.Dropdown>

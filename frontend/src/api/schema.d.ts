@@ -278,6 +278,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/accesses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists when whoever runs the install looked at the tenant's data, and why, latest first. */
+        get: operations["list_accesses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/accesses/{access_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an access at once. One that is over stays as it is. */
+        post: operations["end_access"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/api_keys": {
         parameters: {
             query?: never;
@@ -657,6 +691,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/operator/accesses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists looks at tenants' data, latest first. */
+        get: operations["list_operator_accesses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/accesses/{access_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends an access at once. One that is over stays as it is. */
+        post: operations["end_operator_access"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists removals of tenants, latest first. */
+        get: operations["list_erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes a removal: how far it is, and its receipt. */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/operator/health": {
         parameters: {
             query?: never;
@@ -711,6 +813,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/operator/people/password_resets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a link with which somebody chooses a new password, within an hour and once.
+         * @description It takes the place of an earlier one. The audit logs of the install and of the person's tenants say who has made it.
+         */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/operator/plans": {
         parameters: {
             query?: never;
@@ -741,6 +863,26 @@ export interface paths {
         post?: never;
         /** Deletes a plan that no tenant has. */
         delete: operations["delete_plan"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what tokens cost, by the routes in force on the server that answers.
+         * @description Prices come from `routes.toml`. A target without any is free, and has one line that says so.
+         */
+        get: operations["list_prices"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -822,6 +964,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/operator/tenants/{tenant_id}/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Opens a tenant to the caller's sessions, for a while and for looking only.
+         * @description This is for people who run the install and are signed in; an operator's key cannot. The session then goes into the tenant as
+         *     into one of its own (`choose_session_tenant`), sees what a viewer sees, and may download the tenant's export. The tenant's
+         *     audit log says who looked, why, and at what.
+         */
+        post: operations["open_tenant_access"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/operator/tenants/{tenant_id}/budgets": {
         parameters: {
             query?: never;
@@ -837,6 +1001,27 @@ export interface paths {
          */
         put: operations["put_tenant_budgets"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/operator/tenants/{tenant_id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Removes a tenant with all its data, for good. It has to be suspended first, and cannot be let in again.
+         * @description The request is durable when this answers, and the keys to the tenant's secrets are gone by then; the rest goes in the
+         *     background. A repetition is answered with how far it is.
+         */
+        post: operations["erase_tenant"];
         delete?: never;
         options?: never;
         head?: never;
@@ -889,6 +1074,40 @@ export interface paths {
         put?: never;
         /** Suspends a tenant: its keys are refused with that reason within a second. Nothing is deleted. */
         post: operations["suspend_tenant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/password_resets/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Chooses a new password and signs in. All other sessions of the person end. */
+        post: operations["accept_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/password_resets/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells whose password a link chooses. */
+        post: operations["preview_password_reset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1128,7 +1347,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Goes on in another tenant.
+         * Goes on in another tenant: one that the person is a member of, or has an open access to.
          * @description Pages that say with `Insula-Tenant` which tenant they believe to be in are told so by 409 from then on.
          */
         post: operations["choose_session_tenant"];
@@ -1440,7 +1659,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Describes a passage. */
+        get: operations["get_vector_store_chunk"];
         put?: never;
         /** Corrects a passage. It is embedded and indexed anew, and keeps its id and its place; reading the file again undoes it. */
         post: operations["update_vector_store_chunk"];
@@ -2613,6 +2833,19 @@ export interface components {
             /**
              * Format: password
              * @description As the link has it, `iit_…`.
+             */
+            token: string;
+        };
+        /** @description A new password. */
+        AcceptPasswordResetRequest: {
+            /**
+             * Format: password
+             * @description The password from now on, of 10 to 256 characters and not easy to guess.
+             */
+            password: string;
+            /**
+             * Format: password
+             * @description As the link has it, `irt_…`.
              */
             token: string;
         };
@@ -4059,6 +4292,71 @@ export interface components {
         };
         /** @description A vector as asked for. */
         EmbeddingVector: number[] | string;
+        /** @description What makes sure that somebody means this tenant. */
+        EraseTenantRequest: {
+            /** @description The tenant's name. */
+            confirm: string;
+        };
+        /** @description The removal of a tenant, and the receipt of it. */
+        Erasure: {
+            /** @description The last hash of the tenant's audit log, in hexadecimal digits; null until that is removed. */
+            audit_head: string | null;
+            /** @description What was charged to the tenant, by month, as far as the ledger still had it. */
+            billed: components["schemas"]["ErasureBilled"][];
+            /**
+             * Format: int64
+             * @description Unix seconds of when all was gone; null: it goes on.
+             */
+            completed_at: number | null;
+            /** @description How many of what are gone. */
+            deleted: {
+                [key: string]: number;
+            };
+            /** @description SHA-256 over this object without `digest`, as JSON with its keys in order and without spaces; null until it is completed. */
+            digest: string | null;
+            /** @description Its id, `erasure_…`. */
+            id: string;
+            /** @description What it was called. */
+            name: string;
+            /** @description `insula.erasure` */
+            object: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of the request.
+             */
+            requested_at: number;
+            /** @description Who asked for it, as the audit log says it. */
+            requested_by: string;
+            /** @description `running` or `completed`. */
+            status: string;
+            /** @description Which tenant. */
+            tenant_id: string;
+        };
+        /** @description What was charged in a month. */
+        ErasureBilled: {
+            /**
+             * @description What they cost, in US dollars.
+             * @example 12.34
+             */
+            cost: string;
+            /**
+             * Format: int64
+             * @description Tokens that were read.
+             */
+            input_tokens: number;
+            /** @description As in `2026-11`, in UTC. */
+            month: string;
+            /**
+             * Format: int64
+             * @description Tokens that were generated.
+             */
+            output_tokens: number;
+            /**
+             * Format: int64
+             * @description Calls.
+             */
+            requests: number;
+        };
         /** @description The body of every answer that is not a success. */
         Error: {
             /** @description What went wrong. */
@@ -4112,6 +4410,8 @@ export interface components {
              * @description Where the cited text starts in the parsed file, in characters.
              */
             start: number;
+            /** @description The store that it was found in. */
+            vector_store_id: string;
         };
         /** @description When a file is deleted: some seconds after it was made. */
         FileExpirationAfter: {
@@ -4840,6 +5140,55 @@ export interface components {
             object: string;
         };
         /** @description A part of a list, in OpenAI's envelope. */
+        List_Erasure: {
+            /** @description The objects. */
+            data: {
+                /** @description The last hash of the tenant's audit log, in hexadecimal digits; null until that is removed. */
+                audit_head: string | null;
+                /** @description What was charged to the tenant, by month, as far as the ledger still had it. */
+                billed: components["schemas"]["ErasureBilled"][];
+                /**
+                 * Format: int64
+                 * @description Unix seconds of when all was gone; null: it goes on.
+                 */
+                completed_at: number | null;
+                /** @description How many of what are gone. */
+                deleted: {
+                    [key: string]: number;
+                };
+                /** @description SHA-256 over this object without `digest`, as JSON with its keys in order and without spaces; null until it is completed. */
+                digest: string | null;
+                /** @description Its id, `erasure_…`. */
+                id: string;
+                /** @description What it was called. */
+                name: string;
+                /** @description `insula.erasure` */
+                object: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of the request.
+                 */
+                requested_at: number;
+                /** @description Who asked for it, as the audit log says it. */
+                requested_by: string;
+                /** @description `running` or `completed`. */
+                status: string;
+                /** @description Which tenant. */
+                tenant_id: string;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
         List_Invite: {
             /** @description The objects. */
             data: {
@@ -5188,6 +5537,54 @@ export interface components {
                 limits: components["schemas"]["Limit"][];
                 /** @description `insula.plan` */
                 object: string;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_Price: {
+            /** @description The objects. */
+            data: {
+                /** @description For a million tokens that are read from the provider's cache. */
+                cached_input: string;
+                /** @description `usd` */
+                currency: string;
+                /** @description Whether calls are charged with it now. */
+                current: boolean;
+                /** @description For a million tokens that are read. */
+                input: string;
+                /** @description The name that clients send. */
+                model: string;
+                /** @description `insula.price` */
+                object: string;
+                /** @description For a million tokens that are generated. */
+                output: string;
+                /** @description The provider's name. */
+                provider: string;
+                /**
+                 * @description Who answers: the provider and its name of the model.
+                 * @example openai/gpt-4o-mini
+                 */
+                target: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds from which it holds; null: from ever.
+                 */
+                valid_from: number | null;
+                /**
+                 * Format: int64
+                 * @description Unix seconds until which it holds; null: as long as nobody changes it.
+                 */
+                valid_until: number | null;
             }[];
             /** @description Id of the first object; null when there is none. */
             first_id: string | null;
@@ -5646,8 +6043,54 @@ export interface components {
                 name: string;
                 /** @description `insula.tenant` */
                 object: string;
-                /** @description `active`; `suspended`: its keys are refused; `archived`: for good. */
+                /** @description `active`; `suspended`: its keys are refused; `archived`: for good; `erasing`: its data is being removed; `erased`: it is gone. */
                 status: string;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_TenantAccess: {
+            /** @description The objects. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Unix seconds of when it was over; null: nobody has ended it.
+                 */
+                ended_at: number | null;
+                /** @description Who ended it, as the audit log says it; `system`: its time was over. */
+                ended_by: string | null;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its end, if nobody ends it before.
+                 */
+                expires_at: number;
+                /** @description Its id, `access_…`. */
+                id: string;
+                /** @description `insula.tenant_access` */
+                object: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its beginning.
+                 */
+                opened_at: number;
+                /** @description Who opened it, as the audit log says it. */
+                opened_by: string;
+                /** @description Why. */
+                reason: string;
+                /** @description At whose data. */
+                tenant_id: string;
+                /** @description What people call the tenant. */
+                tenant_name: string;
             }[];
             /** @description Id of the first object; null when there is none. */
             first_id: string | null;
@@ -5950,6 +6393,8 @@ export interface components {
                  * @description Unix seconds of its attachment.
                  */
                 created_at: number;
+                /** @description The file's name. */
+                filename: string;
                 /** @description The file's id. */
                 id: string;
                 last_error: components["schemas"]["VectorStoreFileError"] | null;
@@ -6294,6 +6739,19 @@ export interface components {
             /** @description Always `processed`: how far reading has come is told by each vector store. */
             status: string;
         };
+        /** @description Why somebody has to look at a tenant's data, and for how long. */
+        OpenTenantAccessRequest: {
+            /**
+             * Format: int64
+             * @description For so many minutes; 30 unless said otherwise.
+             */
+            minutes?: number | null;
+            /**
+             * @description For the tenant, who reads it.
+             * @example You asked why report.pdf is not found (ticket 4711)
+             */
+            reason: string;
+        };
         /** @description A piece of background work of some tenant's. What it is about is told to the tenant only. */
         OperatorJob: {
             /**
@@ -6402,6 +6860,32 @@ export interface components {
             /** @description What it is on the install. */
             role: components["schemas"]["OrganizationRole"];
         };
+        /** @description A link that chooses a new password. */
+        PasswordReset: {
+            /** @description Whose password. */
+            email: string;
+            /**
+             * Format: int64
+             * @description Unix seconds until which it can be used.
+             */
+            expires_at: number;
+            /** @description `insula.password_reset` */
+            object: string;
+            /** @description To be sent to the person: this server sends no mail. It is shown this once. */
+            url: string;
+        };
+        /** @description What a link is for. */
+        PasswordResetPreview: {
+            /** @description Whose password it chooses. */
+            email: string;
+            /**
+             * Format: int64
+             * @description Unix seconds until which it can be used.
+             */
+            expires_at: number;
+            /** @description `insula.password_reset_preview` */
+            object: string;
+        };
         /** @description Limits under a name, for many tenants. */
         Plan: {
             /** @description Its name. */
@@ -6418,6 +6902,48 @@ export interface components {
              * @description As the link has it, `iit_…`.
              */
             token: string;
+        };
+        /** @description The token of a link. */
+        PreviewPasswordResetRequest: {
+            /**
+             * Format: password
+             * @description As the link has it, `irt_…`.
+             */
+            token: string;
+        };
+        /** @description What the tokens of a model cost at a target, for some time. */
+        Price: {
+            /** @description For a million tokens that are read from the provider's cache. */
+            cached_input: string;
+            /** @description `usd` */
+            currency: string;
+            /** @description Whether calls are charged with it now. */
+            current: boolean;
+            /** @description For a million tokens that are read. */
+            input: string;
+            /** @description The name that clients send. */
+            model: string;
+            /** @description `insula.price` */
+            object: string;
+            /** @description For a million tokens that are generated. */
+            output: string;
+            /** @description The provider's name. */
+            provider: string;
+            /**
+             * @description Who answers: the provider and its name of the model.
+             * @example openai/gpt-4o-mini
+             */
+            target: string;
+            /**
+             * Format: int64
+             * @description Unix seconds from which it holds; null: from ever.
+             */
+            valid_from: number | null;
+            /**
+             * Format: int64
+             * @description Unix seconds until which it holds; null: as long as nobody changes it.
+             */
+            valid_until: number | null;
         };
         /** @description A project: a tenant of this install. */
         Project: {
@@ -7093,6 +7619,14 @@ export interface components {
              */
             total_tokens: number;
         };
+        /** @description Who has lost its password. */
+        ResetPasswordRequest: {
+            /**
+             * @description Its address.
+             * @example ada@example.com
+             */
+            email: string;
+        };
         /** @description A response. */
         Response: components["schemas"]["ResponseSettings"] & {
             /** @description Always false. */
@@ -7159,6 +7693,8 @@ export interface components {
             start: number;
             /** @description `file_citation` */
             type: string;
+            /** @description The store that it was found in; empty in what was stored before it was noted. */
+            vector_store_id: string;
         };
         /** @description Whether an answer may be one that was given before, in the body. */
         ResponseCacheParam: {
@@ -7819,6 +8355,7 @@ export interface components {
         ServiceAccountRole: "member" | "owner";
         /** @description A session of a person. */
         Session: {
+            access: components["schemas"]["SessionAccess"] | null;
             /**
              * Format: int64
              * @description Unix seconds of the session's end.
@@ -7839,6 +8376,18 @@ export interface components {
             tenant: components["schemas"]["SessionTenant"] | null;
             /** @description All that it could work in. */
             tenants: components["schemas"]["SessionTenant"][];
+        };
+        /** @description What lets somebody who runs the install look at a tenant's data. */
+        SessionAccess: {
+            /**
+             * Format: int64
+             * @description Unix seconds of its end.
+             */
+            expires_at: number;
+            /** @description Its id, `access_…`. */
+            id: string;
+            /** @description Why it was opened, as the tenant reads it. */
+            reason: string;
         };
         /** @description The end of a session. */
         SessionEnded: {
@@ -8093,8 +8642,40 @@ export interface components {
             name: string;
             /** @description `insula.tenant` */
             object: string;
-            /** @description `active`; `suspended`: its keys are refused; `archived`: for good. */
+            /** @description `active`; `suspended`: its keys are refused; `archived`: for good; `erasing`: its data is being removed; `erased`: it is gone. */
             status: string;
+        };
+        /** @description A look of the operator's at a tenant's data. */
+        TenantAccess: {
+            /**
+             * Format: int64
+             * @description Unix seconds of when it was over; null: nobody has ended it.
+             */
+            ended_at: number | null;
+            /** @description Who ended it, as the audit log says it; `system`: its time was over. */
+            ended_by: string | null;
+            /**
+             * Format: int64
+             * @description Unix seconds of its end, if nobody ends it before.
+             */
+            expires_at: number;
+            /** @description Its id, `access_…`. */
+            id: string;
+            /** @description `insula.tenant_access` */
+            object: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of its beginning.
+             */
+            opened_at: number;
+            /** @description Who opened it, as the audit log says it. */
+            opened_by: string;
+            /** @description Why. */
+            reason: string;
+            /** @description At whose data. */
+            tenant_id: string;
+            /** @description What people call the tenant. */
+            tenant_name: string;
         };
         /** @description The budgets of a tenant. */
         TenantBudgets: {
@@ -8783,6 +9364,8 @@ export interface components {
              * @description Unix seconds of its attachment.
              */
             created_at: number;
+            /** @description The file's name. */
+            filename: string;
             /** @description The file's id. */
             id: string;
             last_error: components["schemas"]["VectorStoreFileError"] | null;
@@ -10011,6 +10594,62 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    list_accesses: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_TenantAccess"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    end_access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `access_…` */
+                access_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantAccess"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     list_api_keys: {
         parameters: {
             query?: {
@@ -10892,6 +11531,122 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    list_operator_accesses: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+                /** @description Only at this tenant's data. */
+                tenant_id?: string;
+                /** @description Only those that go on, or only those that are over. */
+                open?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_TenantAccess"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    end_operator_access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `access_…` */
+                access_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantAccess"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Erasure"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `erasure_…` */
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     get_install_health: {
         parameters: {
             query?: never;
@@ -10977,6 +11732,32 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordReset"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     list_plans: {
         parameters: {
             query?: never;
@@ -11053,6 +11834,28 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    list_prices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Price"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     list_operator_routes: {
         parameters: {
             query?: never;
@@ -11099,7 +11902,10 @@ export interface operations {
     };
     list_tenants: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Whether erased tenants are listed too; not unless said otherwise. */
+                include_erased?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -11175,6 +11981,35 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    open_tenant_access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `proj_…` */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenTenantAccessRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TenantAccess"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     get_tenant_budgets: {
         parameters: {
             query?: never;
@@ -11223,6 +12058,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TenantBudgets"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    erase_tenant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id, `proj_…` */
+                tenant_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EraseTenantRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
                 };
             };
             "4XX": components["responses"]["Error"];
@@ -11327,6 +12191,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Tenant"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    accept_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptPasswordResetRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    preview_password_reset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewPasswordResetRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordResetPreview"];
                 };
             };
             "4XX": components["responses"]["Error"];
@@ -12397,6 +13313,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VectorStoreFile"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_vector_store_chunk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The store's id */
+                vector_store_id: string;
+                /** @description The chunk's id */
+                chunk_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VectorStoreChunk"];
                 };
             };
             "4XX": components["responses"]["Error"];

@@ -44,4 +44,10 @@ export const eventTypes = [
   "service_account.created",
   "service_account.updated",
   "service_account.deleted",
+  "password_reset.created",
+  "password_reset.accepted",
+  "operator_access.opened",
+  "operator_access.used",
+  "operator_access.ended",
+  "export.downloaded",
 ];

@@ -13,6 +13,8 @@ interface Props {
   onConfirm: () => void;
   busy?: boolean;
   error?: unknown;
+  /** Nothing is lost by it. */
+  harmless?: boolean;
   /** Must be typed before the act: for what cannot be undone. */
   phrase?: string;
 }
@@ -26,7 +28,7 @@ export function ConfirmDialog(props: Props) {
 }
 
 // Made anew with each opening, so that nothing typed stays.
-function Body({ onClose, children, confirm, onConfirm, busy, error, phrase }: Props) {
+function Body({ onClose, children, confirm, onConfirm, busy, error, phrase, harmless }: Props) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState("");
   return (
@@ -54,7 +56,7 @@ function Body({ onClose, children, confirm, onConfirm, busy, error, phrase }: Pr
           </Button>
           <Button
             type="submit"
-            color="red.8"
+            color={harmless ? undefined : "red.8"}
             loading={busy}
             disabled={phrase !== undefined && typed !== phrase}
           >

@@ -1,4 +1,5 @@
 import "i18next";
+import type access from "./en/access.json";
 import type account from "./en/account.json";
 import type apiKeys from "./en/apiKeys.json";
 import type assistants from "./en/assistants.json";
@@ -7,6 +8,7 @@ import type budgets from "./en/budgets.json";
 import type common from "./en/common.json";
 import type console from "./en/console.json";
 import type data from "./en/data.json";
+import type erasures from "./en/erasures.json";
 import type guardrails from "./en/guardrails.json";
 import type health from "./en/health.json";
 import type limits from "./en/limits.json";
@@ -40,7 +42,9 @@ declare module "i18next" {
       assistants: typeof assistants;
       audit: typeof audit;
       common: typeof common;
+      access: typeof access;
       account: typeof account;
+      erasures: typeof erasures;
       members: typeof members;
       console: typeof console;
       budgets: typeof budgets;

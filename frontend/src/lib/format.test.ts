@@ -8,6 +8,7 @@ test("small sums keep the digits that tell them apart", () => {
   expect(en.money("12.5")).toBe("$12.50");
   expect(en.money("0.00001234")).toBe("$0.0000123");
   expect(en.money(0)).toBe("$0.00");
+  expect(en.money("0.6")).toBe("$0.60");
 });
 
 test("durations and sizes come in a unit that suits them", () => {
@@ -26,6 +27,14 @@ test("languages have names", () => {
 test("times away from now", () => {
   expect(en.relative(1_000, 1_020)).toBe("this minute");
   expect(en.relative(1_000, 1_000 + 7_200)).toBe("2 hours ago");
+});
+
+test("clocks and months", () => {
+  expect(en.clock(0)).toBe("0:00");
+  expect(en.clock(245)).toBe("4:05");
+  expect(en.clock(3_845)).toBe("1:04:05");
+  expect(en.month("2026-11")).toBe("November 2026");
+  expect(en.month("?")).toBe("?");
 });
 
 test("Arabic has one kind of digits, whatever the browser holds for its own", () => {

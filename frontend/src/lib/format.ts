@@ -20,6 +20,10 @@ export interface Format {
   dayHour: (seconds: number) => string;
   dateTime: (seconds: number) => string;
   relative: (seconds: number, now?: number) => string;
+  /** Seconds that are left, as a clock: 4:05, 1:04:05. */
+  clock: (seconds: number) => string;
+  /** A month as reports write it, 2026-11. */
+  month: (text: string) => string;
   list: (parts: string[]) => string;
   /** The name of a language by its ISO 639 code. */
   language: (code: string) => string;
@@ -73,6 +77,7 @@ function make(language: string): Format {
     minute: "2-digit",
     second: "2-digit",
   });
+  const month = new Intl.DateTimeFormat(language, { month: "long", year: "numeric", timeZone: "UTC" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const list = new Intl.ListFormat(language, { type: "conjunction" });
   const names = new Intl.DisplayNames(language, { type: "language" });
@@ -84,7 +89,8 @@ function make(language: string): Format {
     percent: (value) => percent.format(value),
     money: (sum) => {
       const value = Number(sum);
-      return piece((value !== 0 && Math.abs(value) < 1 ? cents : dollars).format(value));
+      const whole = Math.abs(value) >= 1 || Math.abs(value * 100 - Math.round(value * 100)) < 1e-9;
+      return piece((whole ? dollars : cents).format(value));
     },
     duration: (value) => {
       if (value < 10) return fineMs.format(value);
@@ -107,6 +113,19 @@ function make(language: string): Format {
       }
       // "in 12 seconds" and "12 seconds ago" change faster than anybody reads.
       return relative.format(0, "minute");
+    },
+    clock: (left) => {
+      const two = (value: number) => String(value).padStart(2, "0");
+      const [hours, minutes, rest] = [
+        Math.floor(left / 3_600),
+        Math.floor(left / 60) % 60,
+        Math.floor(left % 60),
+      ];
+      return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+    },
+    month: (text) => {
+      const at = new Date(`${text}-01T00:00:00Z`);
+      return Number.isNaN(at.getTime()) ? text : month.format(at);
     },
     list: (parts) => list.format(parts),
     language: (code) => names.of(code) ?? code,

@@ -17,6 +17,7 @@ export const scopeGroups = [
   { noun: "budgets", scopes: ["budgets.read", "budgets.write"] },
   { noun: "usage", scopes: ["usage.read", "usage.write"] },
   { noun: "audit_logs", scopes: ["audit_logs.read"] },
+  { noun: "export", scopes: ["export.read"] },
   { noun: "routes", scopes: ["routes.write"] },
   { noun: "scoped_tokens", scopes: ["scoped_tokens.write"] },
   { noun: "provider_keys", scopes: ["provider_keys.read", "provider_keys.write"] },

@@ -97,7 +97,17 @@ export const storageOptions = (tenant?: string) =>
     },
   });
 
+export const erasuresPath = "/v1/insula/operator/erasures";
+
+/** The server's word for it is any text to the types. */
+export const stageOf = (erasure: Schema<"Erasure">): "running" | "completed" =>
+  erasure.status === "completed" ? "completed" : "running";
+
+export const accessesPath = "/v1/insula/operator/accesses";
+
 export const plansOptions = () => $operator.queryOptions("get", "/v1/insula/operator/plans");
+
+export const pricesOptions = () => $operator.queryOptions("get", "/v1/insula/operator/prices");
 
 export const routesOptions = () => $operator.queryOptions("get", "/v1/insula/operator/routes");
 

@@ -1,13 +1,30 @@
 import { Box, Button, Group, Loader, Stack, Text, Tooltip } from "@mantine/core";
+import { Fragment, lazy, type ReactNode, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { CopyButton } from "@/components/CopyButton";
 import { ErrorState } from "@/components/ErrorState";
 import { useFormat } from "@/lib/useFormat";
 import { AnswerFacts } from "./AnswerFacts";
-import { cut } from "./citations";
+import { cut, type Part } from "./citations";
 import classes from "./MessageView.module.css";
 import type { Opened } from "./PassageDrawer";
+import { withPlaceholders } from "./placeholders";
 import type { Message } from "./useChat";
+
+// Read by few pages, and as large as all of this one.
+const Markdown = lazy(() => import("./Markdown"));
+
+/** Until the library is there. */
+function Plain({ parts, chip }: { parts: Part[]; chip: (index: number) => ReactNode }) {
+  return (
+    <div className={classes.plain}>
+      {parts.map((part, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: parts only ever grow at the end
+        <Fragment key={index}>{"text" in part ? part.text : chip(index)}</Fragment>
+      ))}
+    </div>
+  );
+}
 
 export function MessageView({ message, onOpen }: { message: Message; onOpen: (opened: Opened) => void }) {
   const { t } = useTranslation("playground");
@@ -22,6 +39,24 @@ export function MessageView({ message, onOpen }: { message: Message; onOpen: (op
   }
   const sources = new Map(message.citations.map((citation) => [citation.file_citation.passage, citation]));
   const open = (citation: Opened["citation"]) => onOpen({ citation, storeIds: answer.storeIds });
+  const parts = cut(message.text, message.citations);
+  const chip = (index: number) => {
+    const part = parts[index];
+    if (!part || "text" in part) return null;
+    const { passage, filename } = part.citation.file_citation;
+    return (
+      <Tooltip label={filename}>
+        <button
+          type="button"
+          className={classes.chip}
+          onClick={() => open(part.citation)}
+          aria-label={t("chat.source", { number: passage, name: filename })}
+        >
+          {format.number(passage)}
+        </button>
+      </Tooltip>
+    );
+  };
   return (
     <Box
       component="article"
@@ -31,27 +66,9 @@ export function MessageView({ message, onOpen }: { message: Message; onOpen: (op
     >
       <Stack gap="sm">
         <Box className={classes.text} dir="auto">
-          {cut(message.text, message.citations).map((part, index) =>
-            "text" in part ? (
-              // biome-ignore lint/suspicious/noArrayIndexKey: parts only ever grow at the end
-              <span key={index}>{part.text}</span>
-            ) : (
-              // biome-ignore lint/suspicious/noArrayIndexKey: as above
-              <Tooltip key={index} label={part.citation.file_citation.filename}>
-                <button
-                  type="button"
-                  className={classes.chip}
-                  onClick={() => open(part.citation)}
-                  aria-label={t("chat.source", {
-                    number: part.citation.file_citation.passage,
-                    name: part.citation.file_citation.filename,
-                  })}
-                >
-                  {format.number(part.citation.file_citation.passage)}
-                </button>
-              </Tooltip>
-            ),
-          )}
+          <Suspense fallback={<Plain parts={parts} chip={chip} />}>
+            <Markdown source={withPlaceholders(parts)} chip={chip} />
+          </Suspense>
           {answer.state === "writing" && (
             <Loader size={12} type="dots" ms={6} display="inline-flex" aria-label={t("chat.writing")} />
           )}

@@ -2,6 +2,7 @@ import { Box, Drawer, Group, Skeleton, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { bodyOf, client } from "@/api/client";
+import type { Schema } from "@/api/paths";
 import { ErrorState } from "@/components/ErrorState";
 import { ButtonLink } from "@/components/links";
 import { Tag } from "@/components/Tag";
@@ -32,10 +33,11 @@ export function PassageDrawer({ opened, onClose }: { opened: Opened | null; onCl
 function Body({ citation, storeIds }: Opened) {
   const { t } = useTranslation("playground");
   const format = useFormat();
-  const cited = citation.file_citation;
+  const cited: Schema<"FileCitation"> = citation.file_citation;
+  const stores = cited.vector_store_id ? [cited.vector_store_id] : storeIds;
   const found = useQuery({
-    queryKey: ["passage", cited.chunk_id, storeIds],
-    queryFn: () => locate(cited.file_id, cited.chunk_id, storeIds),
+    queryKey: ["passage", cited.chunk_id, stores],
+    queryFn: () => locate(cited.file_id, cited.chunk_id, stores),
     staleTime: 60_000,
   });
   return (
@@ -102,7 +104,7 @@ function Body({ citation, storeIds }: Opened) {
   );
 }
 
-/** A citation names file and passage; which of the stores they are in is asked. */
+/** The passage in whichever of the stores it is in. */
 async function locate(fileId: string, chunkId: string, storeIds: string[]) {
   for (const storeId of storeIds) {
     const path = { vector_store_id: storeId, file_id: fileId };

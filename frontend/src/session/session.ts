@@ -2,6 +2,7 @@ import { queryOptions, useSuspenseQuery } from "@tanstack/react-query";
 import { bodyOf, client, setTenantHeader } from "@/api/client";
 import type { Schema } from "@/api/paths";
 import type { Scope } from "@/lib/scopes";
+import { noteVisit } from "./switched";
 
 export type Session = Schema<"Session">;
 
@@ -9,8 +10,9 @@ export type Session = Schema<"Session">;
 export const sessionOptions = queryOptions({
   queryKey: ["session"],
   queryFn: async () => {
-    const session = await bodyOf(client.GET("/v1/insula/session"));
+    const session: Session = await bodyOf(client.GET("/v1/insula/session"));
     setTenantHeader(session.tenant?.id ?? null);
+    noteVisit(session.access && session.tenant ? session.tenant.name : null);
     return session;
   },
   staleTime: Number.POSITIVE_INFINITY,

@@ -1,7 +1,8 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { bodyOf, client, setTenantHeader } from "@/api/client";
-import { sessionOptions } from "./session";
+import { type Session, sessionOptions } from "./session";
+import { noteVisit } from "./switched";
 
 /** Goes over to another tenant: everything that is cached was of the one before. */
 export function useSwitchTenant() {
@@ -13,8 +14,9 @@ export function useSwitchTenant() {
       setTenantHeader(null);
       return bodyOf(client.POST("/v1/insula/session/tenant", { body: { tenant_id: id } }));
     },
-    onSuccess: async (session) => {
+    onSuccess: async (session: Session) => {
       setTenantHeader(session.tenant?.id ?? null);
+      noteVisit(session.access && session.tenant ? session.tenant.name : null);
       await queries.cancelQueries();
       queries.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
       queries.setQueryData(sessionOptions.queryKey, session);

@@ -56,7 +56,7 @@ export function FilesTable({ storeId, filter, empty }: Props) {
             className={rowLink}
             style={{ overflowWrap: "anywhere" }}
           >
-            <FileName id={file.id} />
+            <FileName id={file.id} name={file.filename} />
           </Link>
           {Object.keys(file.attributes).length > 0 && (
             <Text size="xs" c="dimmed" lineClamp={1}>
@@ -117,7 +117,7 @@ export function FilesTable({ storeId, filter, empty }: Props) {
 function Actions({ file, onEdit, onRemove }: { file: StoreFile; onEdit: () => void; onRemove: () => void }) {
   const { t } = useTranslation(["stores", "common"]);
   const may = useCan("vector_stores.write");
-  const name = useFileName(file.id);
+  const name = useFileName(file.id, file.filename);
   const queries = useQueryClient();
   const again = useMutation({
     // Attached once more, a file that failed is read again.
@@ -153,7 +153,7 @@ function Actions({ file, onEdit, onRemove }: { file: StoreFile; onEdit: () => vo
         <Menu.Item leftSection={<IconTags size={15} />} onClick={onEdit}>
           {t("attributes.title")}
         </Menu.Item>
-        <Menu.Item leftSection={<IconTrash size={15} />} color="red" onClick={onRemove}>
+        <Menu.Item leftSection={<IconTrash size={15} />} c="var(--mantine-color-error)" onClick={onRemove}>
           {t("files.remove")}
         </Menu.Item>
       </Menu.Dropdown>
@@ -188,7 +188,7 @@ function Remove({ file, onClose }: { file: StoreFile | null; onClose: () => void
       busy={remove.isPending}
       error={remove.error}
     >
-      {t("files.removeText")} {file && <FileName id={file.id} />}
+      {t("files.removeText")} {file && <FileName id={file.id} name={file.filename} />}
     </ConfirmDialog>
   );
 }

@@ -102,7 +102,7 @@ export function Sources({ storeId }: { storeId: string }) {
             </Menu.Item>
             <Menu.Item
               leftSection={<IconTrash size={15} />}
-              color="red"
+              c="var(--mantine-color-error)"
               onClick={() => remove.mutate(source.id)}
             >
               {t("sources.remove")}

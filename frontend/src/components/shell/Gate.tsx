@@ -14,7 +14,7 @@ import { useSignOut } from "@/session/useSignOut";
 
 /** Lets through to the page, or says why there is none: no tenant, or one that is suspended. */
 export function Gate() {
-  const { t } = useTranslation(["console", "shell"]);
+  const { t } = useTranslation(["console", "shell", "access"]);
   const { tenant, operator, language } = useSession();
   const path = useRouterState({ select: (state) => state.location.pathname });
   const suspended = useSuspended();
@@ -22,7 +22,10 @@ export function Gate() {
   useFollowLanguage(language);
   // biome-ignore lint/correctness/useExhaustiveDependencies: told once, after the load that it is about
   useEffect(() => {
-    if (takeSwitch() && tenant)
+    const switched = takeSwitch();
+    if (switched?.left)
+      notifications.show({ message: t("access:left", { name: switched.left }), autoClose: 8_000 });
+    else if (switched && tenant)
       notifications.show({ message: t("switched", { name: tenant.name }), autoClose: 8_000 });
   }, []);
 

@@ -3,6 +3,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { AccessBanner } from "@/access/AccessBanner";
 import { Gate } from "./Gate";
 import { Logo } from "./Logo";
 import { Preferences } from "./Preferences";
@@ -57,6 +58,7 @@ export function Shell() {
         <UserMenu />
       </AppShell.Navbar>
       <AppShell.Main id="main" ref={main} tabIndex={-1} className={classes.main}>
+        <AccessBanner />
         <div className={classes.page}>
           <Gate />
         </div>

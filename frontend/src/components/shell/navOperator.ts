@@ -2,7 +2,9 @@ import {
   IconActivityHeartbeat,
   IconBuildingCommunity,
   IconChartBar,
+  IconEraser,
   IconKey,
+  IconLockOpen2,
   IconRoute,
   IconShieldCheck,
   IconStack2,
@@ -20,6 +22,7 @@ export const operatorNav: NavGroup[] = [
       { to: "/operator/tenants", label: "console:nav.tenants", icon: IconBuildingCommunity },
       { to: "/operator/usage", label: "console:nav.usage", icon: IconChartBar },
       { to: "/operator/plans", label: "console:nav.plans", icon: IconTicket },
+      { to: "/operator/erasures", label: "console:nav.erasures", icon: IconEraser },
     ],
   },
   {
@@ -37,6 +40,7 @@ export const operatorNav: NavGroup[] = [
     items: [
       { to: "/operator/people", label: "console:nav.people", icon: IconUsersGroup },
       { to: "/operator/keys", label: "console:nav.keys", icon: IconKey },
+      { to: "/operator/accesses", label: "console:nav.accesses", icon: IconLockOpen2 },
       { to: "/operator/audit", label: "console:nav.audit", icon: IconShieldCheck },
     ],
   },

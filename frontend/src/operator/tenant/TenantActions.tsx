@@ -1,5 +1,12 @@
 import { ActionIcon, Button, Group, Menu, Modal, TextInput } from "@mantine/core";
-import { IconDots, IconPencil, IconPlayerPause, IconPlayerPlay } from "@tabler/icons-react";
+import {
+  IconDots,
+  IconEraser,
+  IconLockOpen2,
+  IconPencil,
+  IconPlayerPause,
+  IconPlayerPlay,
+} from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -7,11 +14,13 @@ import { bodyOf, operatorClient } from "@/api/client";
 import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { FormBody, fieldError } from "@/components/FormBody";
 import { stateOf, type Tenant, tenantsOptions } from "../queries";
+import { EraseTenant } from "./EraseTenant";
+import { OpenAccess } from "./OpenAccess";
 
 export function TenantActions({ tenant }: { tenant: Tenant }) {
-  const { t } = useTranslation("tenants");
+  const { t } = useTranslation(["tenants", "access", "erasures"]);
   const queries = useQueryClient();
-  const [asked, setAsked] = useState<"rename" | "suspend" | null>(null);
+  const [asked, setAsked] = useState<"rename" | "suspend" | "open" | "erase" | null>(null);
   const close = () => setAsked(null);
   const params = { path: { tenant_id: tenant.id } };
   // The list, and each tenant under it.
@@ -58,6 +67,21 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
           <Menu.Item leftSection={<IconPencil size={15} />} onClick={() => setAsked("rename")}>
             {t("rename.action")}
           </Menu.Item>
+          <Menu.Item
+            leftSection={<IconLockOpen2 size={15} />}
+            disabled={!active}
+            onClick={() => setAsked("open")}
+          >
+            {t("access:open.action")}
+          </Menu.Item>
+          <Menu.Divider />
+          <Menu.Item
+            c="var(--mantine-color-error)"
+            leftSection={<IconEraser size={15} />}
+            onClick={() => setAsked("erase")}
+          >
+            {t("erasures:erase.action")}
+          </Menu.Item>
         </Menu.Dropdown>
       </Menu>
       <ConfirmDialog
@@ -71,6 +95,8 @@ export function TenantActions({ tenant }: { tenant: Tenant }) {
       >
         {t("suspend.text")}
       </ConfirmDialog>
+      <OpenAccess tenant={tenant} opened={asked === "open"} onClose={close} />
+      <EraseTenant tenant={tenant} opened={asked === "erase"} onClose={close} />
       <Modal opened={asked === "rename"} onClose={close} title={t("rename.title")}>
         <Rename tenant={tenant} onDone={() => refresh().then(close)} onCancel={close} />
       </Modal>

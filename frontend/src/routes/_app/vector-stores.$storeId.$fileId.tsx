@@ -4,6 +4,7 @@ import { createFileRoute } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, cursor } from "@/api/client";
+import type { Schema } from "@/api/paths";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorState } from "@/components/ErrorState";
 import { PageHeader } from "@/components/PageHeader";
@@ -24,7 +25,6 @@ function StoreFile() {
   const { t } = useTranslation(["stores", "common"]);
   const { storeId, fileId } = Route.useParams();
   const { chunk: marked } = Route.useSearch();
-  const name = useFileName(fileId);
   const path = { vector_store_id: storeId, file_id: fileId };
   const store = $api.useQuery("get", "/v1/vector_stores/{vector_store_id}", { params: { path } });
   const file = $api.useQuery(
@@ -33,6 +33,8 @@ function StoreFile() {
     { params: { path } },
     { refetchInterval: (query) => (query.state.data?.status === "in_progress" ? 2_000 : false) },
   );
+  const known: Schema<"VectorStoreFile"> | undefined = file.data;
+  const name = useFileName(fileId, known?.filename);
   const busy = file.data?.status === "in_progress";
   const job = useStoreJobs(storeId, busy ?? false).get(fileId);
   const chunks = $api.useInfiniteQuery(

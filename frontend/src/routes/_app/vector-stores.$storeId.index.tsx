@@ -173,7 +173,11 @@ function StoreMenu({ store }: { store: Parameters<typeof StoreForm>[0]["store"] 
           <Menu.Item leftSection={<IconPencil size={15} />} onClick={() => setAsked("edit")}>
             {t("form.change")}
           </Menu.Item>
-          <Menu.Item leftSection={<IconTrash size={15} />} color="red" onClick={() => setAsked("delete")}>
+          <Menu.Item
+            leftSection={<IconTrash size={15} />}
+            c="var(--mantine-color-error)"
+            onClick={() => setAsked("delete")}
+          >
             {t("store.delete")}
           </Menu.Item>
         </Menu.Dropdown>

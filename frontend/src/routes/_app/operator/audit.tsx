@@ -24,6 +24,8 @@ const installEvents = [
   "plan.deleted",
   "admin_api_key.created",
   "admin_api_key.deleted",
+  "tenant.erase_requested",
+  "tenant.erased",
 ];
 
 export const Route = createFileRoute("/_app/operator/audit")({

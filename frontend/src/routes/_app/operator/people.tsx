@@ -1,5 +1,5 @@
-import { Button, Select, Stack, Text } from "@mantine/core";
-import { IconUserPlus, IconUsers } from "@tabler/icons-react";
+import { ActionIcon, Button, Menu, Select, Stack, Text } from "@mantine/core";
+import { IconDots, IconKey, IconUserMinus, IconUserPlus, IconUsers } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute } from "@tanstack/react-router";
 import { useState } from "react";
@@ -17,6 +17,7 @@ import { Tag } from "@/components/Tag";
 import { inviteLink } from "@/members/inviteLink";
 import { InstallInvites } from "@/operator/InstallInvites";
 import { InvitePerson } from "@/operator/InvitePerson";
+import { ResetPassword } from "@/operator/ResetPassword";
 import { useSession } from "@/session/session";
 
 type Person = Schema<"OrganizationUser">;
@@ -34,6 +35,7 @@ function People() {
   const [inviting, setInviting] = useState(false);
   const [invited, setInvited] = useState<Schema<"CreatedInvite"> | null>(null);
   const [doomed, setDoomed] = useState<Person | null>(null);
+  const [locked, setLocked] = useState<Person | null>(null);
   const refresh = () => queries.invalidateQueries({ queryKey: ["get", path] });
   const setRole = useMutation({
     mutationFn: ({ id, role }: { id: string; role: Role }) =>
@@ -97,20 +99,31 @@ function People() {
       cell: (one) => <RelativeTime at={one.added_at} />,
     },
     {
-      key: "remove",
-      header: t("remove.action"),
+      key: "actions",
+      header: t("more"),
       hiddenHeader: true,
       align: "end",
       cell: (one) =>
         one.id !== self.id && (
-          <Button
-            size="xs"
-            variant="default"
-            aria-label={t("remove.label", { name: one.name ?? one.email })}
-            onClick={() => setDoomed(one)}
-          >
-            {t("remove.action")}
-          </Button>
+          <Menu position="bottom-end">
+            <Menu.Target>
+              <ActionIcon aria-label={t("actions", { name: one.name ?? one.email })}>
+                <IconDots size={16} />
+              </ActionIcon>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Item leftSection={<IconKey size={15} />} onClick={() => setLocked(one)}>
+                {t("reset.action")}
+              </Menu.Item>
+              <Menu.Item
+                c="var(--mantine-color-error)"
+                leftSection={<IconUserMinus size={15} />}
+                onClick={() => setDoomed(one)}
+              >
+                {t("remove.action")}
+              </Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
         ),
     },
   ];
@@ -146,6 +159,7 @@ function People() {
         title={t("invite.link", { email: invited?.email ?? "" })}
         text={t("invite.linkText")}
       />
+      <ResetPassword person={locked} onClose={() => setLocked(null)} />
       <ConfirmDialog
         opened={doomed !== null}
         onClose={() => {

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, TextInput } from "@mantine/core";
+import { Button, Group, Modal, Stack, TextInput } from "@mantine/core";
 import { IconPlus, IconTicket } from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createFileRoute } from "@tanstack/react-router";
@@ -14,12 +14,16 @@ import { PageHeader } from "@/components/PageHeader";
 import { Panel } from "@/components/Panel";
 import { LimitList } from "@/operator/LimitList";
 import { LimitRows } from "@/operator/LimitRows";
-import { plansOptions } from "@/operator/queries";
+import { PriceList } from "@/operator/PriceList";
+import { plansOptions, pricesOptions } from "@/operator/queries";
 
 type Plan = Schema<"Plan">;
 
 export const Route = createFileRoute("/_app/operator/plans")({
-  loader: ({ context }) => void context.queries.prefetchQuery(plansOptions()),
+  loader: ({ context: { queries } }) => {
+    void queries.prefetchQuery(plansOptions());
+    void queries.prefetchQuery(pricesOptions());
+  },
   component: Plans,
 });
 
@@ -78,17 +82,20 @@ function Plans() {
   return (
     <>
       <PageHeader title={t("title")} help={t("help")} actions={create} />
-      <Panel flush>
-        <DataTable
-          label={t("title")}
-          columns={columns}
-          rows={plans.data?.data}
-          rowKey={(plan) => plan.id}
-          error={plans.error}
-          retry={() => void plans.refetch()}
-          empty={<EmptyState icon={IconTicket} title={t("none")} text={t("noneHelp")} action={create} />}
-        />
-      </Panel>
+      <Stack gap="md">
+        <Panel flush title={t("plans")}>
+          <DataTable
+            label={t("plans")}
+            columns={columns}
+            rows={plans.data?.data}
+            rowKey={(plan) => plan.id}
+            error={plans.error}
+            retry={() => void plans.refetch()}
+            empty={<EmptyState icon={IconTicket} title={t("none")} text={t("noneHelp")} action={create} />}
+          />
+        </Panel>
+        <PriceList />
+      </Stack>
       <Modal
         opened={edited !== null}
         onClose={() => setEdited(null)}

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { CopyButton } from "@/components/CopyButton";
 import { ErrorState } from "@/components/ErrorState";
 import { PageHeader } from "@/components/PageHeader";
+import { ErasureNote } from "@/operator/erasure/ErasureNote";
 import { tenantOptions } from "@/operator/queries";
 import { TenantStatus } from "@/operator/TenantStatus";
 import { TenantAccess } from "@/operator/tenant/TenantAccess";
@@ -52,6 +53,7 @@ function Tenant() {
         <Skeleton h={240} />
       ) : (
         <Stack gap="md">
+          {tenant.data.archived_at !== null && <ErasureNote tenantId={id} />}
           <div className={classes.tabs}>
             <SegmentedControl
               aria-label={t("tab.label")}

@@ -3,6 +3,7 @@ import { createFileRoute } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { $api, client } from "@/api/client";
 import { useCan } from "@/session/session";
+import { Export } from "@/settings/Export";
 import { KeepFor } from "@/settings/KeepFor";
 import { SettingForm } from "@/settings/SettingForm";
 
@@ -119,6 +120,7 @@ function Data() {
           />
         )}
       </SettingForm>
+      <Export />
     </Stack>
   );
 }

@@ -5,17 +5,17 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, cursor } from "@/api/client";
 import { Actor } from "@/audit/Actor";
+import { AuditFrame } from "@/audit/AuditFrame";
 import { type Change, changesOf, detailsOf, type Entry, written } from "@/audit/diff";
 import { EntryDrawer } from "@/audit/EntryDrawer";
 import { eventTypes, useEventName } from "@/audit/useEventName";
 import { type Column, DataTable, rowLink } from "@/components/DataTable";
 import { EmptyState } from "@/components/EmptyState";
-import { PageHeader } from "@/components/PageHeader";
 import { Panel } from "@/components/Panel";
 import { RelativeTime } from "@/components/RelativeTime";
 import { Status } from "@/components/Status";
 
-export const Route = createFileRoute("/_app/audit-log")({
+export const Route = createFileRoute("/_app/audit-log/")({
   validateSearch: (search: Record<string, unknown>): { type?: string } =>
     typeof search.type === "string" ? { type: search.type } : {},
   component: AuditLog,
@@ -77,25 +77,22 @@ function AuditLog() {
     },
   ];
   return (
-    <>
-      <PageHeader
-        title={t("title")}
-        help={t("help")}
-        actions={
-          <Select
-            size="xs"
-            w={220}
-            aria-label={t("filter")}
-            placeholder={t("all")}
-            data={eventTypes.map((value) => ({ value, label: name(value) }))}
-            value={type ?? null}
-            onChange={(next) => void navigate({ search: next ? { type: next } : {}, replace: true })}
-            clearable
-            searchable
-            allowDeselect
-          />
-        }
-      />
+    <AuditFrame
+      actions={
+        <Select
+          size="xs"
+          w={220}
+          aria-label={t("filter")}
+          placeholder={t("all")}
+          data={eventTypes.map((value) => ({ value, label: name(value) }))}
+          value={type ?? null}
+          onChange={(next) => void navigate({ search: next ? { type: next } : {}, replace: true })}
+          clearable
+          searchable
+          allowDeselect
+        />
+      }
+    >
       <Panel flush>
         <DataTable
           label={t("title")}
@@ -109,6 +106,6 @@ function AuditLog() {
         />
       </Panel>
       <EntryDrawer entry={opened} onClose={() => setOpened(null)} />
-    </>
+    </AuditFrame>
   );
 }
