@@ -141,6 +141,7 @@ impl CreateStoresSearch {
 }
 
 /// What is asked of the server, and not of the search itself.
+#[derive(Debug)]
 pub(super) struct Extra {
     pub(super) rewrite_query: bool,
     pub(super) rewrite_model: Option<String>,
