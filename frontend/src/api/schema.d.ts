@@ -452,6 +452,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Downloads all that the tenant has, as a zip archive.
+         * @description In it is a file of JSON Lines for each kind of object, as this API shows them; the bytes of the files under `files/`; and last
+         *     `manifest.json`, with the number, the size and the SHA-256 of each. Secrets are not in it. It is read while it is sent: what
+         *     changes meanwhile is in it as it was when it was read, and a download that breaks off has no manifest.
+         */
+        get: operations["download_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/guardrails": {
         parameters: {
             query?: never;
@@ -11111,6 +11133,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    download_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": components["schemas"]["FileBytes"];
                 };
             };
             "4XX": components["responses"]["Error"];

@@ -12,5 +12,6 @@ export function Actor({ entry }: { entry: Entry }) {
   if (key) return <bdi>{t("byKey", { name: keys.get(key) ?? key })}</bdi>;
   const person = email ?? (id ? people.get(id) : undefined);
   if (person) return <bdi>{person}</bdi>;
+  if (id === "system") return t("system");
   return id === "console" || !id ? t("console") : <bdi>{id}</bdi>;
 }

@@ -47,7 +47,7 @@ export function PageHeader({ title, help, docs = "/docs/", crumbs = [], aside, a
             {aside}
           </Group>
           <Text c="dimmed">
-            {help}{" "}
+            <bdi>{help}</bdi>{" "}
             <Anchor
               href={docs}
               target="_blank"

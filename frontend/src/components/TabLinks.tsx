@@ -1,5 +1,6 @@
 import { Box } from "@mantine/core";
-import { Link, type LinkProps } from "@tanstack/react-router";
+import { Link, type LinkProps, useRouterState } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import classes from "./TabLinks.module.css";
 
 interface Props {
@@ -9,8 +10,17 @@ interface Props {
 
 /** Parts of a page that have addresses of their own. */
 export function TabLinks({ label, tabs }: Props) {
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  const bar = useRef<HTMLElement>(null);
+  // On a narrow screen the bar is scrolled: the part that one is in stays in sight.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another part is another path
+  useEffect(() => {
+    bar.current
+      ?.querySelector("[data-status=active]")
+      ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [path]);
   return (
-    <Box component="nav" aria-label={label} className={classes.tabs}>
+    <Box component="nav" aria-label={label} className={classes.tabs} ref={bar}>
       {tabs.map((tab) => (
         <Link
           key={tab.to}

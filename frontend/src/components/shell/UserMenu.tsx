@@ -23,8 +23,8 @@ export function UserMenu() {
                 {name}
               </Text>
               {person.name && (
-                <Text component="span" display="block" size="xs" c="dimmed" truncate className="ltr">
-                  {person.email}
+                <Text component="span" display="block" size="xs" c="dimmed" truncate>
+                  <bdi>{person.email}</bdi>
                 </Text>
               )}
             </span>
