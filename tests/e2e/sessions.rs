@@ -125,6 +125,7 @@ async fn a_viewer_looks_and_changes_nothing() {
             "get_request_log",
             "list_audit_logs",
             "list_accesses",
+            "download_export",
             "get_search_analytics",
         ]
         .contains(&operation.id.as_str());

@@ -21,7 +21,7 @@ async fn a_file_is_attached_read_described_and_taken_out_again() {
     let attached = attached.ok();
     let expected = json!({
         "id": file, "object": "vector_store.file", "created_at": attached["created_at"], "usage_bytes": 0,
-        "vector_store_id": store, "status": "in_progress", "last_error": null,
+        "vector_store_id": store, "filename": "a.txt", "status": "in_progress", "last_error": null,
         "chunking_strategy":
             {"type": "static", "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}},
         "attributes": {"year": 2026, "draft": false},

@@ -171,6 +171,14 @@ pub async fn clear(db: &Db, tenant_id: TenantId) -> Result<i64> {
     Ok(rows)
 }
 
+/// What the receipt says so far.
+#[derive(sqlx::FromRow)]
+struct SoFar {
+    deleted: Json<BTreeMap<String, i64>>,
+    billed: Json<BTreeMap<String, Billed>>,
+    is_complete: bool,
+}
+
 /// What one transaction removed.
 #[derive(Default)]
 struct Gone {
@@ -181,11 +189,17 @@ struct Gone {
 async fn clear_some(db: &Db, tenant_id: TenantId, table: &Table) -> Result<i64> {
     let mut tx = db.begin_eraser(tenant_id).await?;
     // Two workers take turns.
-    let receipt: Option<(Json<BTreeMap<String, i64>>, Json<BTreeMap<String, Billed>>, bool)> =
-        sqlx::query_as("select deleted, billed, completed_at is not null from erasures for update")
-            .fetch_optional(&mut *tx)
-            .await?;
-    let Some((Json(mut deleted), Json(mut billed), is_complete)) = receipt else {
+    let so_far: Option<SoFar> = sqlx::query_as(
+        "select deleted, billed, completed_at is not null as is_complete from erasures for update",
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(SoFar {
+        deleted: Json(mut deleted),
+        billed: Json(mut billed),
+        is_complete,
+    }) = so_far
+    else {
         return Ok(0);
     };
     if table.name == "audit_logs" && !is_complete {
