@@ -22,7 +22,9 @@ macro_rules! search_request {
         $(#[$meta])*
         pub struct $request {
             $($(#[$of_field])* pub $field: $kind,)*
-            /// A question, or several phrasings of it: a passage counts with its best score. May be absent beside `recommend`.
+            /// A question, or several phrasings of it: a passage counts with its best score. Null beside `recommend`, if there is
+            /// none.
+            #[schema(required)]
             pub query: Option<OneOrMany>,
             /// Passages that the results are to be like, or unlike, besides or instead of a query.
             pub recommend: Option<Recommend>,
@@ -141,6 +143,7 @@ impl CreateStoresSearch {
 }
 
 /// What is asked of the server, and not of the search itself.
+#[derive(Debug)]
 pub(super) struct Extra {
     pub(super) rewrite_query: bool,
     pub(super) rewrite_model: Option<String>,
