@@ -56,20 +56,20 @@ pub(super) struct Blend {
 /// Words alone.
 const WORDS: Blend = Blend {
     vector: 0.0,
-    text: 15.0,
-    bias: -7.3,
+    text: 16.6,
+    bias: -8.0,
 };
 /// Both halves in balance.
 const BOTH: Blend = Blend {
-    vector: 9.6,
-    text: 9.6,
-    bias: -10.4,
+    vector: 9.9,
+    text: 9.9,
+    bias: -10.7,
 };
 /// Meaning alone.
 const MEANING: Blend = Blend {
-    vector: 15.1,
+    vector: 15.5,
     text: 0.0,
-    bias: -10.5,
+    bias: -10.8,
 };
 
 impl Blend {

@@ -7261,8 +7261,8 @@ export interface components {
             ranker?: string | null;
             /**
              * Format: double
-             * @description Results below this score are left out. A score is the chance that a passage answers: of the passages with a score of 0.7, about
-             *     seven in ten were judged right on public sets.
+             * @description Results below this score are left out. A score is the chance that a passage answers: of those with a score of 0.7 or a
+             *     little more, at least seven in ten were judged right on public sets.
              */
             score_threshold?: number | null;
         };
@@ -9616,7 +9616,7 @@ export interface components {
             neighbors?: number | null;
             /** @description The `next_page` of an answer to the same search. */
             page?: string | null;
-            query?: components["schemas"]["OneOrMany"] | null;
+            query: components["schemas"]["OneOrMany"] | null;
             ranking_options?: components["schemas"]["RankingOptions"] | null;
             recency?: components["schemas"]["RecencyParam"] | null;
             recommend?: components["schemas"]["Recommend"] | null;
@@ -9740,7 +9740,7 @@ export interface components {
             neighbors?: number | null;
             /** @description The `next_page` of an answer to the same search. */
             page?: string | null;
-            query?: components["schemas"]["OneOrMany"] | null;
+            query: components["schemas"]["OneOrMany"] | null;
             ranking_options?: components["schemas"]["RankingOptions"] | null;
             recency?: components["schemas"]["RecencyParam"] | null;
             recommend?: components["schemas"]["Recommend"] | null;
