@@ -4641,7 +4641,7 @@ export interface components {
              * @description Unix seconds until which it can be accepted.
              */
             expires_at: number;
-            /** @description Whether it has a password already, which it is to give. */
+            /** @description Whether the install knows the person, who then gives the password that it has, or signs in through the provider. */
             known: boolean;
             /** @description `insula.invitation` */
             object: string;
