@@ -40,7 +40,7 @@ fn embed(runtime: &Path, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
         runtime.join("onnxruntime/libonnxruntime.so"),
         runtime.join("models").join(MODEL),
     );
-    let mut model = options.open_bare()?;
+    let mut model = crate::embed::bare(&options)?;
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|place| texts[*place].len());
     let mut vectors = vec![Vec::new(); texts.len()];
