@@ -92,7 +92,7 @@ bench-usage: bootstrap build ## How long a tenant with a million calls waits to 
 	cargo run --release -p insula-tests --bin bench -- usage "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CALLS)
 
 # Nothing is timed, so the build need not be optimised.
-bench-relevance: bootstrap dashboard ## How good search is on public sets (SETS=folder, LANGUAGES=en$(comma)ar, RERANK=folder of a model that ranks)
+bench-relevance: bootstrap dashboard ## How good search is on public sets (SETS=folder, LANGUAGES=en,ar, RERANK=folder of a model that ranks)
 	cargo build --quiet --workspace --bin insula --bin bench
 	$(if $(RERANK),INSULA_RERANK_MODELS="$(RERANK)") "$(CARGO_TARGET_DIR)/debug/bench" relevance "$(CARGO_TARGET_DIR)/debug/insula" "$(INSULA_RUNTIME)" "$(SETS)" $(LANGUAGES)
 

@@ -4,7 +4,7 @@ use insula_tests::{Client, TestApp, shared_data};
 use serde_json::{Value, json};
 
 /// Paragraphs of the sample.
-const SAMPLE: usize = 24;
+const SAMPLE: usize = 40;
 
 /// The first paragraphs of XQuAD that fit the model's window, each with its first two questions.
 fn sample(language: &str) -> Option<Vec<(String, Vec<String>)>> {
