@@ -46,7 +46,7 @@ def readable(schema):
 
 
 # What our answers have beyond schemas that allow nothing else; SDKs pass it on. Below `data`, then the rest.
-SEARCH_ADDITIONS = {"chunk_id", "heading_path", "page", "start", "end", "score_parts"}
+SEARCH_ADDITIONS = {"chunk_id", "vector_store_id", "heading_path", "page", "start", "end", "score_parts"}
 
 
 def published_part(page):
