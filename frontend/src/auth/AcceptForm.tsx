@@ -1,15 +1,13 @@
 import { Button, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useMemo, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { bodyOf, client } from "@/api/client";
-import { toApiError } from "@/api/error";
 import type { Schema } from "@/api/paths";
 import { fieldError } from "@/components/FormBody";
 import { RelativeTime } from "@/components/RelativeTime";
 import { NewPassword } from "./NewPassword";
 import { SignInError } from "./SignInError";
-import { useCountdown } from "./useCountdown";
+import { useLinkForm } from "./useLinkForm";
 
 /** New people choose a name and a password; known ones prove with theirs that the invitation reached them. */
 export function AcceptForm({ token, invitation }: { token: string; invitation: Schema<"Invitation"> }) {
@@ -17,24 +15,13 @@ export function AcceptForm({ token, invitation }: { token: string; invitation: S
   const { known, email } = invitation;
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
-  const accept = useMutation({
-    meta: { inline: true },
-    mutationFn: () =>
-      bodyOf(
-        client.POST("/v1/insula/invitations/accept", {
-          body: { token, password, ...(name.trim() ? { name: name.trim() } : {}) },
-        }),
-      ),
-    // A full load, without the token in the address.
-    onSuccess: () => window.location.replace("/"),
-  });
-  const error = useMemo(() => (accept.error ? toApiError(accept.error) : null), [accept.error]);
-  const left = useCountdown(error);
-  const weak = error?.param === "password";
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (left === 0) accept.mutate();
-  };
+  const { error, left, submit, weak, busy } = useLinkForm(() =>
+    bodyOf(
+      client.POST("/v1/insula/invitations/accept", {
+        body: { token, password, ...(name.trim() ? { name: name.trim() } : {}) },
+      }),
+    ),
+  );
   return (
     <form onSubmit={submit}>
       <Stack gap="sm">
@@ -80,13 +67,7 @@ export function AcceptForm({ token, invitation }: { token: string; invitation: S
             />
           </>
         )}
-        <Button
-          type="submit"
-          fullWidth
-          mt={4}
-          loading={accept.isPending || accept.isSuccess}
-          disabled={left > 0}
-        >
+        <Button type="submit" fullWidth mt={4} loading={busy} disabled={left > 0}>
           {t("invitation.accept")}
         </Button>
         <Text size="xs" c="dimmed" ta="center">
