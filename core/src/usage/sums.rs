@@ -115,35 +115,56 @@ pub struct UsageSums {
     pub has_more: bool,
 }
 
-/// The columns of a sum over rows of a rollup.
+/// The columns of a sum over rows of a rollup, or over such sums; its histogram as it is added up, or as it is read.
 macro_rules! totals {
     () => {
+        concat!(totals!(vector), "::real[] as latency")
+    };
+    (vector) => {
         "sum(requests)::bigint as requests, sum(failed)::bigint as failed, sum(cache_hits)::bigint as cache_hits,
          sum(input_tokens)::bigint as input_tokens, sum(cached_tokens)::bigint as cached_tokens,
          sum(output_tokens)::bigint as output_tokens, sum(cost)::bigint as cost, sum(latency_us)::bigint as latency_us,
-         sum(latency)::real[] as latency"
+         sum(latency)"
+    };
+}
+
+/// What is told apart, and what is asked about, in the rows of a rollup.
+macro_rules! apart {
+    () => {
+        "case when $10 then endpoint end as endpoint, case when $11 then model end as model,
+         case when $12 then key_id end as key_id"
+    };
+}
+macro_rules! asked {
+    () => {
+        "($13::text is null or endpoint = $13) and ($14::text is null or model = $14) and ($15::uuid is null or key_id = $15)"
     };
 }
 
 /// `$1`, `$2` whole days of the grain `$3`; `$4` to `$5` and `$6` to `$7` hours before and after them; `$8` the bucket, `$9` its
 /// beginning where it is all; `$10` to `$12` what is told apart; `$13` to `$15` what is asked about.
+///
+/// Each part is summed by itself and by its columns as they are: only of those does the planner know how many values they have,
+/// so that it sums in memory instead of sorting all rows on disk.
 const OF_ROLLUPS: &str = concat!(
     "with parts as (
-       select day as at, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens,
-              cost, latency_us, latency
-       from usage_days
-       where grain = $3 and day >= $1 and day < $2 and ($13::text is null or endpoint = $13)
-         and ($14::text is null or model = $14) and ($15::uuid is null or key_id = $15)
+       select case $8 when 'all' then $9 else day end as starts_at, ",
+    apart!(),
+    ", ",
+    totals!(vector),
+    " as latency from usage_days where grain = $3 and day >= $1 and day < $2 and ",
+    asked!(),
+    " group by 1, 2, 3, 4
        union all
-       select hour, endpoint, model, key_id, requests, failed, cache_hits, input_tokens, cached_tokens, output_tokens, cost,
-              latency_us, latency
-       from usage_hours
-       where (hour >= $4 and hour < $5 or hour >= $6 and hour < $7) and ($13::text is null or endpoint = $13)
-         and ($14::text is null or model = $14) and ($15::uuid is null or key_id = $15)
+       select case $8 when 'all' then $9 when 'hour' then hour else date_trunc($8, hour, 'UTC') end, ",
+    apart!(),
+    ", ",
+    totals!(vector),
+    " as latency from usage_hours where (hour >= $4 and hour < $5 or hour >= $6 and hour < $7) and ",
+    asked!(),
+    " group by 1, 2, 3, 4
      )
-     select case $8 when 'all' then $9 else date_trunc($8, at, 'UTC') end as starts_at,
-            case when $10 then endpoint end as endpoint, case when $11 then model end as model,
-            case when $12 then nullif(key_id, '00000000-0000-0000-0000-000000000000') end as key_id,
+     select starts_at, endpoint, model, nullif(key_id, '00000000-0000-0000-0000-000000000000') as key_id,
             null::text as end_user, 1::bigint as place, ",
     totals!(),
     " from parts group by 1, 2, 3, 4 order by 1, 2, 3, 4"
