@@ -272,13 +272,13 @@ impl Accelerator {
             most_bytes: options.bytes,
         };
         let (this, db, cx) = (self.clone(), db.clone(), cx.clone());
+        let loading = Loading(self.clone(), key);
         tokio::spawn(async move {
+            let _loading = loading;
             let before = before.map(|entry| entry.block);
             if let Err(error) = this.fetch(&db, &cx, key, wanted, before).await {
                 tracing::warn!(%error, store = %key.store_id, "vectors were not loaded into memory");
             }
-            let mut loading = this.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
-            loading.remove(&key);
         });
     }
 
@@ -316,6 +316,17 @@ impl Accelerator {
         // Makes room now rather than some time.
         blocks.run_pending_tasks();
         Ok(())
+    }
+}
+
+/// A store is being loaded until this is dropped.
+struct Loading(Accelerator, Key);
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let Self(accelerator, key) = self;
+        let mut loading = accelerator.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        loading.remove(key);
     }
 }
 
