@@ -32,7 +32,7 @@ BOOTSTRAP = @command -v python3 >/dev/null || \
 
 PAGES := $(shell find frontend/src frontend/public frontend/scripts -type f 2>/dev/null) $(wildcard frontend/*.json frontend/*.ts frontend/*.html) openapi/openapi.json
 
-.PHONY: help bootstrap dashboard build run demo test conformance lint openapi bench bench-gateway bench-usage bench-relevance bench-relevance-lab clean-runtime
+.PHONY: help bootstrap dashboard build run demo test conformance lint openapi bench bench-gateway bench-usage bench-search bench-relevance bench-relevance-lab clean-runtime
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,9 @@ bench-embed: bootstrap ## How much of the bare model's rate is left behind the b
 
 bench-usage: bootstrap build ## How long a tenant with a million calls waits to see its usage (CALLS=…)
 	cargo run --release -p insula-tests --bin bench -- usage "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CALLS)
+
+bench-search: bootstrap build ## How fast search is, and how it grows (CHUNKS=1000,10000,…), or what a small tenant notices of a giant (CHUNKS="isolation 500000")
+	cargo run --release -p insula-tests --bin bench -- search "$(CARGO_TARGET_DIR)/release/insula" "$(INSULA_RUNTIME)" $(CHUNKS)
 
 # Nothing is timed, so the build need not be optimised.
 bench-relevance: bootstrap dashboard ## How good search is on public sets (SETS=folder, LANGUAGES=en,ar, RERANK=folder of a model that ranks)

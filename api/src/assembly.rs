@@ -11,6 +11,7 @@ use insula_core::guard::Policies;
 use insula_core::model::Embedder;
 use insula_core::request_log::RequestLogs;
 use insula_core::route::{RoutedEmbedder, Routes};
+use insula_core::search::{Accelerator, AcceleratorOptions, Recall, RecallOptions};
 use insula_core::search_analytics::Searches;
 use insula_core::{Models, Services};
 use insula_inference::onnx::{JudgeOptions, OnnxEmbedder, OnnxModerator, OnnxOptions, OnnxReranker};
@@ -55,6 +56,8 @@ pub struct AssemblyOptions {
     pub parser: PoolOptions,
     /// What is kept in memory of what was computed before.
     pub caches: CacheOptions,
+    /// How well searches find what there is to find.
+    pub recall: RecallOptions,
     /// How batches are worked off.
     pub batches: BatchSettings,
     /// Where the pages are, and how people sign in.
@@ -77,6 +80,8 @@ pub struct CacheOptions {
     pub responses: u64,
     /// Vectors of queries.
     pub queries: u64,
+    /// Vectors of stores.
+    pub accelerator: AcceleratorOptions,
 }
 
 impl Default for CacheOptions {
@@ -84,6 +89,7 @@ impl Default for CacheOptions {
         Self {
             responses: 64 * 1024 * 1024,
             queries: 16 * 1024 * 1024,
+            accelerator: AcceleratorOptions::default(),
         }
     }
 }
@@ -159,6 +165,8 @@ pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> 
         policies: Policies::default(),
         responses: Responses::new(options.caches.responses),
         query_embeddings: QueryEmbeddings::new(options.caches.queries),
+        accelerator: Accelerator::new(options.caches.accelerator),
+        recall: Recall::start(db.clone(), options.recall),
         request_logs: RequestLogs::start(db.clone()),
         searches: Searches::start(db.clone()),
         endpoints: Arc::new(LocalEndpoints),

@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::{ArgAction, Args, ValueEnum};
 use http::HeaderValue;
 use insula_core::batch::BatchSettings;
+use insula_core::search::{AcceleratorOptions, RecallOptions};
 use insula_core::worker::WorkerSettings;
 use insula_inference::onnx::{Device, JudgeOptions, OnnxOptions};
 use insula_parse::Tools;
@@ -28,7 +29,7 @@ use crate::oidc::OidcOptions;
 use crate::serve::ServeOptions;
 
 pub(crate) use self::value::duration;
-use self::value::{at_least_one, connections, network, origin, parser_memory, site};
+use self::value::{at_least_one, connections, network, origin, parser_memory, share, site};
 
 /// Limits of the HTTP server.
 #[derive(Debug, Clone, PartialEq, Args)]
@@ -238,6 +239,41 @@ impl MasterKeyArgs {
     }
 }
 
+/// How vector stores are searched.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(next_help_heading = "Search")]
+pub struct SearchArgs {
+    /// Memory for the vectors of stores that are searched often, in bytes: a chunk takes about as many as its vector has
+    /// dimensions. 0 leaves them in the database alone
+    #[arg(long, env = "INSULA_ACCELERATOR_BYTES", default_value_t = AcceleratorOptions::default().bytes)]
+    pub accelerator_bytes: u64,
+    /// One search of a store in so many is made again in the background, exactly, to see what it missed; 0: none
+    #[arg(long, env = "INSULA_RECALL_EVERY", default_value_t = RecallOptions::default().every, value_name = "SEARCHES")]
+    pub recall_every: u64,
+    /// The share of the ten nearest passages that searches are to find, 0 to 1. A store that finds less looks at more candidates
+    #[arg(long, env = "INSULA_RECALL_TARGET", default_value_t = RecallOptions::default().target, value_parser = share, value_name = "SHARE")]
+    pub recall_target: f64,
+}
+
+impl SearchArgs {
+    /// What is kept in memory.
+    pub fn accelerator(&self) -> AcceleratorOptions {
+        AcceleratorOptions {
+            bytes: self.accelerator_bytes,
+            ..AcceleratorOptions::default()
+        }
+    }
+
+    /// How searches are compared.
+    pub fn recall(&self) -> RecallOptions {
+        RecallOptions {
+            every: self.recall_every,
+            target: self.recall_target,
+            ..RecallOptions::default()
+        }
+    }
+}
+
 /// What a server or a worker is made of.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Install")]
@@ -305,6 +341,8 @@ pub struct InstallArgs {
     #[arg(long, env = "INSULA_BATCH_PRICE_FACTOR", default_value_t = PriceFactor::WHOLE, value_name = "FACTOR")]
     pub batch_price_factor: PriceFactor,
     #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    #[command(flatten)]
     pub(crate) master_keys: MasterKeyArgs,
     #[command(flatten)]
     pub(crate) outbound: OutboundArgs,
@@ -337,7 +375,9 @@ impl InstallArgs {
             caches: CacheOptions {
                 responses: self.response_cache_bytes,
                 queries: self.query_cache_bytes,
+                accelerator: self.search.accelerator(),
             },
+            recall: self.search.recall(),
             batches: BatchSettings {
                 lines_at_once: self.batch_lines_at_once,
                 price_factor: self.batch_price_factor,

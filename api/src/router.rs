@@ -143,6 +143,7 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         ))
         .routes(routes!(search::search_vector_store))
         .routes(routes!(search::search_vector_stores))
+        .routes(routes!(search::index::get_vector_store_index))
         .routes(routes!(
             vector_store_files::create_vector_store_file,
             vector_store_files::list_vector_store_files

@@ -15,6 +15,7 @@ use crate::ingest::Parser;
 use crate::model::{Embedder, JudgeCard, Moderator, Reranker};
 use crate::request_log::RequestLogs;
 use crate::route::Routes;
+use crate::search::{Accelerator, Recall};
 use crate::search_analytics::Searches;
 use crate::source::Fetcher;
 use crate::webhook::Caller;
@@ -48,6 +49,10 @@ pub struct Services {
     pub responses: Responses,
     /// Vectors of queries of late.
     pub query_embeddings: QueryEmbeddings,
+    /// Vectors of stores that are searched often.
+    pub accelerator: Accelerator,
+    /// Compares some searches with what there was to find.
+    pub recall: Recall,
     /// Takes what tenants want logged of their calls.
     pub request_logs: RequestLogs,
     /// Takes what was searched for.

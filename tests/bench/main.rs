@@ -5,6 +5,7 @@
 //!     bench documents INSULA_BINARY RUNTIME_DIR FOLDER [OUTCOMES.md]
 //!     bench embed RUNTIME_DIR [SECONDS]
 //!     bench usage INSULA_BINARY RUNTIME_DIR [CALLS]
+//!     bench search INSULA_BINARY RUNTIME_DIR [CHUNKS,CHUNKS,…|isolation [CHUNKS]]
 //!     bench relevance INSULA_BINARY RUNTIME_DIR FOLDER [LANGUAGES]
 //!     bench relevance-lab RUNTIME_DIR FOLDER [LANGUAGES]
 //!     bench gateway INSULA_BINARY RUNTIME_DIR [idle|closed|open|streams|failover|memory|start]
@@ -19,6 +20,7 @@ mod fairness;
 mod gateway;
 mod load;
 mod relevance;
+mod search;
 mod server;
 mod usage;
 
@@ -65,6 +67,7 @@ async fn main() -> Result<()> {
     let fairness = arguments.next_if_eq("fairness").is_some();
     let documents = arguments.next_if_eq("documents").is_some();
     let usage = arguments.next_if_eq("usage").is_some();
+    let search = arguments.next_if_eq("search").is_some();
     let binary = PathBuf::from(
         arguments
             .next()
@@ -77,6 +80,9 @@ async fn main() -> Result<()> {
     );
     if gateway {
         return gateway::run(&binary, &runtime, arguments.next().as_deref()).await;
+    }
+    if search {
+        return search::run(&binary, &runtime, arguments).await;
     }
     if relevance {
         let folder = PathBuf::from(arguments.next().context("which folder of public sets?")?);

@@ -1,5 +1,6 @@
 //! The server from outside: a story and the refusals of every resource, walkers over every operation, and faults.
 
+mod accelerator;
 mod accesses;
 mod answers_once;
 mod anthropic;
@@ -50,6 +51,7 @@ mod provider;
 mod provider_keys;
 mod provider_kinds;
 mod quotas;
+mod recall;
 mod relevance;
 mod replace;
 mod reports;

@@ -10,6 +10,7 @@ use insula::assembly::{AssemblyOptions, CacheOptions, SiteOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::batch::BatchSettings;
+use insula_core::search::RecallOptions;
 use insula_core::worker::{self, WorkerSettings};
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
@@ -56,6 +57,10 @@ pub struct Setup {
     pub serve: ServeArgs,
     /// Limits of the processes that read documents; their program is the real one.
     pub parser: PoolOptions,
+    /// What is kept in memory of what was computed before.
+    pub caches: CacheOptions,
+    /// How well searches find what there is to find.
+    pub recall: RecallOptions,
     /// How batches are worked off.
     pub batches: BatchSettings,
     /// Where the pages are, and how people sign in.
@@ -76,6 +81,8 @@ impl Default for Setup {
             vault: true,
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
+            caches: CacheOptions::default(),
+            recall: RecallOptions::default(),
             batches: BatchSettings::default(),
             site: SiteOptions::default(),
         }
@@ -213,7 +220,8 @@ impl TestApp {
                 tools: tools(),
                 ..setup.parser
             },
-            caches: CacheOptions::default(),
+            caches: setup.caches,
+            recall: setup.recall,
             batches: setup.batches,
             site: setup.site,
         };

@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::assembly::SiteOptions;
-use crate::config::{OutboundArgs, RuntimeArgs, ServeArgs, SiteArgs};
+use crate::config::{OutboundArgs, RuntimeArgs, SearchArgs, ServeArgs, SiteArgs};
 use crate::dev::DevOptions;
 
 /// `insula dev`
@@ -56,6 +56,8 @@ struct ShowArgs {
     /// Chat models and their providers (routes.toml). Absent: only insula/extractive
     #[arg(long, env = "INSULA_ROUTES", value_name = "FILE")]
     routes: Option<PathBuf>,
+    #[command(flatten)]
+    search: SearchArgs,
     #[command(flatten)]
     outbound: OutboundArgs,
     /// Documents to ingest at the first start, separated by commas
@@ -124,6 +126,7 @@ impl ShowArgs {
             once: false,
             samples: self.samples,
             question: self.question,
+            search: self.search,
             serve: ServeArgs::default(),
             site: SiteOptions::default(),
         }

@@ -76,3 +76,11 @@ pub(super) fn site(text: &str) -> Result<Url, String> {
         && url.password().is_none();
     if plain { Ok(url) } else { Err(refused.to_owned()) }
 }
+
+/// A part of a whole.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("must be a number from 0 to 1".into()),
+    }
+}

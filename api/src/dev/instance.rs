@@ -23,7 +23,7 @@ use super::credentials::{self, FirstTenant};
 use super::database::{self, Database};
 use super::demo::{self, Demo};
 use crate::assembly::{AssemblyOptions, CacheOptions, SiteOptions, assemble};
-use crate::config::ServeArgs;
+use crate::config::{SearchArgs, ServeArgs};
 use crate::serve;
 
 /// Name of the tenant that the first start makes.
@@ -60,6 +60,8 @@ pub struct DevOptions {
     pub samples: Vec<PathBuf>,
     /// What to ask of them.
     pub question: String,
+    /// How vector stores are searched.
+    pub search: SearchArgs,
     /// Limits of the HTTP server.
     pub serve: ServeArgs,
     /// Where the pages are, and how people sign in.
@@ -112,7 +114,11 @@ async fn serve_until_stopped(
             tools: options.tools.clone(),
             ..PoolOptions::default()
         },
-        caches: CacheOptions::default(),
+        caches: CacheOptions {
+            accelerator: options.search.accelerator(),
+            ..CacheOptions::default()
+        },
+        recall: options.search.recall(),
         batches: BatchSettings::default(),
         site: options.site.clone(),
     };

@@ -103,6 +103,8 @@ pub struct Timings {
     pub locate: Duration,
     /// Embedding the queries.
     pub embed: Duration,
+    /// Looking through vectors in memory.
+    pub scan: Duration,
     /// Everything in Postgres, finding the stores included.
     pub database: Duration,
     /// Reranking.
@@ -113,11 +115,13 @@ impl Timings {
     /// The stages of a search that began at a moment of its call.
     pub fn trace(&self, trace: &mut Trace, from: Duration) {
         let embed = from + self.locate;
-        let rank = embed + self.embed;
+        let scan = embed + self.embed;
+        let rank = scan + self.scan;
         let rerank = rank + self.database.saturating_sub(self.locate);
         for (name, from, to) in [
             ("search.locate", from, embed),
-            ("search.embed", embed, rank),
+            ("search.embed", embed, scan),
+            ("search.scan", scan, rank),
             ("search.rank", rank, rerank),
             ("search.rerank", rerank, rerank + self.rerank),
         ] {
@@ -135,6 +139,8 @@ pub struct SearchedStore {
     pub id: VectorStoreId,
     /// How its candidates were found.
     pub mode: RecallMode,
+    /// Whether the server had its vectors in memory and proposed candidates.
+    pub accelerated: bool,
     /// How many chunks it has, all of which were looked at.
     pub scanned: i64,
     /// Its embedding model.

@@ -1,19 +1,23 @@
 //! A query becomes ranked chunks.
 //!
-//! Every store is searched exactly: a scan over one bit per dimension picks candidates, their full vectors rank them;
+//! Every store is searched exactly: a scan over one bit per dimension picks candidates, or one in the server's memory over a byte
+//! (`accelerate/`); their full vectors rank them;
 //! BM25 ranks the same chunks by their words; what each half says is added up into the chance that a chunk answers (see
 //! `blend.rs`). How much the vector half counts depends on whether the embedding model can read the language of the query.
 
+mod accelerate;
 mod answer;
 mod arrange;
 mod blend;
 mod fetch;
 mod filter;
 mod filter_json;
+mod index;
 mod narrow;
 mod queries;
 mod rank;
 mod reading;
+mod recall;
 mod recommend;
 mod request;
 mod rewrite;
@@ -25,10 +29,13 @@ use std::time::Instant;
 
 use insula_tenancy::{TenantContext, VectorStoreId};
 
+pub use accelerate::{Accelerator, AcceleratorFigures, AcceleratorOptions};
 pub use answer::{Hit, Neighbour, RecallMode, ScoreParts, SearchResponse, SearchedStore, Timings};
 pub use blend::Weights;
 pub use filter::{Comparison, Filter};
+pub use index::{IndexMode, MeasuredRecall, StoreIndex, index};
 pub use reading::{ReadableFile, embedding_model, read, stores};
+pub use recall::{Recall, RecallFigures, RecallOptions};
 pub use request::{Arrangement, Detail, Examples, Recency, SearchRequest};
 pub use rewrite::rewrite;
 
@@ -86,10 +93,22 @@ pub async fn search(
     timings.embed = started.elapsed();
 
     let started = Instant::now();
+    let mut proposals = rank::propose(services, cx, &places, &asked, &request, filter.as_ref()).await;
+    timings.scan = started.elapsed();
+
+    let started = Instant::now();
     let mut tx = services.db.tenant(cx).await?;
     let mut hits = Vec::new();
     for _ in 0..LOOKS {
-        let ranked = rank::rank(&mut tx, &places, &asked, &request, filter.as_ref()).await?;
+        let found = rank::rank(
+            &mut tx,
+            &places,
+            &asked,
+            &request,
+            filter.as_ref(),
+            &mut proposals,
+        );
+        let ranked = found.await?;
         let recency = request.arrangement.recency.as_ref();
         let dated = recency.and_then(|recency| recency.attribute.as_deref());
         hits = fetch::fetch(&mut tx, &ranked, dated).await?;
@@ -134,10 +153,17 @@ pub async fn search(
         }
     }
     record(services, cx, &request, &hits).await;
+    if filter.is_none() {
+        for place in &places {
+            if let Some(asked) = asked.get(&place.located.embedding_model_id) {
+                services.recall.record(cx, place, asked, &proposals);
+            }
+        }
+    }
     Ok(SearchResponse {
         hits,
         has_more,
-        stores: searched(places, &asked),
+        stores: searched(places, &asked, &proposals),
         candidates,
         reranking,
         timings,
@@ -234,7 +260,11 @@ async fn record(services: &Services, cx: &TenantContext, request: &SearchRequest
 }
 
 /// What is told of the stores.
-fn searched(places: Vec<Place>, asked: &BTreeMap<i32, Asked>) -> Vec<SearchedStore> {
+fn searched(
+    places: Vec<Place>,
+    asked: &BTreeMap<i32, Asked>,
+    proposals: &rank::Proposals,
+) -> Vec<SearchedStore> {
     let mut told = Vec::with_capacity(places.len());
     let mut models: Vec<i32> = Vec::new();
     for place in places {
@@ -246,6 +276,7 @@ fn searched(places: Vec<Place>, asked: &BTreeMap<i32, Asked>) -> Vec<SearchedSto
         told.push(SearchedStore {
             id: place.id,
             mode: RecallMode::Exact,
+            accelerated: proposals.contains_key(&place.id),
             scanned: place.located.chunk_count,
             embedding_model: place.located.embedding_model,
             reading: reading.unwrap_or_default(),

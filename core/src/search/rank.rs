@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use insula_tenancy::{ChunkId, TenantTx, VectorStoreId};
+use insula_tenancy::{ChunkId, TenantContext, TenantTx, VectorStoreId};
 
+use super::accelerate::Proposal;
 use super::blend::{Blend, chance};
 use super::filter::CompiledFilter;
 use super::queries::{Asked, Query};
 use super::request::{REACH, SearchRequest};
 use super::{Hit, Place, fetch, store};
-use crate::Result;
 use crate::pg::{Halfvec, Sparsevec};
 use crate::text::terms::idf;
+use crate::{Result, Services};
+
+/// What was found in memory, by store.
+pub(super) type Proposals = HashMap<VectorStoreId, Proposal>;
 
 /// Candidates that each half contributes, unless more are wanted.
 const DEPTH: i64 = 50;
@@ -25,6 +29,7 @@ pub(super) async fn rank(
     asked: &BTreeMap<i32, Asked>,
     request: &SearchRequest,
     filter: Option<&CompiledFilter>,
+    proposals: &mut Proposals,
 ) -> Result<Vec<(store::Candidate, f64)>> {
     let limit = match (&request.ranker, request.arrangement.is_any()) {
         // A model that has the last word is shown the best of all.
@@ -33,12 +38,7 @@ pub(super) async fn rank(
         // One more, to learn whether there are more; examples are found, and are no answers.
         (None, false) => request.offset + request.max_results + 1 + request.examples(),
     };
-    // What is put in another order is the same for every page.
-    let depth = if request.offset == 0 || request.arrangement.is_any() || request.ranker.is_some() {
-        DEPTH.max(request.max_results + 1)
-    } else {
-        REACH + 1
-    };
+    let depth = depth(request);
     let frequencies = frequencies(tx, places, asked).await?;
     let chunks: i64 = places.iter().map(|place| place.located.chunk_count).sum();
     let weigh = |term: i32| Some(idf(chunks, *frequencies.get(&term)?));
@@ -49,10 +49,15 @@ pub(super) async fn rank(
         let Some(asked) = asked.get(&model_id) else {
             continue;
         };
-        for query in &asked.queries {
-            let look = look(query, weigh, depth, card.oversample, limit);
-            let found = store::rank(tx, place.id, model_id, card.dimensions, &look, filter).await?;
+        let proposal = proposals.get(&place.id);
+        let mut overtaken = false;
+        for (number, query) in asked.queries.iter().enumerate() {
+            let look = look(query, weigh, depth, oversample(place), limit);
+            let proposed = proposal.and_then(|proposal| proposal.of_query(number));
+            let (id, dimensions) = (place.id, card.dimensions);
+            let found = store::rank(tx, id, model_id, dimensions, &look, filter, proposed).await?;
             for candidate in found {
+                overtaken |= proposed.is_some() && !candidate.accelerated;
                 let score = chance(candidate.sum + look.blend.bias);
                 let known = best.get(&candidate.chunk_id);
                 if known.is_none_or(|(_, known)| score > *known) {
@@ -60,11 +65,62 @@ pub(super) async fn rank(
                 }
             }
         }
+        if overtaken {
+            // The store changed since: Postgres looked for itself.
+            proposals.remove(&place.id);
+        }
     }
     let mut ranked: Vec<(store::Candidate, f64)> = best.into_values().collect();
     ranked.sort_by(|(a, first), (b, second)| second.total_cmp(first).then(a.chunk_id.cmp(&b.chunk_id)));
     ranked.truncate(usize::try_from(limit).unwrap_or(0));
     Ok(ranked)
+}
+
+/// How many candidates each half contributes.
+fn depth(request: &SearchRequest) -> i64 {
+    // What is put in another order is the same for every page.
+    if request.offset == 0 || request.arrangement.is_any() || request.ranker.is_some() {
+        DEPTH.max(request.max_results + 1)
+    } else {
+        REACH + 1
+    }
+}
+
+/// Candidates of the first stage: as many as the model needs, or more where that was found to be not enough.
+pub(super) fn oversample(place: &Place) -> i64 {
+    let own = place.embedder.card().oversample;
+    let measured = place.located.candidates.map_or(own, i64::from);
+    measured.max(OVERSAMPLE * DEPTH)
+}
+
+/// What the server itself can say about the nearest chunks of each store. Not which of them pass a filter.
+pub(super) async fn propose(
+    services: &Services,
+    cx: &TenantContext,
+    places: &[Place],
+    asked: &BTreeMap<i32, Asked>,
+    request: &SearchRequest,
+    filter: Option<&CompiledFilter>,
+) -> Proposals {
+    let mut proposals = Proposals::new();
+    if filter.is_some() {
+        return proposals;
+    }
+    // Some more than wanted: it compares in eight bits.
+    let count = usize::try_from(depth(request) * 3 / 2).unwrap_or(0);
+    for place in places {
+        let Some(asked) = asked.get(&place.located.embedding_model_id) else {
+            continue;
+        };
+        let proposal = services
+            .accelerator
+            .propose(&services.db, cx, place, asked, count)
+            .await;
+        if let Some(proposal) = proposal {
+            proposals.insert(place.id, proposal);
+        }
+    }
+    proposals
 }
 
 /// A query as one store is asked it.

@@ -30,6 +30,13 @@ pub(super) struct Look {
     pub(super) limit: i64,
 }
 
+/// Chunks that are worth an exact comparison, if the store's content still has the version that they were found in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proposed<'a> {
+    pub(super) chunks: &'a [ChunkId],
+    pub(super) version: i64,
+}
+
 /// A chunk that was ranked.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub(super) struct Candidate {
@@ -40,6 +47,9 @@ pub(super) struct Candidate {
     pub(super) vector_similarity: Option<f64>,
     pub(super) text_rank: Option<i64>,
     pub(super) text_score: Option<f64>,
+    /// Whether the candidates of the vector half were those that had been proposed.
+    #[sqlx(default)]
+    pub(super) accelerated: bool,
 }
 
 /// How many chunks of the stores have each of the terms.
@@ -65,7 +75,7 @@ pub(super) async fn document_frequencies(
 // A half that is not asked for has limit 0, which Postgres answers without scanning. What only one half has found is
 // looked up in the other: a chunk's score does not depend on what else was found. (Under row-level security the lookups
 // use an index only because `m` is computed before: the join's `chunk_id` is a `coalesce`, which is not leakproof.)
-const FUSE: &str = "
+const BOTH: &str = "
 m as materialized (
   select chunk_id, v.r as vector_rank, v.similarity, t.r as text_rank, t.score from v full join t using (chunk_id)
 ),
@@ -77,9 +87,17 @@ f as materialized (
          case when $9 > 0 then coalesce(m.score, (
            select 0 - (c.terms <#> $5) from chunks c where c.tenant_id = $1 and c.id = m.chunk_id), 0) end as text_score
   from m
-)
+)";
+
+const FUSE: &str = "
 select chunk_id, $8 * coalesce(vector_similarity, 0) + $9 * coalesce(text_score, 0) as sum,
        vector_rank, vector_similarity, text_rank, text_score
+from f order by sum desc, chunk_id limit $10";
+
+// The same, and says whether the proposal was taken.
+const FUSE_PROPOSED: &str = "
+select chunk_id, $8 * coalesce(vector_similarity, 0) + $9 * coalesce(text_score, 0) as sum,
+       vector_rank, vector_similarity, text_rank, text_score, (select fresh from now) as accelerated
 from f order by sum desc, chunk_id limit $10";
 
 const WHOLE_STORE: &str = "
@@ -90,7 +108,25 @@ with v as materialized (
       select b.chunk_id from embeddings_{dim} b
       where b.tenant_id = $1 and b.vector_store_id = $2 and b.embedding_model_id = $3
       order by b.bq <~> (binary_quantize($4::halfvec({dim}))::bit({dim})) limit $6))
-    order by d limit case when $6 = 0 then 0 else $7 end) x),
+    order by d limit case when $6 = 0 then 0 else $7 end) x),";
+
+// Candidates are those that were proposed, if the content is what it was then; this statement's snapshot decides. Else the
+// branch of the 1-bit scan is evaluated, and only then. The store is asked for besides: what is proposed is not believed.
+const PROPOSED: &str = "
+with now as materialized (
+  select content_version = $12 as fresh from vector_stores where tenant_id = $1 and id = $2
+),
+v as materialized (
+  select chunk_id, 0 - d as similarity, row_number() over (order by d, chunk_id) as r from (
+    select e.chunk_id, e.embedding <#> $4 as d from embeddings_{dim} e
+    where e.tenant_id = $1 and e.embedding_model_id = $3 and e.vector_store_id = $2 and e.chunk_id = any (
+      case when (select fresh from now) then $11::uuid[] else array(
+        select b.chunk_id from embeddings_{dim} b
+        where b.tenant_id = $1 and b.vector_store_id = $2 and b.embedding_model_id = $3
+        order by b.bq <~> (binary_quantize($4::halfvec({dim}))::bit({dim})) limit $6) end)
+    order by d limit $7) x),";
+
+const WHOLE_TEXT: &str = "
 t as materialized (
   select chunk_id, 0 - d as score, row_number() over (order by d, chunk_id) as r from (
     select id as chunk_id, terms <#> $5 as d from chunks
@@ -127,6 +163,7 @@ pub(super) async fn rank(
     dimensions: usize,
     look: &Look,
     filter: Option<&CompiledFilter>,
+    proposed: Option<Proposed<'_>>,
 ) -> Result<Vec<Candidate>> {
     let oversample = if look.vector.is_some() { look.oversample } else { 0 };
     let text = if look.terms.is_empty() || look.most <= 0.0 {
@@ -134,9 +171,10 @@ pub(super) async fn rank(
     } else {
         look.blend.text / look.most
     };
-    let statement = match filter {
-        None => statements::whole_store(dimensions),
-        Some(_) => statements::some_files(dimensions),
+    let statement = match (filter, proposed) {
+        (None, None) => statements::whole_store(dimensions),
+        (None, Some(_)) => statements::proposed(dimensions),
+        (Some(_), _) => statements::some_files(dimensions),
     };
     let tenant_id = tx.tenant_id();
     let mut query = sqlx::query_as(statement)
@@ -152,6 +190,8 @@ pub(super) async fn rank(
         .bind(look.limit);
     if let Some(filter) = filter {
         query = query.bind(&filter.path).bind(Json(&filter.values));
+    } else if let Some(proposed) = proposed {
+        query = query.bind(proposed.chunks).bind(proposed.version);
     }
     Ok(query.fetch_all(&mut **tx).await?)
 }
@@ -182,13 +222,24 @@ mod statements {
 
     use sqlx::SqlStr;
 
-    use super::{FUSE, SOME_FILES, WHOLE_STORE, sql};
+    use super::{BOTH, FUSE, FUSE_PROPOSED, PROPOSED, SOME_FILES, WHOLE_STORE, WHOLE_TEXT, sql};
 
-    static WHOLE: LazyLock<&'static str> = LazyLock::new(|| Box::leak(format!("{WHOLE_STORE}{FUSE}").into()));
-    static SOME: LazyLock<&'static str> = LazyLock::new(|| Box::leak(format!("{SOME_FILES}{FUSE}").into()));
+    type Statement = LazyLock<&'static str>;
+
+    static WHOLE: Statement = LazyLock::new(|| join([WHOLE_STORE, WHOLE_TEXT, BOTH, FUSE]));
+    static WITH_PROPOSAL: Statement = LazyLock::new(|| join([PROPOSED, WHOLE_TEXT, BOTH, FUSE_PROPOSED]));
+    static SOME: Statement = LazyLock::new(|| join([SOME_FILES, BOTH, FUSE]));
+
+    fn join<const N: usize>(parts: [&str; N]) -> &'static str {
+        Box::leak(parts.concat().into())
+    }
 
     pub(super) fn whole_store(dimensions: usize) -> SqlStr {
         sql::for_dimensions(*WHOLE, dimensions)
+    }
+
+    pub(super) fn proposed(dimensions: usize) -> SqlStr {
+        sql::for_dimensions(*WITH_PROPOSAL, dimensions)
     }
 
     pub(super) fn some_files(dimensions: usize) -> SqlStr {

@@ -412,7 +412,9 @@ async fn remove_some(
            returning term_count
          )
          update vector_stores set chunk_count = chunk_count - (select count(*) from gone),
-                term_count = term_count - (select coalesce(sum(term_count), 0) from gone)
+                term_count = term_count - (select coalesce(sum(term_count), 0) from gone),
+                -- A single chunk may come back under its id with another vector.
+                rewritten_version = case when $3 is null then rewritten_version else content_version + 1 end
          where id = $1",
     )
     .bind(store_id)

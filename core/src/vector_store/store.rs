@@ -157,16 +157,24 @@ pub(crate) struct Located {
     pub(crate) embedding_model_id: i32,
     pub(crate) chunk_count: i64,
     pub(crate) term_count: i64,
+    /// Counts the changes of its content.
+    pub(crate) content_version: i64,
+    /// Candidates of the first stage of a search, where they are not the model's own number.
+    pub(crate) candidates: Option<i32>,
     pub(crate) expired: bool,
 }
 
 /// The store's model and corpus statistics.
 pub(crate) async fn locate(tx: &mut TenantTx, id: VectorStoreId) -> Result<Located> {
     let row: Option<Located> = sqlx::query_as(
-        "select m.name as embedding_model, s.embedding_model_id, s.chunk_count, s.term_count,
+        "select m.name as embedding_model, s.embedding_model_id, s.chunk_count, s.term_count, s.content_version,
+                r.candidates,
                 s.expired_at is not null
                   or coalesce(s.last_active_at + make_interval(days => s.expires_after_days) < now(), false) as expired
-         from vector_stores s join embedding_models m on m.id = s.embedding_model_id where s.id = $1",
+         from vector_stores s join embedding_models m on m.id = s.embedding_model_id
+         left join vector_store_recall r on r.tenant_id = s.tenant_id and r.vector_store_id = s.id
+           and r.embedding_model_id = s.embedding_model_id
+         where s.id = $1",
     )
     .bind(id)
     .fetch_optional(&mut **tx)

@@ -1709,6 +1709,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/vector_stores/{vector_store_id}/index": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells how a vector store is searched, and how well. */
+        get: operations["get_vector_store_index"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/vector_stores/{vector_store_id}/migrate": {
         parameters: {
             query?: never;
@@ -8338,9 +8355,16 @@ export interface components {
              * @description In the model of `ranking_options.ranker`.
              */
             rerank: number;
+            /**
+             * Format: double
+             * @description Looking through vectors in memory.
+             */
+            scan: number;
         };
         /** @description How a store was searched. */
         SearchStoreExplanation: {
+            /** @description Whether its vectors were at hand in the server's memory. */
+            accelerated: boolean;
             /** @description Its embedding model. */
             embedding_model: string;
             /** @description `exact`: every passage was looked at. */
@@ -9468,6 +9492,46 @@ export interface components {
             code: string;
             /** @description For people. */
             message: string;
+        };
+        /** @description How a vector store is searched, and how well. */
+        VectorStoreIndex: {
+            /** @description Whether the server that answers has the vectors in its memory. */
+            accelerated: boolean;
+            /**
+             * Format: int64
+             * @description How many passages are compared exactly. More than the model needs, where less was not enough.
+             */
+            candidates: number;
+            /**
+             * Format: int64
+             * @description How many passages there are.
+             */
+            chunks: number;
+            /** @description `exact`: all passages are compared exactly; `two_stage`: one bit per dimension of every passage says which ones are. */
+            mode: string;
+            /** @description `vector_store.index` */
+            object: string;
+            recall: components["schemas"]["VectorStoreIndexRecall"] | null;
+            /** @description The store. */
+            vector_store_id: string;
+        };
+        /** @description How much of the nearest passages searches find, by searches that were made again exactly. */
+        VectorStoreIndexRecall: {
+            /**
+             * Format: double
+             * @description The share of the ten nearest, 0 to 1.
+             */
+            at_10: number;
+            /**
+             * Format: int64
+             * @description Unix seconds of the last one.
+             */
+            measured_at: number;
+            /**
+             * Format: int64
+             * @description How many searches were compared since `candidates` last changed.
+             */
+            samples: number;
         };
         /** @description A change of a vector store's embedding model. */
         VectorStoreMigration: {
@@ -13451,6 +13515,31 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_VectorStoreChunk"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_vector_store_index: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The store's id */
+                vector_store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VectorStoreIndex"];
                 };
             };
             "4XX": components["responses"]["Error"];

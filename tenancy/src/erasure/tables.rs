@@ -79,6 +79,7 @@ const TABLES: &[Table] = &[
     table!("store_migrations"),
     table!("assistant_vector_stores"),
     table!("assistants"),
+    table!("vector_store_recall"),
     table!("vector_store_files"),
     table!("file_batches"),
     table!("vector_stores"),

@@ -80,6 +80,10 @@ pub const TABLES: &[(&str, Exported)] = &[
     ("usage_hours", In("usage_days.jsonl")),
     ("usage_retention", In("settings.jsonl")),
     ("vector_store_files", In("vector_store_files.jsonl")),
+    (
+        "vector_store_recall",
+        Not("how well searches went, measured anew"),
+    ),
     ("vector_stores", In("vector_stores.jsonl")),
     ("webhook_deliveries", In("webhook_deliveries.jsonl")),
     ("webhook_events", In("webhook_deliveries.jsonl")),

@@ -155,6 +155,8 @@ pub struct StoreExplanation {
     /// `exact`: every passage was looked at.
     #[schema(value_type = String)]
     pub mode: &'static str,
+    /// Whether its vectors were at hand in the server's memory.
+    pub accelerated: bool,
     /// How many passages were looked at.
     pub scanned: i64,
     /// Its embedding model.
@@ -169,6 +171,8 @@ pub struct StoreExplanation {
 pub struct StageTimes {
     /// Embedding the queries.
     pub embed: f64,
+    /// Looking through vectors in memory.
+    pub scan: f64,
     /// In Postgres.
     pub database: f64,
     /// In the model of `ranking_options.ranker`.
@@ -271,6 +275,7 @@ impl Explanation {
             candidates: response.candidates,
             timings_ms: StageTimes {
                 embed: ms(response.timings.embed),
+                scan: ms(response.timings.scan),
                 database: ms(response.timings.database),
                 rerank: ms(response.timings.rerank),
             },
@@ -283,6 +288,7 @@ impl From<&SearchedStore> for StoreExplanation {
         Self {
             vector_store_id: store.id.to_string(),
             mode: mode(store.mode),
+            accelerated: store.accelerated,
             scanned: store.scanned,
             embedding_model: store.embedding_model.clone(),
             vector_shares: store.vector_shares.clone(),

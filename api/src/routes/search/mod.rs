@@ -1,6 +1,7 @@
 //! `POST /v1/vector_stores/{vector_store_id}/search`, and `POST /v1/insula/search` for several stores at once.
 
 pub mod answer;
+pub mod index;
 mod page;
 pub mod request;
 
