@@ -93,7 +93,7 @@ pub async fn embed(
     let mut entered = work(services, cx, Endpoint::Ingestion, model).await?;
     let bytes = texts.iter().map(String::len).sum();
     let metered = begin_reading(services, &mut entered, model, bytes).await?;
-    match embedder.embed(texts, EmbedPurpose::Bulk).await {
+    match embedder.embed(texts, EmbedPurpose::Bulk.of(cx.tenant_id())).await {
         Ok(embeddings) => {
             settle_reading(metered, &Reading::of(&embeddings));
             Ok(embeddings)

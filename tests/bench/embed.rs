@@ -101,7 +101,7 @@ pub async fn run(runtime: &Path, seconds: f64) -> Result<()> {
     let (_, texts) = &kinds[3];
     for (name, options) in [("one session on all of them", all), ("a session on each", each)] {
         let embedder = OnnxEmbedder::load(options)?;
-        let tokens = embedder.embed(texts.clone(), Bulk).await?.tokens;
+        let tokens = embedder.embed(texts.clone(), Bulk.into()).await?.tokens;
         let until = Instant::now() + Duration::from_secs_f64(seconds);
         let mut best = Duration::MAX;
         while Instant::now() < until {
@@ -119,7 +119,7 @@ async fn measure(
     seconds: f64,
 ) -> Result<Rates> {
     // Also warms it up, and tells how many tokens there are.
-    let tokens = embedder.embed(texts.to_vec(), Bulk).await?.tokens;
+    let tokens = embedder.embed(texts.to_vec(), Bulk.into()).await?.tokens;
     let mut order: Vec<usize> = (0..texts.len()).collect();
     order.sort_by_key(|n| tokens[*n]);
     let in_order: Vec<&str> = order.iter().map(|n| texts[*n].as_str()).collect();
@@ -143,7 +143,7 @@ async fn measure(
 async fn through_the_front(embedder: &OnnxEmbedder, texts: &[String]) -> Result<Duration> {
     let started = Instant::now();
     futures::stream::iter(texts.chunks(PER_CALL).map(<[String]>::to_vec))
-        .map(|call| embedder.embed(call, Bulk))
+        .map(|call| embedder.embed(call, Bulk.into()))
         .buffer_unordered(CALLS)
         .try_for_each(|_| async { Ok(()) })
         .await?;

@@ -56,7 +56,7 @@ async fn vectors_are_those_of_the_original_model() {
     let fitting: Vec<_> = golden.iter().filter(|golden| golden.ids.len() < max).collect();
     assert!(fitting.len() > 20, "only {} golden texts", fitting.len());
     let texts = fitting.iter().map(|golden| golden.text.clone()).collect();
-    let found = embedder.embed(texts, Bulk).await.expect("vectors");
+    let found = embedder.embed(texts, Bulk.into()).await.expect("vectors");
     for ((golden, vector), tokens) in fitting.iter().zip(&found.vectors).zip(&found.tokens) {
         assert_eq!(*tokens, golden.ids.len(), "{:?}", golden.text);
         assert_eq!(
@@ -76,11 +76,11 @@ async fn vectors_are_those_of_the_original_model() {
 async fn a_text_has_the_same_vector_alone_and_in_a_crowd_in_input_order() {
     let Some((embedder, _)) = load() else { return };
     let texts = mixed_texts(60);
-    let together = embedder.embed(texts.clone(), Bulk).await.expect("vectors");
+    let together = embedder.embed(texts.clone(), Bulk.into()).await.expect("vectors");
     assert_eq!((together.vectors.len(), together.tokens.len()), (60, 60));
     for (text, vector) in texts.into_iter().zip(&together.vectors).step_by(7) {
         let alone = embedder
-            .embed(vec![text.clone()], Interactive)
+            .embed(vec![text.clone()], Interactive.into())
             .await
             .expect("a vector");
         let cosine = cosine(&alone.vectors[0], vector);
@@ -93,14 +93,14 @@ async fn nothing_in_nothing_out_and_empty_texts_are_texts() {
     let Some((embedder, _)) = load() else { return };
     assert!(
         embedder
-            .embed(Vec::new(), Bulk)
+            .embed(Vec::new(), Bulk.into())
             .await
             .expect("no vectors")
             .vectors
             .is_empty()
     );
     let found = embedder
-        .embed(vec![String::new(), "[PAD] [CLS] \0".into()], Bulk)
+        .embed(vec![String::new(), "[PAD] [CLS] \0".into()], Bulk.into())
         .await
         .expect("vectors");
     assert_eq!(found.tokens[0], 2, "only the special tokens");
@@ -112,12 +112,12 @@ async fn a_text_is_taken_whole_or_not_at_all() {
     let max = embedder.card().max_tokens;
     let exact = "rain ".repeat(max - 2);
     let found = embedder
-        .embed(vec![exact.clone()], Interactive)
+        .embed(vec![exact.clone()], Interactive.into())
         .await
         .expect("just fits");
     assert_eq!(found.tokens, [max]);
     let error = embedder
-        .embed(vec!["short".into(), exact + "again"], Interactive)
+        .embed(vec!["short".into(), exact + "again"], Interactive.into())
         .await
         .expect_err("too long");
     let Error::Invalid { message, param, code } = error else {
@@ -134,18 +134,18 @@ async fn a_text_is_taken_whole_or_not_at_all() {
 async fn a_query_is_answered_while_a_job_goes_on() {
     let Some((embedder, _)) = load() else { return };
     let worker = Arc::clone(&embedder);
-    let job = tokio::spawn(async move { worker.embed(mixed_texts(2000), Bulk).await });
+    let job = tokio::spawn(async move { worker.embed(mixed_texts(2000), Bulk.into()).await });
     // The job is with the model once its lane is not empty; until then a query proves nothing.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     embedder
-        .embed(vec!["where is the harbour?".into()], Interactive)
+        .embed(vec!["where is the harbour?".into()], Interactive.into())
         .await
         .expect("a vector");
     assert!(!job.is_finished(), "the query overtook the job");
     job.abort();
     assert!(job.await.expect_err("aborted").is_cancelled());
     embedder
-        .embed(vec!["and now?".into()], Bulk)
+        .embed(vec!["and now?".into()], Bulk.into())
         .await
         .expect("the cancelled job left nothing behind");
 }
@@ -161,8 +161,8 @@ async fn several_sessions_give_the_same_vectors() {
     options.sessions = 1;
     let one = OnnxEmbedder::load(options).expect("a second model shares the library");
     let texts = mixed_texts(40);
-    let found = two.embed(texts.clone(), Bulk).await.expect("vectors");
-    let expected = one.embed(texts, Bulk).await.expect("vectors");
+    let found = two.embed(texts.clone(), Bulk.into()).await.expect("vectors");
+    let expected = one.embed(texts, Bulk.into()).await.expect("vectors");
     for (a, b) in found.vectors.iter().zip(&expected.vectors) {
         assert!(cosine(a, b) >= 0.9999);
     }
@@ -195,7 +195,7 @@ async fn the_graph_for_a_card_gives_the_same_vectors() {
         .iter()
         .filter(|golden| golden.ids.len() < embedder.card().max_tokens);
     let (texts, golden): (Vec<_>, Vec<_>) = texts.map(|golden| (golden.text.clone(), golden)).unzip();
-    let found = embedder.embed(texts, Bulk).await.expect("vectors");
+    let found = embedder.embed(texts, Bulk.into()).await.expect("vectors");
     for (golden, vector) in golden.iter().zip(&found.vectors) {
         let cosine = cosine(vector, &golden.vector);
         assert!(cosine >= 0.9999, "cosine {cosine} for {:?}", golden.text);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use insula_tenancy::{FileId, TenantContext, TenantTx, VectorStoreId};
+use insula_tenancy::{FileId, TenantContext, TenantId, TenantTx, VectorStoreId};
 use serde::Serialize;
 
 use super::check::{self, NewChunk};
@@ -90,7 +90,7 @@ pub async fn prepare(
     let dimensions = embedder.card().dimensions;
     let vectors = units(vectors, dimensions)?;
     let drafts = drafts(Arc::clone(&embedder), given).await?;
-    let vectors = embed_missing(embedder.as_ref(), &drafts, vectors).await?;
+    let vectors = embed_missing(embedder.as_ref(), cx.tenant_id(), &drafts, vectors).await?;
     let chunks = make_ready(&store, drafts, vectors).await?;
     let file = match new.origin {
         Origin::File(id) => PreparedFile::Known(id),
@@ -179,6 +179,7 @@ async fn drafts(embedder: Arc<dyn Embedder>, given: Vec<Given>) -> Result<Vec<Ch
 
 async fn embed_missing(
     embedder: &dyn Embedder,
+    tenant: TenantId,
     drafts: &[ChunkDraft],
     vectors: Vec<Option<Halfvec>>,
 ) -> Result<Vec<Embedded>> {
@@ -190,7 +191,7 @@ async fn embed_missing(
     let computed = if texts.is_empty() {
         Vec::new()
     } else {
-        let computed = embedder.embed(texts, EmbedPurpose::Bulk).await;
+        let computed = embedder.embed(texts, EmbedPurpose::Bulk.of(tenant)).await;
         computed.map_err(|error| in_chunks(error, &lacking))?.vectors
     };
     let mut computed = keys.into_iter().zip(computed);

@@ -47,7 +47,7 @@ pub async fn update(
     let embedded_text = draft.embed_text();
     let key = embed_key(&embedded_text);
     let computed = embedder
-        .embed(vec![embedded_text], EmbedPurpose::Interactive)
+        .embed(vec![embedded_text], EmbedPurpose::Interactive.of(cx.tenant_id()))
         .await;
     let vectors = computed.map_err(|error| error.about("text"))?.vectors;
     let embedded = vectors.iter().map(|vector| Embedded {

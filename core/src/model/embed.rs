@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use insula_tenancy::TenantId;
 
 use crate::Result;
 use crate::route::Prices;
@@ -31,6 +32,35 @@ pub enum EmbedPurpose {
     Interactive,
     /// Ingestion.
     Bulk,
+}
+
+impl EmbedPurpose {
+    /// Such work of a tenant's.
+    pub fn of(self, tenant: TenantId) -> EmbedWork {
+        EmbedWork {
+            purpose: self,
+            tenant: Some(tenant),
+        }
+    }
+}
+
+/// Of nobody in particular.
+impl From<EmbedPurpose> for EmbedWork {
+    fn from(purpose: EmbedPurpose) -> Self {
+        Self {
+            purpose,
+            tenant: None,
+        }
+    }
+}
+
+/// What texts are embedded for, and for whom: tenants take turns, whatever each of them asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EmbedWork {
+    /// Who waits.
+    pub purpose: EmbedPurpose,
+    /// Whose texts they are, where that is known.
+    pub tenant: Option<TenantId>,
 }
 
 /// Vectors in input order, with the tokens that each text cost.
@@ -75,7 +105,7 @@ pub trait Embedder: Send + Sync + 'static {
     ///
     /// Cancel-safe: dropping the future gives up the work that has not been started. A full queue is
     /// [`crate::Error::Overloaded`].
-    async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings>;
+    async fn embed(&self, texts: Vec<String>, work: EmbedWork) -> Result<Embeddings>;
 
     /// How fast it is, measured in this process of late; `None` while nothing has been measured.
     fn tokens_per_second(&self) -> Option<f64> {

@@ -11,5 +11,5 @@ pub use chat::{
     ChatEvent, ChatMessage, ChatModel, ChatOptions, ChatRequest, ChatStream, Citation, Completion,
     FinishReason, Image, Passage, Role, TokenUsage, ToolCall, ToolCallDelta,
 };
-pub use embed::{EmbedPurpose, EmbeddedBy, Embedder, EmbedderCard, Embeddings, TokenCounter};
+pub use embed::{EmbedPurpose, EmbedWork, EmbeddedBy, Embedder, EmbedderCard, Embeddings, TokenCounter};
 pub use judge::{Category, JudgeCard, Moderated, Moderator, Reranked, Reranker, Verdict};

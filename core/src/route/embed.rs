@@ -6,7 +6,7 @@ use super::rule::RouteFacts;
 use super::table::Routes;
 use super::walk::walk;
 use super::{Route, RouteKind, Target};
-use crate::model::{EmbedPurpose, Embedder, EmbedderCard, Embeddings, TokenCounter};
+use crate::model::{EmbedWork, Embedder, EmbedderCard, Embeddings, TokenCounter};
 use crate::{Error, Result};
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -50,14 +50,14 @@ impl Embedder for RoutedEmbedder {
         &*self.counter
     }
 
-    async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings> {
+    async fn embed(&self, texts: Vec<String>, work: EmbedWork) -> Result<Embeddings> {
         let route = self.routes.find(&self.card.id);
         let route = route.ok_or_else(|| Error::internal(format!("there is no route '{}'", self.card.id)))?;
         let call = |target: &Target| {
             let (embedder, texts) = (target.embedder().cloned(), texts.clone());
             async move {
                 match embedder {
-                    Some(embedder) => embedder.embed(texts, purpose).await,
+                    Some(embedder) => embedder.embed(texts, work).await,
                     None => Err(Error::internal("a target of an embeddings route cannot embed")),
                 }
             }

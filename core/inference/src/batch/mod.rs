@@ -5,13 +5,14 @@
 
 mod queue;
 mod rate;
+mod turns;
 mod worker;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use insula_core::model::EmbedPurpose;
+use insula_core::model::{EmbedPurpose, EmbedWork};
 use insula_core::{Error, Result};
 use tokio::sync::oneshot;
 
@@ -129,7 +130,7 @@ impl Batcher {
     /// Embeds `texts`, which are their token ids, and returns the vectors in the same order.
     ///
     /// Dropping the future gives up what has not reached a worker.
-    pub(crate) async fn embed(&self, texts: Vec<Vec<u32>>, purpose: EmbedPurpose) -> Result<Vec<Vec<f32>>> {
+    pub(crate) async fn embed(&self, texts: Vec<Vec<u32>>, work: EmbedWork) -> Result<Vec<Vec<f32>>> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
@@ -141,7 +142,7 @@ impl Batcher {
             }
             state
                 .queue
-                .push(texts, purpose, reply)
+                .push(texts, work, reply)
                 .map_err(|full| overloaded(&state, &full))?
         };
         let _ticket = Ticket {

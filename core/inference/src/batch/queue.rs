@@ -1,8 +1,10 @@
 //! What waits to be embedded, and what goes next. Pure bookkeeping: no threads, no clocks.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use insula_core::model::EmbedPurpose;
+use insula_core::model::{EmbedPurpose, EmbedWork};
+
+use super::turns::{Flow, Turns};
 
 /// Names one request for as long as it is unanswered.
 pub(crate) type RequestId = u64;
@@ -42,22 +44,39 @@ pub(crate) struct Full {
 struct Request<R> {
     reply: R,
     purpose: EmbedPurpose,
-    turn: u64,
+    flow: Flow,
     /// Shortest first, so that the longest is the cheapest to take.
     waiting: Vec<Item>,
     vectors: Vec<Vec<f32>>,
     missing: usize,
 }
 
-/// Requests of one purpose, ordered by fair queueing: each request's turn advances by the tokens it was served, and
-/// a newcomer's turn is `now`, which follows the requests being served and advances by their fair share. A large
-/// request therefore delays a newcomer by at most the batch in progress, and is itself not starved by a stream of
-/// newcomers.
+/// Requests of one purpose: tenants take turns, and each tenant's requests take turns among themselves. However much one of
+/// them asks for, another waits for the batch in progress.
 #[derive(Debug, Default)]
 struct Lane {
-    order: BTreeSet<(u64, RequestId)>,
-    now: u64,
+    flows: Turns<Flow>,
+    requests: HashMap<Flow, Turns<RequestId>>,
     tokens: usize,
+}
+
+impl Lane {
+    fn join(&mut self, flow: Flow, request: RequestId) {
+        self.requests.entry(flow).or_default().join(request);
+        self.flows.join(flow);
+    }
+
+    /// Takes a request out that has nothing left to be served, or that nobody waits for any more.
+    fn leave(&mut self, flow: Flow, request: RequestId) {
+        let Some(requests) = self.requests.get_mut(&flow) else {
+            return;
+        };
+        requests.leave(&request);
+        if requests.is_empty() {
+            self.requests.remove(&flow);
+            self.flows.leave(&flow);
+        }
+    }
 }
 
 /// Two lanes of requests, `R` being where an answer goes.
@@ -107,9 +126,10 @@ impl<R> Queue<R> {
     pub(crate) fn push(
         &mut self,
         texts: Vec<Vec<u32>>,
-        purpose: EmbedPurpose,
+        work: EmbedWork,
         reply: R,
     ) -> Result<RequestId, Full> {
+        let purpose = work.purpose;
         let total: usize = texts.iter().map(Vec::len).sum();
         self.room(total, purpose)?;
         self.last_id += 1;
@@ -125,9 +145,9 @@ impl<R> Queue<R> {
             })
             .collect();
         waiting.sort_by_key(Item::tokens);
+        let flow = work.tenant.map_or(Flow::Request(id), Flow::Tenant);
         let lane = self.lane(purpose);
-        let turn = lane.now;
-        lane.order.insert((turn, id));
+        lane.join(flow, id);
         lane.tokens += total;
         let vectors = vec![Vec::new(); missing];
         self.requests.insert(
@@ -135,7 +155,7 @@ impl<R> Queue<R> {
             Request {
                 reply,
                 purpose,
-                turn,
+                flow,
                 waiting,
                 vectors,
                 missing,
@@ -146,46 +166,54 @@ impl<R> Queue<R> {
 
     /// Whether anything waits to be taken.
     pub(crate) fn has_work(&self) -> bool {
-        !(self.interactive.order.is_empty() && self.bulk.order.is_empty())
+        !(self.interactive.flows.is_empty() && self.bulk.flows.is_empty())
     }
 
     /// The next batch, empty when nothing waits. Never mixes lanes: bulk texts would make a person wait.
     pub(crate) fn take(&mut self) -> Vec<Item> {
-        let lane = if self.interactive.order.is_empty() {
+        let lane = if self.interactive.flows.is_empty() {
             &mut self.bulk
         } else {
             &mut self.interactive
         };
-        let Some(&(turn, _)) = lane.order.first() else {
-            return Vec::new();
-        };
-        let sharers = lane.order.len() as u64 + 1;
-        lane.now = lane.now.max(turn);
-        let candidates: Vec<_> = lane.order.iter().take(MIXED_REQUESTS).copied().collect();
         let mut batch = Batch::new(self.batch_tokens);
-        for (turn, id) in candidates {
-            let Some(request) = self.requests.get_mut(&id) else {
+        let mut looked_at = 0;
+        for flow in lane.flows.next(MIXED_REQUESTS) {
+            let Some(requests) = lane.requests.get_mut(&flow) else {
                 continue;
             };
-            let mut served = 0;
-            while let Some(item) = request.waiting.pop_if(|item| batch.admits(item.tokens())) {
-                served += item.tokens();
-                batch.push(item);
+            let mut served_flow = 0;
+            let mut done = Vec::new();
+            for id in requests.next(MIXED_REQUESTS - looked_at) {
+                looked_at += 1;
+                let Some(request) = self.requests.get_mut(&id) else {
+                    continue;
+                };
+                let mut served = 0;
+                while let Some(item) = request.waiting.pop_if(|item| batch.admits(item.tokens())) {
+                    served += item.tokens();
+                    batch.push(item);
+                }
+                requests.serve(&id, served);
+                served_flow += served;
+                if request.waiting.is_empty() {
+                    done.push(id);
+                }
+                if batch.is_full() {
+                    break;
+                }
             }
-            if served == 0 {
-                continue;
+            requests.pass(served_flow);
+            lane.flows.serve(&flow, served_flow);
+            for id in done {
+                lane.leave(flow, id);
             }
-            lane.tokens = lane.tokens.saturating_sub(served);
-            lane.order.remove(&(turn, id));
-            request.turn = turn + served as u64;
-            if !request.waiting.is_empty() {
-                lane.order.insert((request.turn, id));
-            }
-            if batch.is_full() {
+            if batch.is_full() || looked_at >= MIXED_REQUESTS {
                 break;
             }
         }
-        lane.now += batch.tokens as u64 / sharers;
+        lane.tokens = lane.tokens.saturating_sub(batch.tokens);
+        lane.flows.pass(batch.tokens);
         batch.items
     }
 
@@ -211,7 +239,7 @@ impl<R> Queue<R> {
         let request = self.requests.remove(&id)?;
         let waiting: usize = request.waiting.iter().map(Item::tokens).sum();
         let lane = self.lane(request.purpose);
-        lane.order.remove(&(request.turn, id));
+        lane.leave(request.flow, id);
         lane.tokens = lane.tokens.saturating_sub(waiting);
         Some(request.reply)
     }

@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
+
 use insula_core::model::EmbedPurpose::{Bulk, Interactive};
+use insula_tenancy::TenantId;
 use proptest::prelude::*;
 
 use super::*;
@@ -10,7 +13,12 @@ fn push(
     purpose: EmbedPurpose,
 ) -> RequestId {
     let texts = tokens.iter().map(|tokens| vec![7; *tokens]).collect();
-    queue.push(texts, purpose, name).expect("room")
+    queue.push(texts, purpose.into(), name).expect("room")
+}
+
+fn push_of(queue: &mut Queue<&'static str>, tenant: TenantId, name: &'static str, tokens: &[usize]) {
+    let texts = tokens.iter().map(|tokens| vec![7; *tokens]).collect();
+    queue.push(texts, Interactive.of(tenant), name).expect("room");
 }
 
 /// The next batch: of each text the request's name and the place in it.
@@ -71,6 +79,38 @@ fn a_large_request_is_not_starved_by_newcomers() {
 }
 
 #[test]
+fn a_tenant_with_many_requests_gets_no_more_than_one_with_few() {
+    let mut queue = Queue::new(100, 100_000);
+    let (ada, bob) = (TenantId::generate(), TenantId::generate());
+    for _ in 0..50 {
+        push_of(&mut queue, ada, "ada", &[100]);
+    }
+    for _ in 0..5 {
+        push_of(&mut queue, bob, "bob", &[100]);
+    }
+    let first: Vec<String> = (0..10).flat_map(|_| take(&mut queue)).collect();
+    let of_bob = first.iter().filter(|name| name.starts_with("bob")).count();
+    assert_eq!(of_bob, 5, "{first:?}");
+}
+
+#[test]
+fn whoever_asks_one_by_one_is_served_as_whoever_asks_at_once() {
+    let mut queue = Queue::new(100, 100_000);
+    let (ada, bob) = (TenantId::generate(), TenantId::generate());
+    push_of(&mut queue, ada, "ada", &[100; 30]);
+    let mut of_bob = 0;
+    push_of(&mut queue, bob, "bob", &[100]);
+    for _ in 0..20 {
+        // It asks again as soon as it has its answer.
+        if take(&mut queue)[0].starts_with("bob") {
+            of_bob += 1;
+            push_of(&mut queue, bob, "bob", &[100]);
+        }
+    }
+    assert!((9..=11).contains(&of_bob), "{of_bob} of 20");
+}
+
+#[test]
 fn queries_of_several_callers_share_a_batch() {
     let mut queue = Queue::new(768, 1000);
     for name in ["a", "b", "c"] {
@@ -104,7 +144,7 @@ fn answers_come_in_input_order_and_once() {
 fn the_lanes_are_bounded_separately() {
     let mut queue = Queue::new(100, 100);
     push(&mut queue, "large", &[400], Bulk);
-    assert_eq!(queue.push(vec![vec![7]], Bulk, "x"), Err(Full { waiting: 400 }));
+    assert_eq!(queue.push(vec![vec![7]], Bulk.into(), "x"), Err(Full { waiting: 400 }));
     push(&mut queue, "query", &[10], Interactive);
 }
 
@@ -124,14 +164,17 @@ proptest! {
     /// counters return to zero.
     #[test]
     fn nothing_is_lost_or_doubled(
-        requests in prop::collection::vec((prop::collection::vec(1usize..300, 1..40), any::<bool>()), 1..20),
+        requests in prop::collection::vec((prop::collection::vec(1usize..300, 1..40), any::<bool>(), 0u8..4), 1..20),
         budget in 1usize..1000,
     ) {
         let mut queue = Queue::new(budget, usize::MAX);
         let mut expected = BTreeSet::new();
-        for (lengths, person) in &requests {
+        let tenants = [TenantId::generate(), TenantId::generate(), TenantId::generate()];
+        for (lengths, person, tenant) in &requests {
             let purpose = if *person { Interactive } else { Bulk };
-            let id = push(&mut queue, "r", lengths, purpose);
+            let work = EmbedWork { purpose, tenant: tenants.get(usize::from(*tenant)).copied() };
+            let texts = lengths.iter().map(|tokens| vec![7; *tokens]).collect();
+            let id = queue.push(texts, work, "r").expect("room");
             expected.extend((0..lengths.len()).map(|index| (id, index)));
         }
         while queue.has_work() {

@@ -76,7 +76,7 @@ impl Rig {
         let before = self.batcher.shared.lock().queue.last_id();
         let batcher = Arc::clone(&self.batcher);
         let texts = texts.iter().map(|text| ids(text)).collect();
-        let task = tokio::spawn(async move { batcher.embed(texts, purpose).await });
+        let task = tokio::spawn(async move { batcher.embed(texts, purpose.into()).await });
         while self.batcher.shared.lock().queue.last_id() == before {
             tokio::task::yield_now().await;
         }
@@ -146,7 +146,7 @@ async fn a_full_lane_says_when_to_come_back() {
     let rig = rig(10, 20);
     let _held = rig.submit(&["one", "two", "three"], Bulk).await;
     rig.next_run();
-    let refused = rig.batcher.embed(vec![ids("four")], Bulk).await;
+    let refused = rig.batcher.embed(vec![ids("four")], Bulk.into()).await;
     let Err(Error::Overloaded { retry_after, .. }) = refused else {
         panic!("{refused:?}")
     };
@@ -167,7 +167,7 @@ async fn nobody_hangs_when_the_workers_are_gone() {
     )
     .expect("threads");
     assert!(matches!(
-        batcher.embed(vec![ids("x")], Bulk).await,
+        batcher.embed(vec![ids("x")], Bulk.into()).await,
         Err(Error::Internal(_))
     ));
 }

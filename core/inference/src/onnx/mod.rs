@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use insula_core::Result;
-use insula_core::model::{EmbedPurpose, Embedder, EmbedderCard, Embeddings, TokenCounter};
+use insula_core::model::{EmbedWork, Embedder, EmbedderCard, Embeddings, TokenCounter};
 
 use self::encoder::Encoder;
 use self::files::ModelFiles;
@@ -160,11 +160,11 @@ impl Embedder for OnnxEmbedder {
         self.counter.as_ref()
     }
 
-    async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings> {
-        self.batcher.check_room(purpose)?;
-        let texts = self.tokenizing.ids(texts, purpose).await?;
+    async fn embed(&self, texts: Vec<String>, work: EmbedWork) -> Result<Embeddings> {
+        self.batcher.check_room(work.purpose)?;
+        let texts = self.tokenizing.ids(texts, work.purpose).await?;
         let tokens = texts.iter().map(Vec::len).collect();
-        let vectors = self.batcher.embed(texts, purpose).await?;
+        let vectors = self.batcher.embed(texts, work).await?;
         Ok(Embeddings {
             vectors,
             tokens,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt, stream};
-use insula_core::model::{EmbedPurpose, Embedder, EmbedderCard, Embeddings, TokenCounter};
+use insula_core::model::{EmbedPurpose, EmbedWork, Embedder, EmbedderCard, Embeddings, TokenCounter};
 use insula_core::{Error, Result};
 use serde::Serialize;
 use tokio::sync::{Semaphore, TryAcquireError};
@@ -198,7 +198,7 @@ impl Embedder for RemoteEmbedder {
         &*self.model.counter
     }
 
-    async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings> {
+    async fn embed(&self, texts: Vec<String>, work: EmbedWork) -> Result<Embeddings> {
         if texts.is_empty() {
             return Ok(Embeddings::default());
         }
@@ -206,7 +206,7 @@ impl Embedder for RemoteEmbedder {
         let size = self.model.batch.max(1);
         let batches = texts.chunks(size).zip(counted.chunks(size));
         let calls: Vec<_> = batches
-            .map(|(texts, counted)| self.batch(texts, counted, purpose))
+            .map(|(texts, counted)| self.batch(texts, counted, work.purpose))
             .collect();
         stream::iter(calls)
             .buffered(PARALLEL)

@@ -55,7 +55,7 @@ async fn texts_are_sent_in_batches_and_come_back_in_order() {
     let upstream = Upstream::json(200, one(json!([3.0, 4.0]))).await;
     let embedder = embedder(&upstream, 1);
     let answer = embedder
-        .embed(texts(&["a", "b", "c", "d", "e", "f"]), EmbedPurpose::Bulk)
+        .embed(texts(&["a", "b", "c", "d", "e", "f"]), EmbedPurpose::Bulk.into())
         .await
         .expect("vectors");
     assert_eq!(answer.vectors, vec![vec![0.6, 0.8]; 6]);
@@ -78,7 +78,7 @@ async fn texts_are_sent_in_batches_and_come_back_in_order() {
 async fn nothing_costs_nothing() {
     let upstream = Upstream::closed().await;
     let answer = embedder(&upstream, 8)
-        .embed(Vec::new(), EmbedPurpose::Interactive)
+        .embed(Vec::new(), EmbedPurpose::Interactive.into())
         .await
         .expect("nothing");
     assert!(answer.vectors.is_empty() && answer.tokens.is_empty());
@@ -89,7 +89,7 @@ async fn a_text_that_is_too_long_is_named_and_not_sent() {
     let upstream = Upstream::closed().await;
     let long = "many words ".repeat(20);
     let error = embedder(&upstream, 8)
-        .embed(texts(&["short", &long]), EmbedPurpose::Interactive)
+        .embed(texts(&["short", &long]), EmbedPurpose::Interactive.into())
         .await
         .expect_err("too long");
     let Error::Invalid { param, code, .. } = error else {
@@ -106,7 +106,7 @@ async fn usage_is_counted_when_it_is_missing() {
     let body = json!({"data": [{"embedding": [1.0, 0.0]}]});
     let upstream = Upstream::json(200, body).await;
     let answer = embedder(&upstream, 8)
-        .embed(texts(&["tiktoken is great!"]), EmbedPurpose::Interactive)
+        .embed(texts(&["tiktoken is great!"]), EmbedPurpose::Interactive.into())
         .await
         .expect("a vector");
     assert_eq!(answer.tokens, [6]);
@@ -125,7 +125,7 @@ async fn wrong_answers_are_upstream_failures() {
     ] {
         let upstream = Upstream::json(status, body).await;
         let answer = embedder(&upstream, 8)
-            .embed(texts(&["a"]), EmbedPurpose::Interactive)
+            .embed(texts(&["a"]), EmbedPurpose::Interactive.into())
             .await;
         let Err(Error::Upstream { message, .. }) = answer else {
             panic!("{words}: {answer:?}")
@@ -138,7 +138,7 @@ async fn wrong_answers_are_upstream_failures() {
 async fn a_server_that_is_silent_is_given_up() {
     let upstream = Upstream::stream(vec![Step::Hang]).await;
     let answer = embedder(&upstream, 8)
-        .embed(texts(&["a"]), EmbedPurpose::Interactive)
+        .embed(texts(&["a"]), EmbedPurpose::Interactive.into())
         .await;
     let Err(Error::Upstream { message, .. }) = answer else {
         panic!("{answer:?}")

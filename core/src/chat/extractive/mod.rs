@@ -87,7 +87,7 @@ impl Extractive {
             .chain(chosen.iter().map(|at| candidates[*at].sentence.text.clone()))
             .collect();
         let mut vectors = embedder
-            .embed(texts, EmbedPurpose::Interactive)
+            .embed(texts, EmbedPurpose::Interactive.into())
             .await?
             .vectors
             .into_iter();

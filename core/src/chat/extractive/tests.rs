@@ -1,7 +1,7 @@
 use futures::StreamExt;
 
 use super::*;
-use crate::model::{ChatMessage, ChatOptions, EmbedderCard, Embeddings, FinishReason, Role, TokenCounter};
+use crate::model::{ChatMessage, ChatOptions, EmbedWork, EmbedderCard, Embeddings, FinishReason, Role, TokenCounter};
 
 fn passage(text: &str, start: i64) -> Passage {
     Passage {
@@ -179,8 +179,8 @@ impl Embedder for Thesaurus {
         &Words
     }
 
-    async fn embed(&self, texts: Vec<String>, purpose: EmbedPurpose) -> Result<Embeddings> {
-        assert_eq!(purpose, EmbedPurpose::Interactive);
+    async fn embed(&self, texts: Vec<String>, work: EmbedWork) -> Result<Embeddings> {
+        assert_eq!(work.purpose, EmbedPurpose::Interactive);
         let about_money = |text: &String| text.contains("refund") || text.contains("cash back");
         let vectors = texts.iter().map(|text| {
             if about_money(text) {
