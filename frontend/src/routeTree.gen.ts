@@ -25,6 +25,8 @@ import { Route as AppSettingsRouteImport } from "./routes/_app/settings"
 import { Route as AppUsageRouteImport } from "./routes/_app/usage"
 import { Route as AppAuditLogIndexRouteImport } from "./routes/_app/audit-log.index"
 import { Route as AppAuditLogAccessesRouteImport } from "./routes/_app/audit-log.accesses"
+import { Route as AppModelsIndexRouteImport } from "./routes/_app/models.index"
+import { Route as AppModelsNameRouteImport } from "./routes/_app/models.$name"
 import { Route as AppOperatorIndexRouteImport } from "./routes/_app/operator/index"
 import { Route as AppOperatorAccessesRouteImport } from "./routes/_app/operator/accesses"
 import { Route as AppOperatorAuditRouteImport } from "./routes/_app/operator/audit"
@@ -129,6 +131,16 @@ const AppAuditLogIndexRoute = AppAuditLogIndexRouteImport.update({
 const AppAuditLogAccessesRoute = AppAuditLogAccessesRouteImport.update({
   id: "/audit-log/accesses",
   path: "/audit-log/accesses",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppModelsIndexRoute = AppModelsIndexRouteImport.update({
+  id: "/models/",
+  path: "/models/",
+  getParentRoute: () => AppRoute,
+} as any)
+const AppModelsNameRoute = AppModelsNameRouteImport.update({
+  id: "/models/$name",
+  path: "/models/$name",
   getParentRoute: () => AppRoute,
 } as any)
 const AppOperatorIndexRoute = AppOperatorIndexRouteImport.update({
@@ -280,6 +292,7 @@ export interface FileRoutesByFullPath {
   "/settings": typeof AppSettingsRouteWithChildren
   "/usage": typeof AppUsageRoute
   "/audit-log/accesses": typeof AppAuditLogAccessesRoute
+  "/models/$name": typeof AppModelsNameRoute
   "/operator/accesses": typeof AppOperatorAccessesRoute
   "/operator/audit": typeof AppOperatorAuditRoute
   "/operator/health": typeof AppOperatorHealthRoute
@@ -296,6 +309,7 @@ export interface FileRoutesByFullPath {
   "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
   "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/audit-log/": typeof AppAuditLogIndexRoute
+  "/models/": typeof AppModelsIndexRoute
   "/operator/": typeof AppOperatorIndexRoute
   "/requests/": typeof AppRequestsIndexRoute
   "/settings/": typeof AppSettingsIndexRoute
@@ -321,6 +335,7 @@ export interface FileRoutesByTo {
   "/usage": typeof AppUsageRoute
   "/": typeof AppIndexRoute
   "/audit-log/accesses": typeof AppAuditLogAccessesRoute
+  "/models/$name": typeof AppModelsNameRoute
   "/operator/accesses": typeof AppOperatorAccessesRoute
   "/operator/audit": typeof AppOperatorAuditRoute
   "/operator/health": typeof AppOperatorHealthRoute
@@ -337,6 +352,7 @@ export interface FileRoutesByTo {
   "/settings/provider-keys": typeof AppSettingsProviderKeysRoute
   "/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/audit-log": typeof AppAuditLogIndexRoute
+  "/models": typeof AppModelsIndexRoute
   "/operator": typeof AppOperatorIndexRoute
   "/requests": typeof AppRequestsIndexRoute
   "/settings": typeof AppSettingsIndexRoute
@@ -366,6 +382,7 @@ export interface FileRoutesById {
   "/_app/usage": typeof AppUsageRoute
   "/_app/": typeof AppIndexRoute
   "/_app/audit-log/accesses": typeof AppAuditLogAccessesRoute
+  "/_app/models/$name": typeof AppModelsNameRoute
   "/_app/operator/accesses": typeof AppOperatorAccessesRoute
   "/_app/operator/audit": typeof AppOperatorAuditRoute
   "/_app/operator/health": typeof AppOperatorHealthRoute
@@ -382,6 +399,7 @@ export interface FileRoutesById {
   "/_app/settings/provider-keys": typeof AppSettingsProviderKeysRoute
   "/_app/webhooks/$webhookId": typeof AppWebhooksWebhookIdRoute
   "/_app/audit-log/": typeof AppAuditLogIndexRoute
+  "/_app/models/": typeof AppModelsIndexRoute
   "/_app/operator/": typeof AppOperatorIndexRoute
   "/_app/requests/": typeof AppRequestsIndexRoute
   "/_app/settings/": typeof AppSettingsIndexRoute
@@ -411,6 +429,7 @@ export interface FileRouteTypes {
     | "/settings"
     | "/usage"
     | "/audit-log/accesses"
+    | "/models/$name"
     | "/operator/accesses"
     | "/operator/audit"
     | "/operator/health"
@@ -427,6 +446,7 @@ export interface FileRouteTypes {
     | "/settings/provider-keys"
     | "/webhooks/$webhookId"
     | "/audit-log/"
+    | "/models/"
     | "/operator/"
     | "/requests/"
     | "/settings/"
@@ -452,6 +472,7 @@ export interface FileRouteTypes {
     | "/usage"
     | "/"
     | "/audit-log/accesses"
+    | "/models/$name"
     | "/operator/accesses"
     | "/operator/audit"
     | "/operator/health"
@@ -468,6 +489,7 @@ export interface FileRouteTypes {
     | "/settings/provider-keys"
     | "/webhooks/$webhookId"
     | "/audit-log"
+    | "/models"
     | "/operator"
     | "/requests"
     | "/settings"
@@ -496,6 +518,7 @@ export interface FileRouteTypes {
     | "/_app/usage"
     | "/_app/"
     | "/_app/audit-log/accesses"
+    | "/_app/models/$name"
     | "/_app/operator/accesses"
     | "/_app/operator/audit"
     | "/_app/operator/health"
@@ -512,6 +535,7 @@ export interface FileRouteTypes {
     | "/_app/settings/provider-keys"
     | "/_app/webhooks/$webhookId"
     | "/_app/audit-log/"
+    | "/_app/models/"
     | "/_app/operator/"
     | "/_app/requests/"
     | "/_app/settings/"
@@ -644,6 +668,20 @@ declare module "@tanstack/react-router" {
       path: "/audit-log/accesses"
       fullPath: "/audit-log/accesses"
       preLoaderRoute: typeof AppAuditLogAccessesRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/models/": {
+      id: "/_app/models/"
+      path: "/models"
+      fullPath: "/models/"
+      preLoaderRoute: typeof AppModelsIndexRouteImport
+      parentRoute: typeof AppRoute
+    }
+    "/_app/models/$name": {
+      id: "/_app/models/$name"
+      path: "/models/$name"
+      fullPath: "/models/$name"
+      preLoaderRoute: typeof AppModelsNameRouteImport
       parentRoute: typeof AppRoute
     }
     "/_app/operator/": {
@@ -901,9 +939,11 @@ interface AppRouteChildren {
   AppUsageRoute: typeof AppUsageRoute
   AppIndexRoute: typeof AppIndexRoute
   AppAuditLogAccessesRoute: typeof AppAuditLogAccessesRoute
+  AppModelsNameRoute: typeof AppModelsNameRoute
   AppRequestsIdRoute: typeof AppRequestsIdRoute
   AppWebhooksWebhookIdRoute: typeof AppWebhooksWebhookIdRoute
   AppAuditLogIndexRoute: typeof AppAuditLogIndexRoute
+  AppModelsIndexRoute: typeof AppModelsIndexRoute
   AppRequestsIndexRoute: typeof AppRequestsIndexRoute
   AppVectorStoresIndexRoute: typeof AppVectorStoresIndexRoute
   AppWebhooksIndexRoute: typeof AppWebhooksIndexRoute
@@ -923,9 +963,11 @@ const AppRouteChildren: AppRouteChildren = {
   AppUsageRoute: AppUsageRoute,
   AppIndexRoute: AppIndexRoute,
   AppAuditLogAccessesRoute: AppAuditLogAccessesRoute,
+  AppModelsNameRoute: AppModelsNameRoute,
   AppRequestsIdRoute: AppRequestsIdRoute,
   AppWebhooksWebhookIdRoute: AppWebhooksWebhookIdRoute,
   AppAuditLogIndexRoute: AppAuditLogIndexRoute,
+  AppModelsIndexRoute: AppModelsIndexRoute,
   AppRequestsIndexRoute: AppRequestsIndexRoute,
   AppVectorStoresIndexRoute: AppVectorStoresIndexRoute,
   AppWebhooksIndexRoute: AppWebhooksIndexRoute,

@@ -2,22 +2,23 @@ import { ownHeaders } from "./client";
 import { ApiError } from "./error";
 import type { Schema } from "./paths";
 
-/** Uploads a file and tells how far it is. By XMLHttpRequest: `fetch` does not say what it has sent. */
-export function uploadFile(
-  file: File,
+/** Sends a form with files in it and tells how far it is. By XMLHttpRequest: `fetch` does not say what it has sent. */
+export function sendForm<Answer>(
+  path: string,
+  form: FormData,
   progress: (sent: number) => void,
   signal: AbortSignal,
-): Promise<Schema<"OpenAIFile">> {
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/v1/files");
+    request.open("POST", path);
     for (const [name, value] of Object.entries(ownHeaders())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => progress(event.loaded);
     request.onerror = () => reject(new ApiError("The server cannot be reached.", 0, "unreachable"));
     request.onabort = () => reject(new DOMException("Cancelled", "AbortError"));
     request.onload = () => {
       if (request.status >= 200 && request.status < 300) {
-        resolve(JSON.parse(request.responseText) as Schema<"OpenAIFile">);
+        resolve(JSON.parse(request.responseText) as Answer);
         return;
       }
       const headers = new Headers();
@@ -34,10 +35,15 @@ export function uploadFile(
       ).then(reject);
     };
     signal.addEventListener("abort", () => request.abort());
-    const form = new FormData();
-    // Before the file: servers that read as it comes know then what it is for.
-    form.append("purpose", "assistants");
-    form.append("file", file);
     request.send(form);
   });
+}
+
+/** Uploads a file for vector stores. */
+export function uploadFile(file: File, progress: (sent: number) => void, signal: AbortSignal) {
+  const form = new FormData();
+  // Before the file: servers that read as it comes know then what it is for.
+  form.append("purpose", "assistants");
+  form.append("file", file);
+  return sendForm<Schema<"OpenAIFile">>("/v1/files", form, progress, signal);
 }

@@ -13,6 +13,7 @@ import type guardrails from "./en/guardrails.json";
 import type health from "./en/health.json";
 import type limits from "./en/limits.json";
 import type members from "./en/members.json";
+import type models from "./en/models.json";
 import type operatorAudit from "./en/operatorAudit.json";
 import type operatorJobs from "./en/operatorJobs.json";
 import type operatorKeys from "./en/operatorKeys.json";
@@ -62,6 +63,7 @@ declare module "i18next" {
       operatorJobs: typeof operatorJobs;
       operatorKeys: typeof operatorKeys;
       operatorAudit: typeof operatorAudit;
+      models: typeof models;
       overview: typeof overview;
       playground: typeof playground;
       requests: typeof requests;

@@ -10,6 +10,8 @@ export const scopeGroups = [
   { noun: "files", scopes: ["files.read", "files.write"] },
   { noun: "vector_stores", scopes: ["vector_stores.read", "vector_stores.write"] },
   { noun: "assistants", scopes: ["assistants.read", "assistants.write"] },
+  { noun: "registry", scopes: ["registry.read", "registry.write"] },
+  { noun: "predict", scopes: ["predict.write"] },
   { noun: "jobs", scopes: ["jobs.read", "jobs.write"] },
   { noun: "webhooks", scopes: ["webhooks.read", "webhooks.write"] },
   { noun: "guardrails", scopes: ["guardrails.read", "guardrails.write"] },

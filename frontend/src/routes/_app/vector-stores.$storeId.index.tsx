@@ -18,6 +18,7 @@ import { useFormat } from "@/lib/useFormat";
 import { useCan } from "@/session/session";
 import { DropZone } from "@/vector-stores/DropZone";
 import { FilesTable } from "@/vector-stores/FilesTable";
+import { IndexPanel } from "@/vector-stores/IndexPanel";
 import { Sources } from "@/vector-stores/Sources";
 import { StoreForm } from "@/vector-stores/StoreForm";
 import { UploadList } from "@/vector-stores/UploadList";
@@ -131,6 +132,7 @@ function VectorStore() {
           />
         </Panel>
         <Sources storeId={storeId} />
+        <IndexPanel storeId={storeId} />
       </Stack>
     </>
   );
