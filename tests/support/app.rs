@@ -10,9 +10,11 @@ use insula::assembly::{AssemblyOptions, CacheOptions, SiteOptions, assemble};
 use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::batch::BatchSettings;
+use insula_core::prediction::PredictionSettings;
 use insula_core::worker::{self, WorkerSettings};
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
+use insula_serving::{ModelLimits, PoolOptions as ServingOptions};
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::vault::MasterKeys;
@@ -56,6 +58,10 @@ pub struct Setup {
     pub serve: ServeArgs,
     /// Limits of the processes that read documents; their program is the real one.
     pub parser: PoolOptions,
+    /// Limits of the processes that run tenants' models; their program is the real one.
+    pub serving: ServingOptions,
+    /// Bounds and prices of what they predict.
+    pub predictions: PredictionSettings,
     /// How batches are worked off.
     pub batches: BatchSettings,
     /// Where the pages are, and how people sign in.
@@ -76,6 +82,8 @@ impl Default for Setup {
             vault: true,
             serve: ServeArgs::default(),
             parser: PoolOptions::default(),
+            serving: ServingOptions::default(),
+            predictions: PredictionSettings::default(),
             batches: BatchSettings::default(),
             site: SiteOptions::default(),
         }
@@ -213,6 +221,18 @@ impl TestApp {
                 tools: tools(),
                 ..setup.parser
             },
+            serving: ServingOptions {
+                program: insula_binary().await,
+                library: std::path::absolute(runtime().join("onnxruntime/libonnxruntime.so"))
+                    .expect("the current folder"),
+                limits: ModelLimits {
+                    // Tests run beside each other.
+                    threads: 1,
+                    ..setup.serving.limits
+                },
+                ..setup.serving
+            },
+            predictions: setup.predictions,
             caches: CacheOptions::default(),
             batches: setup.batches,
             site: setup.site,
