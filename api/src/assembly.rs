@@ -9,6 +9,7 @@ use insula_core::blob::LocalBlobs;
 use insula_core::cache::{QueryEmbeddings, Responses};
 use insula_core::guard::Policies;
 use insula_core::model::Embedder;
+use insula_core::prediction::{PredictionSettings, Predictions};
 use insula_core::request_log::RequestLogs;
 use insula_core::route::{RoutedEmbedder, Routes};
 use insula_core::search::{Accelerator, AcceleratorOptions, Recall, RecallOptions};
@@ -17,6 +18,7 @@ use insula_core::{Models, Services};
 use insula_inference::onnx::{JudgeOptions, OnnxEmbedder, OnnxModerator, OnnxOptions, OnnxReranker};
 use insula_outbound::{Allowed, Outbound};
 use insula_parse::sandbox::{ParserPool, PoolOptions};
+use insula_serving::{ModelPool, PoolOptions as ServingOptions};
 use insula_tenancy::meter::{JournalOptions, Meter};
 use insula_tenancy::vault::{MasterKeys, Vault};
 use insula_tenancy::{Authenticator, Db, DbConfig, Notifications};
@@ -54,6 +56,10 @@ pub struct AssemblyOptions {
     pub master_keys: Option<MasterKeys>,
     /// How documents are read.
     pub parser: PoolOptions,
+    /// How tenants' own models are run.
+    pub serving: ServingOptions,
+    /// Bounds and prices of what they predict.
+    pub predictions: PredictionSettings,
     /// What is kept in memory of what was computed before.
     pub caches: CacheOptions,
     /// How well searches find what there is to find.
@@ -82,6 +88,8 @@ pub struct CacheOptions {
     pub queries: u64,
     /// Vectors of stores.
     pub accelerator: AcceleratorOptions,
+    /// What tenants' own models predicted, where their models allow it.
+    pub predictions: u64,
 }
 
 impl Default for CacheOptions {
@@ -90,6 +98,7 @@ impl Default for CacheOptions {
             responses: 64 * 1024 * 1024,
             queries: 16 * 1024 * 1024,
             accelerator: AcceleratorOptions::default(),
+            predictions: 64 * 1024 * 1024,
         }
     }
 }
@@ -177,6 +186,8 @@ pub async fn assemble(options: AssemblyOptions, stopping: CancellationToken) -> 
         routes,
         blobs: Arc::new(blobs),
         parser: Arc::new(ParserPool::new(options.parser)),
+        runtime: Arc::new(ModelPool::new(options.serving)),
+        predictions: Predictions::new(options.predictions, options.caches.predictions),
         fetcher: Arc::clone(&outbound) as _,
         caller: outbound,
     };

@@ -1,6 +1,7 @@
 //! Configuration: what each command takes, from flags or from `INSULA_…` variables. Parsed once; `--help` is the
 //! reference, and a wrong value is refused with the name of its field.
 
+mod serving;
 mod value;
 
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::assembly::{AssemblyOptions, CacheOptions, SiteOptions};
 use crate::oidc::OidcOptions;
 use crate::serve::ServeOptions;
 
+pub(crate) use self::serving::{ServingArgs, full};
 pub(crate) use self::value::duration;
 use self::value::{at_least_one, connections, network, origin, parser_memory, share, site};
 
@@ -70,6 +72,12 @@ pub struct ServeArgs {
     /// Largest upload in bytes
     #[arg(long, env = "INSULA_MAX_UPLOAD_BYTES", default_value_t = 512 * 1024 * 1024, value_parser = at_least_one)]
     pub max_upload_bytes: usize,
+    /// Largest file of a tenant's own model, in bytes
+    #[arg(long, env = "INSULA_MAX_MODEL_BYTES", default_value_t = 2 * 1024 * 1024 * 1024, value_parser = at_least_one)]
+    pub max_model_bytes: usize,
+    /// Largest request for a prediction, in bytes
+    #[arg(long, env = "INSULA_MAX_PREDICTION_BYTES", default_value_t = 64 * 1024 * 1024, value_parser = at_least_one)]
+    pub max_prediction_bytes: usize,
     /// Origins that browsers may call from, separated by commas; `*` for all
     #[arg(long, env = "INSULA_CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
@@ -89,6 +97,8 @@ impl Default for ServeArgs {
             long_request_timeout: Duration::from_secs(600),
             shutdown_grace: Duration::from_secs(30),
             max_upload_bytes: 512 * 1024 * 1024,
+            max_model_bytes: 2 * 1024 * 1024 * 1024,
+            max_prediction_bytes: 64 * 1024 * 1024,
             cors_origins: Vec::new(),
         }
     }
@@ -346,8 +356,13 @@ pub struct InstallArgs {
     pub(crate) master_keys: MasterKeyArgs,
     #[command(flatten)]
     pub(crate) outbound: OutboundArgs,
+    /// Memory for what tenants' own models predicted, where their models allow it, in bytes; 0 keeps none
+    #[arg(long, env = "INSULA_PREDICTION_CACHE_BYTES", default_value_t = CacheOptions::default().predictions)]
+    pub prediction_cache_bytes: u64,
     #[command(flatten)]
     pub(crate) parser: ParserArgs,
+    #[command(flatten)]
+    pub(crate) serving: ServingArgs,
     #[command(flatten)]
     pub(crate) runtime: RuntimeArgs,
 }
@@ -376,8 +391,11 @@ impl InstallArgs {
                 responses: self.response_cache_bytes,
                 queries: self.query_cache_bytes,
                 accelerator: self.search.accelerator(),
+                predictions: self.prediction_cache_bytes,
             },
             recall: self.search.recall(),
+            serving: self.serving.options(self.library()),
+            predictions: self.serving.predictions(),
             batches: BatchSettings {
                 lines_at_once: self.batch_lines_at_once,
                 price_factor: self.batch_price_factor,
@@ -403,11 +421,19 @@ impl InstallArgs {
         }
     }
 
+    /// The shared library of ONNX Runtime.
+    fn library(&self) -> PathBuf {
+        self.onnxruntime
+            .clone()
+            .unwrap_or_else(|| self.runtime.local_model().library)
+    }
+
     /// The models in these folders that score texts.
     fn judges(&self, folders: &[PathBuf]) -> Vec<JudgeOptions> {
-        let OnnxOptions { library, threads, .. } = self.runtime.local_model();
+        let OnnxOptions { threads, .. } = self.runtime.local_model();
+        let library = self.library();
         let options = |folder: &PathBuf| JudgeOptions {
-            library: self.onnxruntime.clone().unwrap_or_else(|| library.clone()),
+            library: library.clone(),
             model_dir: folder.clone(),
             threads: self.model_threads.unwrap_or(threads),
         };
@@ -417,7 +443,7 @@ impl InstallArgs {
     /// What to load.
     pub fn local_models(&self) -> Vec<OnnxOptions> {
         let bootstrap = self.runtime.local_model();
-        let library = self.onnxruntime.clone().unwrap_or(bootstrap.library);
+        let library = self.library();
         let folders = if self.models.is_empty() {
             vec![bootstrap.model_dir]
         } else {

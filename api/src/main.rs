@@ -16,8 +16,8 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
-    if cli.is_parse_worker() {
-        cli::run_parse_worker()?;
+    if let Some(run) = cli.confined() {
+        run()?;
         return Ok(ExitCode::SUCCESS);
     }
     cli.start_logging()?;

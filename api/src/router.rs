@@ -27,8 +27,8 @@ use crate::routes::{
         admin_api_keys, api_keys, audit_logs, invites, model_permissions, projects, rate_limits, reports,
         service_accounts, spend, users,
     },
-    provider_keys, request_logs, rerank, responses, scoped_tokens, search, search_analytics, sources,
-    storage_usage, uploads, usage, vector_store_files, vector_stores, webhooks,
+    predictions, provider_keys, registry, request_logs, rerank, responses, scoped_tokens, search,
+    search_analytics, sources, storage_usage, uploads, usage, vector_store_files, vector_stores, webhooks,
 };
 
 /// A multipart body is a little larger than the file in it.
@@ -200,6 +200,32 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
             assistants::update_assistant,
             assistants::delete_assistant
         ))
+        .routes(routes!(
+            registry::create_registered_model,
+            registry::list_registered_models
+        ))
+        .routes(routes!(
+            registry::get_registered_model,
+            registry::update_registered_model,
+            registry::delete_registered_model
+        ))
+        .routes(routes!(registry::versions::list_model_versions))
+        .routes(routes!(
+            registry::versions::get_model_version,
+            registry::versions::delete_model_version
+        ))
+        .routes(routes!(registry::aliases::roll_back_model))
+        .routes(routes!(registry::aliases::end_model_canary))
+        .routes(routes!(registry::aliases::list_model_activations))
+        .routes(routes!(predictions::inference::get_inference_server))
+        .routes(routes!(predictions::inference::get_inference_liveness))
+        .routes(routes!(predictions::inference::get_inference_readiness))
+        .routes(routes!(predictions::inference::get_inference_model))
+        .routes(routes!(predictions::inference::get_inference_model_readiness))
+        .routes(routes!(predictions::inference::get_inference_model_version))
+        .routes(routes!(
+            predictions::inference::get_inference_model_version_readiness
+        ))
         .routes(routes!(own_keys::create_api_key, own_keys::list_api_keys))
         .routes(routes!(
             own_keys::get_api_key,
@@ -360,6 +386,23 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .route_layer(DefaultBodyLimit::max(LARGE_JSON_LIMIT))
         .route_layer(long.clone());
 
+    let predictions = OpenApiRouter::new()
+        .routes(routes!(predictions::predict))
+        .routes(routes!(predictions::inference::infer))
+        .routes(routes!(predictions::inference::infer_by_version))
+        .routes(routes!(registry::aliases::activate_model_version))
+        .route_layer(DefaultBodyLimit::max(
+            args.max_prediction_bytes.saturating_add(MULTIPART_OVERHEAD),
+        ))
+        .route_layer(long.clone());
+
+    let models = OpenApiRouter::new()
+        .routes(routes!(registry::versions::create_model_version))
+        .route_layer(DefaultBodyLimit::max(
+            args.max_model_bytes.saturating_add(MULTIPART_OVERHEAD),
+        ))
+        .route_layer(long.clone());
+
     let transfers = OpenApiRouter::new()
         .routes(routes!(files::create_file))
         .routes(routes!(files::get_file_content))
@@ -379,7 +422,11 @@ fn documented(args: &ServeArgs) -> OpenApiRouter<App> {
         .route_layer(DefaultBodyLimit::max(JSON_LIMIT))
         .route_layer(long);
 
-    let transfers = transfers.merge(parts).merge(assembly);
+    let transfers = transfers
+        .merge(parts)
+        .merge(assembly)
+        .merge(models)
+        .merge(predictions);
     resources.merge(inference).merge(transfers)
 }
 

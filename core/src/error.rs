@@ -33,6 +33,24 @@ pub enum Error {
     /// The object is in a state that forbids this.
     #[error("{0}")]
     Conflict(String),
+    /// The object is in a state that forbids this, and programs want to know which.
+    #[error("{message}")]
+    State {
+        /// What forbids it and what would help.
+        message: String,
+        /// A machine-readable reason, for example `gate_failed`.
+        code: &'static str,
+    },
+    /// A tenant's own model broke down over its work.
+    #[error("{message}")]
+    Model {
+        /// What happened to it.
+        message: String,
+        /// `model_crashed`, `model_timeout` or `model_out_of_memory`.
+        code: &'static str,
+        /// When it is tried again, where it is not for now.
+        retry_after: Option<Duration>,
+    },
     /// The payload is larger than allowed.
     #[error("{0}")]
     TooLarge(String),
@@ -147,6 +165,7 @@ impl Error {
             Self::NotFound { code, .. } => code.unwrap_or("not_found").into(),
             Self::Invalid { code, .. } => code.unwrap_or("invalid_request").into(),
             Self::Conflict(_) => "conflict".into(),
+            Self::State { code, .. } | Self::Model { code, .. } => (*code).into(),
             Self::TooLarge(_) => "too_large".into(),
             Self::LimitReached { .. } => "rate_limit_exceeded".into(),
             Self::BudgetExceeded(_) => "insufficient_quota".into(),

@@ -13,6 +13,7 @@ use crate::cache::{QueryEmbeddings, Responses};
 use crate::guard::Policies;
 use crate::ingest::Parser;
 use crate::model::{Embedder, JudgeCard, Moderator, Reranker};
+use crate::prediction::{Predictions, Runtime};
 use crate::request_log::RequestLogs;
 use crate::route::Routes;
 use crate::search::{Accelerator, Recall};
@@ -59,6 +60,10 @@ pub struct Services {
     pub searches: Searches,
     /// What the lines of batches call.
     pub endpoints: Arc<dyn Endpoints>,
+    /// What runs tenants' own models.
+    pub runtime: Arc<dyn Runtime>,
+    /// What they predicted of late.
+    pub predictions: Predictions,
     /// How batches are worked off.
     pub batches: BatchSettings,
 }

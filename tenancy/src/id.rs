@@ -151,6 +151,12 @@ ids! {
     ErasureId = "erasure_",
     /// An invitation of a person.
     InviteId = "invite-",
+    /// A tenant's own model.
+    RegisteredModelId = "model_",
+    /// A version of it.
+    ModelVersionId = "modelv_",
+    /// A change of what answers for it.
+    ActivationId = "activation_",
     /// An amount of money at which somebody is told.
     SpendAlertId = "alert_",
 }

@@ -39,10 +39,11 @@ pub use context::{Actor, TenantContext};
 pub use db::{Db, DbConfig, OperatorTx, TenantTx, create_database, migrate};
 pub use error::{AccessError, Error, Result};
 pub use id::{
-    AccessId, AssistantId, AuditLogId, BatchId, BudgetId, ChunkId, ConversationId, ErasureId, EventId,
-    FileId, IdParseError, InviteId, JobId, KeyId, MigrationId, OperatorKeyId, PartId, PersonId,
-    ProviderKeyId, RequestBatchId, RequestLogId, ResponseId, ServiceAccountId, SessionId, SourceId,
-    SpendAlertId, TenantId, UploadId, VectorStoreId, WebhookId, new_uuid,
+    AccessId, ActivationId, AssistantId, AuditLogId, BatchId, BudgetId, ChunkId, ConversationId, ErasureId,
+    EventId, FileId, IdParseError, InviteId, JobId, KeyId, MigrationId, ModelVersionId, OperatorKeyId,
+    PartId, PersonId, ProviderKeyId, RegisteredModelId, RequestBatchId, RequestLogId, ResponseId,
+    ServiceAccountId, SessionId, SourceId, SpendAlertId, TenantId, UploadId, VectorStoreId, WebhookId,
+    new_uuid,
 };
 pub use money::{Money, PriceFactor};
 pub use narrowing::Narrowing;

@@ -68,6 +68,12 @@ scopes! {
     BatchesRead = "batches.read",
     /// Create and cancel batches. What their lines call takes its own scope besides.
     BatchesWrite = "batches.write",
+    /// List and read the tenant's own models, their versions and what answers.
+    RegistryRead = "registry.read",
+    /// Create, change and delete the tenant's own models; activate and roll back.
+    RegistryWrite = "registry.write",
+    /// Ask the tenant's own models.
+    PredictWrite = "predict.write",
     /// List and read files and their content.
     FilesRead = "files.read",
     /// Upload and delete files.

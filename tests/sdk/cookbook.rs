@@ -181,6 +181,13 @@ async fn answers_from_documents_as_documented() {
 }
 
 #[tokio::test]
+async fn models_of_ones_own_as_documented() {
+    let app = TestApp::without_worker().await;
+    // What the bootstrap exports its own model with.
+    follow("models.md", "../python", &app.tenant("ada").await, None).await;
+}
+
+#[tokio::test]
 async fn an_agent_as_documented() {
     if !has("frameworks") {
         return;

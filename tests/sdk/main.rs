@@ -51,6 +51,18 @@ async fn the_official_python_sdk_works_with_another_base_url_and_key() {
 }
 
 #[tokio::test]
+async fn tritons_client_asks_a_tenants_own_models() {
+    let app = TestApp::without_worker().await;
+    let (ada, bob) = app.two_tenants().await;
+    ada.served_model("m", "add-1.onnx", json!({})).await;
+    ada.model_version("m", "add-2.onnx", json!({})).await.ok();
+    ada.served_model("echo", "echo.onnx", json!({})).await;
+    if let Some(said) = run_script("triton.py", &ada, &[("INSULA_OTHER_API_KEY", &bob)]).await {
+        assert!(said.contains("refusals: ok"), "it did not run to its end: {said}");
+    }
+}
+
+#[tokio::test]
 async fn the_official_python_sdk_administers_the_organization() {
     let app = TestApp::without_worker().await;
     let (ada, operator) = (app.tenant("ada").await, app.operator().await);

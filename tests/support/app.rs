@@ -11,9 +11,11 @@ use insula::config::ServeArgs;
 use insula_core::Services;
 use insula_core::batch::BatchSettings;
 use insula_core::search::RecallOptions;
+use insula_core::prediction::PredictionSettings;
 use insula_core::worker::{self, WorkerSettings};
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
+use insula_serving::{ModelLimits, PoolOptions as ServingOptions};
 use insula_tenancy::key::{self, NewKey};
 use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::vault::MasterKeys;
@@ -61,6 +63,10 @@ pub struct Setup {
     pub caches: CacheOptions,
     /// How well searches find what there is to find.
     pub recall: RecallOptions,
+    /// Limits of the processes that run tenants' models; their program is the real one.
+    pub serving: ServingOptions,
+    /// Bounds and prices of what they predict.
+    pub predictions: PredictionSettings,
     /// How batches are worked off.
     pub batches: BatchSettings,
     /// Where the pages are, and how people sign in.
@@ -83,6 +89,8 @@ impl Default for Setup {
             parser: PoolOptions::default(),
             caches: CacheOptions::default(),
             recall: RecallOptions::default(),
+            serving: ServingOptions::default(),
+            predictions: PredictionSettings::default(),
             batches: BatchSettings::default(),
             site: SiteOptions::default(),
         }
@@ -220,6 +228,18 @@ impl TestApp {
                 tools: tools(),
                 ..setup.parser
             },
+            serving: ServingOptions {
+                program: insula_binary().await,
+                library: std::path::absolute(runtime().join("onnxruntime/libonnxruntime.so"))
+                    .expect("the current folder"),
+                limits: ModelLimits {
+                    // Tests run beside each other.
+                    threads: 1,
+                    ..setup.serving.limits
+                },
+                ..setup.serving
+            },
+            predictions: setup.predictions,
             caches: setup.caches,
             recall: setup.recall,
             batches: setup.batches,

@@ -377,6 +377,22 @@ impl RawConnection {
 /// Content type of a [`form`].
 const FORM: &str = "multipart/form-data; boundary=insula-test-boundary-7f3a";
 
+/// A form of parts, each with its name, its file name and its bytes: its content type, and its body.
+pub(crate) fn form_of(parts: &[(&str, Option<&str>, &[u8])]) -> (&'static str, Vec<u8>) {
+    let boundary = "insula-test-boundary-7f3a";
+    let mut body = Vec::new();
+    for (name, filename, bytes) in parts {
+        let filename = filename.map_or(String::new(), |filename| format!("; filename=\"{filename}\""));
+        let head =
+            format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"{filename}\r\n\r\n");
+        body.extend(head.bytes());
+        body.extend(*bytes);
+        body.extend(b"\r\n");
+    }
+    body.extend(format!("--{boundary}--\r\n").bytes());
+    (FORM, body)
+}
+
 /// A form of text fields and a file.
 fn form(fields: &[(&str, &str)], name: &str, filename: &str, content: &[u8]) -> Vec<u8> {
     let boundary = "insula-test-boundary-7f3a";

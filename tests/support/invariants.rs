@@ -157,7 +157,8 @@ const PROMISES: &[(&str, &str)] = &[
     (
         "a tenant's usage is that of its files and parts",
         "with stored as (
-           select tenant_id, 1 as files, bytes from files union all select tenant_id, 0, bytes from upload_parts),
+           select tenant_id, 1 as files, bytes from files union all select tenant_id, 0, bytes from upload_parts
+           union all select tenant_id, 0, bytes from model_versions),
          counted as (select tenant_id, sum(files) as files, sum(bytes) as bytes from stored group by 1)
          select coalesce(u.tenant_id, c.tenant_id)::text
          from tenant_usage u full join counted c using (tenant_id)

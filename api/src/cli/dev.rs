@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use crate::assembly::SiteOptions;
-use crate::config::{OutboundArgs, RuntimeArgs, SearchArgs, ServeArgs, SiteArgs};
+use crate::config::{OutboundArgs, RuntimeArgs, SearchArgs, ServeArgs, SiteArgs, full};
 use crate::dev::DevOptions;
 
 /// `insula dev`
@@ -116,6 +116,7 @@ impl ShowArgs {
                 vec![self.runtime.local_model()]
             },
             tools: self.runtime.tools(),
+            library: full(self.runtime.local_model().library),
             runtime: self.runtime.runtime,
             // Nobody connects to a demo but itself.
             listen: (Ipv4Addr::LOCALHOST, 0).into(),

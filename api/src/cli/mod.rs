@@ -8,6 +8,7 @@ pub(crate) mod invite;
 mod key;
 mod master_key;
 mod migrate;
+mod model_worker;
 mod openapi;
 mod operator_key;
 mod parse_worker;
@@ -34,10 +35,14 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Whether this process is to read documents. It must then be started with [`run_parse_worker`] before anything else
-    /// is, because only a process with one thread can be confined.
-    pub fn is_parse_worker(&self) -> bool {
-        matches!(self.command, Command::ParseWorker)
+    /// What is to run if this process is one that confines itself: before anything else does, because only a process with one
+    /// thread can be confined.
+    pub fn confined(&self) -> Option<fn() -> anyhow::Result<()>> {
+        match self.command {
+            Command::ParseWorker => Some(parse_worker::run),
+            Command::ModelWorker => Some(model_worker::run),
+            _ => None,
+        }
     }
 
     /// Starts logging as the command line says.
@@ -100,6 +105,9 @@ enum Command {
     /// Read documents for a server: started by it
     #[command(hide = true)]
     ParseWorker,
+    /// Run a tenant's model for a server: started by it
+    #[command(hide = true)]
+    ModelWorker,
 }
 
 /// `insula worker`
@@ -109,14 +117,6 @@ struct WorkerCommand {
     install: InstallArgs,
     #[command(flatten)]
     jobs: WorkerArgs,
-}
-
-/// Reads documents until the server that started this process is gone.
-///
-/// # Errors
-/// When the process cannot be confined.
-pub fn run_parse_worker() -> anyhow::Result<()> {
-    parse_worker::run()
 }
 
 /// Runs a command to its end. How the process is to end, if it did not fail.
@@ -141,8 +141,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::MasterKey(command) => master_key::run(command).await,
         Command::Audit(command) => return audit::run(command).await,
         Command::Doctor(args) => doctor::run(*args).await,
-        // Refuses, because there are threads now.
+        // Both refuse, because there are threads now.
         Command::ParseWorker => parse_worker::run(),
+        Command::ModelWorker => model_worker::run(),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use insula_parse::sandbox::Limits;
+use insula_serving::ModelLimits;
 use ipnet::IpNet;
 use url::Url;
 
@@ -39,6 +40,14 @@ pub(super) fn parser_memory(text: &str) -> Result<u64, String> {
     let least = Limits::LEAST_MEMORY / (1024 * 1024);
     match text.parse() {
         Ok(megabytes) if (least..=1_000_000).contains(&megabytes) => Ok(megabytes),
+        _ => Err(format!("must be a whole number of MiB, at least {least}")),
+    }
+}
+
+pub(super) fn model_memory(text: &str) -> Result<u64, String> {
+    let least = ModelLimits::LEAST_MEMORY / (1024 * 1024);
+    match text.parse() {
+        Ok(megabytes) if (least..=10_000_000).contains(&megabytes) => Ok(megabytes),
         _ => Err(format!("must be a whole number of MiB, at least {least}")),
     }
 }

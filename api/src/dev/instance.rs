@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use insula_core::batch::BatchSettings;
+use insula_core::prediction::PredictionSettings;
 use insula_core::worker::{self, WorkerSettings};
 use insula_inference::onnx::OnnxOptions;
 use insula_parse::Tools;
 use insula_parse::sandbox::PoolOptions;
+use insula_serving::PoolOptions as ServingOptions;
 use insula_tenancy::member::invite;
 use insula_tenancy::meter::JournalOptions;
 use insula_tenancy::{Db, DbConfig, key, tenant};
@@ -44,6 +46,8 @@ pub struct DevOptions {
     pub models: Vec<OnnxOptions>,
     /// What reading documents needs.
     pub tools: Tools,
+    /// The shared library of ONNX Runtime, with its full path.
+    pub library: PathBuf,
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Use this Postgres instead of the embedded one.
@@ -114,6 +118,11 @@ async fn serve_until_stopped(
             tools: options.tools.clone(),
             ..PoolOptions::default()
         },
+        serving: ServingOptions {
+            library: options.library.clone(),
+            ..ServingOptions::default()
+        },
+        predictions: PredictionSettings::default(),
         caches: CacheOptions {
             accelerator: options.search.accelerator(),
             ..CacheOptions::default()

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use insula_core::Error;
 
+use super::ApiError;
+
 /// How long a client may take to send a JSON body. Uploads have no such limit, only one on silence.
 const BODY_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -18,6 +20,18 @@ pub(super) async fn read(request: Request) -> Result<Bytes, Error> {
         Err(_) => Err(bad("The request body did not arrive in time.")),
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(rejection)) => Err(classify(rejection.status())),
+    }
+}
+
+/// A body as it came, whatever its content type says.
+#[derive(Debug)]
+pub struct RawBody(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(read(request).await?))
     }
 }
 

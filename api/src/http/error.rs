@@ -232,6 +232,24 @@ fn domain_answer(error: &Error) -> Answer {
                 .code(*code)
         }
         Error::Conflict(message) => Answer::new(StatusCode::CONFLICT, INVALID_REQUEST, message).never_retry(),
+        Error::State { message, code } => Answer::new(StatusCode::CONFLICT, INVALID_REQUEST, message)
+            .code(*code)
+            .never_retry(),
+        Error::Model {
+            message,
+            code,
+            retry_after: Some(delay),
+        } => Answer::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, message)
+            .code(*code)
+            .retry_after(*delay),
+        // The same input would be the end of the model again.
+        Error::Model { message, code, .. } => {
+            let status = match *code {
+                "model_timeout" => StatusCode::GATEWAY_TIMEOUT,
+                _ => StatusCode::BAD_GATEWAY,
+            };
+            Answer::new(status, SERVER, message).code(*code).never_retry()
+        }
         Error::TooLarge(message) => Answer::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message),
         Error::LimitReached {
             kind,
@@ -340,7 +358,9 @@ impl IntoResponse for ApiError {
             retry_after,
             should_retry,
         } = self.answer();
+        let told = Told(body.message.clone());
         let mut response = (status, super::Json(ErrorBody { error: body })).into_response();
+        response.extensions_mut().insert(told);
         let headers = response.headers_mut();
         limits::write(headers, standings);
         if let Some(delay) = retry_after {
@@ -364,6 +384,21 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+/// What an error says, beside its answer.
+#[derive(Clone)]
+struct Told(String);
+
+/// An error as the Open Inference Protocol has it: `{"error": "…"}`. Other answers stay.
+pub(super) fn of_inference(mut response: Response) -> Response {
+    let Some(Told(message)) = response.extensions_mut().remove() else {
+        return response;
+    };
+    let (mut head, _) = response.into_parts();
+    head.headers.remove(header::CONTENT_LENGTH);
+    let body = serde_json::json!({ "error": message }).to_string();
+    Response::from_parts(head, body.into())
 }
 
 fn number(value: u128) -> HeaderValue {

@@ -17,6 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::caching::CACHE;
+use super::error::of_inference;
 use super::gate::Gate;
 use super::request_id::REQUEST_ID;
 use super::{ApiError, OperationId, limits, track};
@@ -116,7 +117,9 @@ const DOCS_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 
 /// One layer, because each costs every request a box and a move.
 async fn enter(State(entrance): State<Arc<Entrance>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let (docs, probe) = (path.starts_with("/docs"), path.starts_with("/health/"));
+    let docs = path.starts_with("/docs");
+    let probe = path.starts_with("/health/") || path.starts_with("/v2/health/");
+    let inference = path == "/v2" || path.starts_with("/v2/");
     let mut response = if probe {
         next.run(request).await
     } else if let Err(refused) = entrance.gate.admit(&mut request) {
@@ -126,6 +129,9 @@ async fn enter(State(entrance): State<Arc<Entrance>>, mut request: Request, next
     } else {
         full().into_response()
     };
+    if inference {
+        response = of_inference(response);
+    }
     let headers = response.headers_mut();
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::X_FRAME_OPTIONS, "DENY");

@@ -22,6 +22,7 @@ mod site;
 pub mod validate;
 
 pub use answer_once::answer_once;
+pub use body::RawBody;
 pub use caller::{AnyCaller, Caller, OperationId, Operator, Person, PresentedKey, Reader, Stranger};
 pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
 pub use json::Json;

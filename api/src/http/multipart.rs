@@ -50,16 +50,27 @@ pub fn least_payload(headers: &HeaderMap) -> Option<i64> {
 }
 
 /// The value of a short text field.
-pub async fn text(name: &str, mut field: Field<'_>) -> Result<String, Error> {
+pub async fn text(name: &str, field: Field<'_>) -> Result<String, Error> {
+    text_up_to(name, field, MAX_FIELD_BYTES).await
+}
+
+/// The value of a text field of at most so many bytes.
+pub async fn text_up_to(name: &str, field: Field<'_>, most: usize) -> Result<String, Error> {
+    let bytes = bytes_up_to(name, field, most).await?;
+    String::from_utf8(bytes)
+        .map_err(|_| Error::invalid(name, format!("The field '{name}' is not UTF-8 text.")))
+}
+
+/// The bytes of a field, at most so many.
+pub async fn bytes_up_to(name: &str, mut field: Field<'_>, most: usize) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|error| refusal(&error))? {
-        if bytes.len() + chunk.len() > MAX_FIELD_BYTES {
+        if bytes.len() + chunk.len() > most {
             return Err(Error::TooLarge(format!("The field '{name}' is too long.")));
         }
         bytes.extend_from_slice(&chunk);
     }
-    String::from_utf8(bytes)
-        .map_err(|_| Error::invalid(name, format!("The field '{name}' is not UTF-8 text.")))
+    Ok(bytes)
 }
 
 /// What broke a body: its size, its form, or the connection.

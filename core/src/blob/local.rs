@@ -90,6 +90,10 @@ impl BlobStore for LocalBlobs {
         Ok((Box::new(file), bytes))
     }
 
+    async fn local(&self, name: &str) -> io::Result<PathBuf> {
+        std::path::absolute(self.path(name)?)
+    }
+
     async fn delete(&self, name: &str) -> io::Result<()> {
         match tokio::fs::remove_file(self.path(name)?).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

@@ -3,6 +3,7 @@
 mod local;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,10 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// A blob as a stream, with its length.
     async fn open(&self, name: &str) -> io::Result<(Box<dyn AsyncRead + Send + Unpin>, u64)>;
+
+    /// A blob as a file of this machine, for processes that read it themselves. It must not be changed, and is there as long as the
+    /// blob is.
+    async fn local(&self, name: &str) -> io::Result<PathBuf>;
 
     /// Removes a blob; one that is gone already is fine.
     async fn delete(&self, name: &str) -> io::Result<()>;

@@ -44,7 +44,8 @@ pub(super) async fn unknown_blobs(tx: &mut TenantTx, names: &[String]) -> Result
     Ok(sqlx::query_scalar(
         "select name from unnest($1::text[]) as name
          where not exists (select from files where blob = name)
-           and not exists (select from upload_parts where blob = name)",
+           and not exists (select from upload_parts where blob = name)
+           and not exists (select from model_versions where blob = name or tokenizer_blob = name)",
     )
     .bind(names)
     .fetch_all(&mut **tx)

@@ -54,7 +54,7 @@ pub enum Kind {
     Completions,
     /// What embedding models read, for embeddings, searches and documents; and what reranking models read.
     Embeddings,
-    /// What was checked by moderation models.
+    /// What was checked by moderation models, and asked of tenants' own models.
     Moderations,
 }
 
@@ -68,7 +68,8 @@ impl Kind {
             | Endpoint::FileSearch
             | Endpoint::Ingestion
             | Endpoint::Rerank => Self::Embeddings,
-            Endpoint::Moderations => Self::Moderations,
+            // Of the three it is the one for models that neither write nor read at length.
+            Endpoint::Moderations | Endpoint::Predictions => Self::Moderations,
         }
     }
 

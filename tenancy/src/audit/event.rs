@@ -72,6 +72,20 @@ events! {
     RequestLoggingUpdated = "request_logging.updated",
     /// What is searched for is kept, or is not any more.
     SearchAnalyticsUpdated = "search_analytics.updated",
+    /// A model was made.
+    ModelCreated = "model.created",
+    /// A model was changed.
+    ModelUpdated = "model.updated",
+    /// A model was deleted with its versions.
+    ModelDeleted = "model.deleted",
+    /// A version of a model was made.
+    ModelVersionCreated = "model_version.created",
+    /// A version of a model was deleted.
+    ModelVersionDeleted = "model_version.deleted",
+    /// Another version of a model answers.
+    ModelActivated = "model.activated",
+    /// The version before answers again, or the canary ended.
+    ModelRolledBack = "model.rolled_back",
     /// Usage is kept for another time.
     UsageRetentionUpdated = "usage_retention.updated",
     /// A tenant may name other models.

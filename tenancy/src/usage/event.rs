@@ -38,11 +38,14 @@ pub enum Endpoint {
     /// Texts looked through for what should not be there.
     #[serde(rename = "moderations")]
     Moderations,
+    /// A model of the tenant's own was asked.
+    #[serde(rename = "predictions")]
+    Predictions,
 }
 
 impl Endpoint {
     /// All there are.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -52,6 +55,7 @@ impl Endpoint {
         Self::Ingestion,
         Self::Rerank,
         Self::Moderations,
+        Self::Predictions,
     ];
 
     /// The stored name.
@@ -66,6 +70,7 @@ impl Endpoint {
             Self::Ingestion => "vector_stores.ingestion",
             Self::Rerank => "rerank",
             Self::Moderations => "moderations",
+            Self::Predictions => "predictions",
         }
     }
 }

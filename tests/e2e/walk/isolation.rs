@@ -3,7 +3,7 @@
 use insula_tests::{Answer, Client};
 use serde_json::json;
 
-use super::{Call, Document, Ids, KINDS, chunk_of, furnish, nobodys, two_models};
+use super::{Call, Document, Ids, KINDS, Operation, chunk_of, furnish, nobodys, refusal, two_models};
 
 /// What a caller can compare: status, headers and body, with the ids that were asked for taken out.
 fn told(answer: &Answer, ids: &Ids) -> (u16, Vec<(String, String)>, String) {
@@ -29,12 +29,17 @@ fn told(answer: &Answer, ids: &Ids) -> (u16, Vec<(String, String)>, String) {
 }
 
 /// Sends the same call with a foreign and with an unknown id, and compares.
-async fn assert_indistinguishable(bob: &Client, what: &str, calls: [(&Call, &Ids); 2]) {
+async fn assert_indistinguishable(
+    bob: &Client,
+    operation: &Operation,
+    what: &str,
+    calls: [(&Call, &Ids); 2],
+) {
     let mut answers = Vec::new();
     for (call, ids) in calls {
         let answer = call.send(bob).await;
         assert!([400, 404].contains(&answer.status), "{what}: {answer}");
-        answer.error();
+        refusal(&answer, operation);
         answers.push(told(&answer, ids));
     }
     assert_eq!(
@@ -76,7 +81,13 @@ async fn another_tenants_ids_are_answered_like_ids_that_never_were() {
             );
             let calls = same_but_for_ids(calls, &of_ada, &of_nobody);
             let what = format!("{} with a foreign {foreign:?}", operation.id);
-            assert_indistinguishable(&bob, &what, [(&calls.0, &of_ada), (&calls.1, &of_nobody)]).await;
+            assert_indistinguishable(
+                &bob,
+                operation,
+                &what,
+                [(&calls.0, &of_ada), (&calls.1, &of_nobody)],
+            )
+            .await;
             walked += 1;
         }
     }
@@ -149,6 +160,9 @@ async fn another_tenants_ids_are_no_cursors() {
             id if id.ends_with("request_logs") => "request_log_id",
             id if id.ends_with("migrations") => "migration_id",
             id if id.ends_with("batches") => "request_batch_id",
+            "list_registered_models" => "registered_model_id",
+            "list_model_versions" => "model_version",
+            "list_model_activations" => "activation_id",
             other => panic!("{other}: teach this walker whose ids its cursors are"),
         };
         assert_eq!(
@@ -162,16 +176,17 @@ async fn another_tenants_ids_are_no_cursors() {
             let foreign = call.with_query(&format!("{cursor}={}", adas[kind]));
             let unknown = call.with_query(&format!("{cursor}={}", nobodys[kind]));
             let what = format!("{} {cursor}", operation.id);
-            assert_indistinguishable(&bob, &what, [(&foreign, &adas), (&unknown, &nobodys)]).await;
+            assert_indistinguishable(&bob, operation, &what, [(&foreign, &adas), (&unknown, &nobodys)]).await;
         }
     }
 }
 
 /// Operations that are refused when their moment is over.
-const OF_A_MOMENT: [&str; 5] = [
+const OF_A_MOMENT: [&str; 6] = [
     "cancel_batch",
     "cancel_response",
     "finish_vector_store_migration",
+    "roll_back_model",
     "roll_back_vector_store_migration",
     "switch_vector_store_migration",
 ];

@@ -6,11 +6,12 @@ mod idempotency;
 mod isolation;
 mod narrowed;
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use insula::config::ServeArgs;
-use insula_tests::{BagOfWords, Client, Setup, TestApp, eventually};
+use insula_tests::{Answer, BagOfWords, Client, Setup, TestApp, eventually, model_file};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
@@ -72,6 +73,8 @@ pub(crate) const KINDS: &[&str] = &[
     "member_id",
     "migration_id",
     "model",
+    "model_name",
+    "model_version",
     "part_id",
     "previous_response_id",
     "provider_key_id",
@@ -113,7 +116,7 @@ pub(crate) struct Call {
     /// The field of the file, if the body is multipart.
     multipart: Option<String>,
     /// Of the file in a multipart body.
-    content: &'static str,
+    content: Cow<'static, [u8]>,
 }
 
 impl Document {
@@ -215,9 +218,12 @@ impl Document {
         Call {
             method: operation.method.clone(),
             path,
-            body,
+            body: body_of(operation).or(body),
             multipart,
-            content: "x",
+            content: match operation.id.as_str() {
+                "create_model_version" => model_file("add-1.onnx").to_vec().into(),
+                _ => b"x".into(),
+            },
         }
     }
 
@@ -318,6 +324,35 @@ impl Document {
     }
 }
 
+/// What operations are sent whose bodies no schema tells enough of: they are about the furnished model.
+fn body_of(operation: &Operation) -> Option<Value> {
+    let tensor = json!({"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]});
+    match operation.id.as_str() {
+        "predict" => Some(json!({"inputs": {"x": [[1, 2]]}})),
+        "infer" | "infer_by_version" => Some(json!({"inputs": [tensor]})),
+        "activate_model_version" => Some(json!({"version": 1})),
+        _ => None,
+    }
+}
+
+/// The error object of a refusal. The Open Inference Protocol has a text in its place.
+pub(crate) fn refusal(answer: &Answer, operation: &Operation) -> Value {
+    if !operation.path.starts_with("/v2") {
+        return answer.error();
+    }
+    let body = answer.json();
+    let message = body["error"]
+        .as_str()
+        .unwrap_or_else(|| panic!("not an error: {answer}"));
+    assert_eq!(body, json!({"error": message}), "{answer}");
+    let (kind, code) = match answer.status {
+        401 => ("invalid_request_error", Some("invalid_api_key")),
+        403 => ("permission_error", None),
+        _ => ("invalid_request_error", None),
+    };
+    json!({"message": message, "type": kind, "code": code, "param": null})
+}
+
 /// The field of a form that holds bytes.
 fn file_field(document: &Value, schema: &Value) -> String {
     let form = match schema["$ref"].as_str() {
@@ -353,7 +388,9 @@ impl Call {
         let mut changed = self.clone();
         match &mut changed.body {
             Some(body) => body["another"] = json!("one"),
-            None => changed.content = "y",
+            // Of a model it is another one.
+            None if self.content.len() > 1 => changed.content = model_file("add-2.onnx").to_vec().into(),
+            None => changed.content = b"y".into(),
         }
         changed
     }
@@ -363,14 +400,13 @@ impl Call {
         match (&self.body, &self.multipart) {
             (Some(body), _) => request.json(body),
             (None, Some(field)) => {
-                let body = format!(
+                let head = format!(
                     "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--b\r\n\
-                     content-disposition: form-data; name=\"{field}\"; filename=\"w.txt\"\r\n\r\n{}\r\n--b--\r\n",
-                    self.content
+                     content-disposition: form-data; name=\"{field}\"; filename=\"w.txt\"\r\n\r\n",
                 );
                 request
                     .header("content-type", "multipart/form-data; boundary=b")
-                    .body(body)
+                    .body([head.as_bytes(), &self.content, b"\r\n--b--\r\n"].concat())
             }
             (None, None) => request,
         }
@@ -452,6 +488,7 @@ pub(crate) async fn furnish(app: &TestApp, client: &Client, canary: &str) -> Ids
     let (calls, request_batch) = request_batch(client, canary).await;
     let audit_log = client.get("/v1/organization/audit_logs?limit=1").await.ok();
     let (member, invite) = people(client, canary).await;
+    let (model, version, activation) = own_model(client, canary).await;
     Ids::from([
         ("access_id", access(app, client, canary).await),
         ("member_id", member),
@@ -486,6 +523,10 @@ pub(crate) async fn furnish(app: &TestApp, client: &Client, canary: &str) -> Ids
         ("migration_id", migration),
         ("alias", format!("{canary}-alias")),
         ("model", format!("{canary}-assistant")),
+        ("registered_model_id", model),
+        ("model_name", format!("{canary}-model")),
+        ("model_version", version),
+        ("activation_id", activation),
         ("request_log_id", request_log(client, canary).await),
         ("part_id", part["id"].as_str().unwrap().to_owned()),
         ("provider_key_id", provider_key["id"].as_str().unwrap().to_owned()),
@@ -519,6 +560,22 @@ async fn people(client: &Client, canary: &str) -> (String, String) {
     let invite = client.post("/v1/insula/invites", body).await.ok();
     let text = |id: &Value| id.as_str().unwrap().to_owned();
     (text(&session["person"]["id"]), text(&invite["id"]))
+}
+
+/// A model of the tenant's own, whose first version answers. Its id, that of a version that can be deleted, and that of an
+/// activation.
+async fn own_model(client: &Client, canary: &str) -> (String, String, String) {
+    let name = format!("{canary}-model");
+    let spec = || json!({"description": canary});
+    let model = json!({"name": name, "description": canary});
+    let model = client.post("/v1/insula/models", model).await.ok();
+    client.model_version(&name, "add-1.onnx", spec()).await.ok();
+    client.activate(&name, 1).await.ok();
+    let spare = client.model_version(&name, "add-2.onnx", spec()).await.ok();
+    let path = format!("/v1/insula/models/{name}/activations");
+    let activations = client.get(&path).await.ok();
+    let text = |object: &Value| object["id"].as_str().unwrap().to_owned();
+    (text(&model), text(&spare), text(&activations["data"][0]))
 }
 
 /// The first chunk of a file of a store.
@@ -653,6 +710,19 @@ pub(crate) fn nobodys() -> Ids {
         ),
         ("alias", "nobodys-alias".to_owned()),
         ("model", "nobodys-assistant".to_owned()),
+        ("model_name", "nobodys-model".to_owned()),
+        (
+            "model_version",
+            insula_tenancy::ModelVersionId::generate().to_string(),
+        ),
+        (
+            "registered_model_id",
+            insula_tenancy::RegisteredModelId::generate().to_string(),
+        ),
+        (
+            "activation_id",
+            insula_tenancy::ActivationId::generate().to_string(),
+        ),
         ("part_id", insula_tenancy::PartId::generate().to_string()),
         (
             "request_log_id",

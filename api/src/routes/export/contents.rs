@@ -6,18 +6,19 @@ use insula_core::export::{Export, Subject};
 use insula_core::organization::access as looks;
 use insula_core::organization::audit_log::{self, AuditFilter};
 use insula_core::page::{Listing, Order, Page};
+use insula_core::registry::ModelRef;
 use insula_core::route::tenant as routes;
 use insula_core::usage::{self, Bucket, By, EventFilter, Of, UsageQuery};
 use insula_core::vector_store::file as store_file;
 use insula_core::{
-    Error, api_key, assistant, batch, chunk, conversation, file, guard, job, migration, request_log,
-    response, search_analytics, source, vector_store, webhook,
+    Error, api_key, assistant, batch, chunk, conversation, file, guard, job, migration, registry,
+    request_log, response, search_analytics, source, vector_store, webhook,
 };
 use insula_tenancy::member::own;
 use insula_tenancy::{AccessId, Scope, TenantContext, budget, usage as ledger, vault};
 use serde::Serialize;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use uuid::Uuid;
 
 use super::archive::Archive;
@@ -38,6 +39,7 @@ use crate::routes::migrations::MigrationObject;
 use crate::routes::model_routes::wire::RouteObject;
 use crate::routes::organization::audit_logs::AuditLogObject;
 use crate::routes::provider_keys::ProviderKeyObject;
+use crate::routes::registry::wire::{ActivationObject, ModelObject, VersionObject};
 use crate::routes::request_logs::{RequestLogObject, RequestLoggingObject};
 use crate::routes::responses::wire::{ItemObject, ResponseObject};
 use crate::routes::search_analytics::{AnalyticsObject, KeepingObject};
@@ -145,10 +147,13 @@ impl Reader {
         self.documents().await?;
         self.conversations().await?;
         self.machinery().await?;
+        self.models().await?;
         self.people().await?;
         self.settings().await?;
         self.records(subject).await?;
-        self.originals().await
+        self.originals().await?;
+        self.graphs().await?;
+        self.archive.close().await
     }
 
     /// Whether the caller may see what is in an entry; else it is left out, and the manifest says so.
@@ -400,7 +405,6 @@ impl Reader {
         if !self.may("files/", Scope::FilesRead) {
             return Ok(());
         }
-        let mut piece = vec![0; PIECE];
         walk!(self, |tx, page| file::list(&mut tx, None, page).await, id: |file| file.id.uuid(), {
             let opened = file::content(&self.app.services, &self.cx, file.id).await;
             let (file, mut data, _) = match opened {
@@ -416,22 +420,85 @@ impl Reader {
             };
             let name = format!("files/{}/{}", file.id, file.filename);
             self.archive.begin_bytes(name).await?;
-            let mut since = 0;
-            loop {
-                let read = data.read(&mut piece).await.map_err(Error::internal)?;
-                if read == 0 {
-                    break;
-                }
-                self.archive.bytes(&piece[..read]).await?;
-                since += read;
-                if since >= 256 * PIECE {
-                    // A file of gigabytes takes longer than the right to read lasts.
-                    self.export.read().await?;
-                    since = 0;
-                }
-            }
+            self.copy(data.as_mut()).await?;
         });
-        self.archive.close().await
+        Ok(())
+    }
+
+    /// The files of the tenant's own models.
+    async fn graphs(&mut self) -> Result<(), Error> {
+        if !self.may("models/", Scope::RegistryRead) {
+            return Ok(());
+        }
+        walk!(self, |tx, page| registry::list(&mut tx, page).await, id: |model| model.id.uuid(), {
+            let model = ModelRef::Id(model.id);
+            walk!(self,
+                |tx, page| skipped(registry::list_versions(&mut tx, &model, page).await),
+                id: |version| version.id.uuid(), {
+                for (name, opened) in registry::files(&self.app.services, &version).await {
+                    let mut data = match opened {
+                        Ok(data) => data,
+                        // As for files.
+                        Err(error) => {
+                            let mut tx = self.export.read().await?;
+                            let version = registry::VersionRef::Id(version.id);
+                            if found(registry::get_version(&mut tx, &model, version).await)?.is_none() {
+                                continue;
+                            }
+                            return Err(error);
+                        }
+                    };
+                    self.archive.begin_bytes(format!("models/{name}")).await?;
+                    self.copy(data.as_mut()).await?;
+                }
+            });
+        });
+        Ok(())
+    }
+
+    /// Copies bytes into the entry under way.
+    async fn copy(&mut self, data: &mut (dyn AsyncRead + Send + Unpin)) -> Result<(), Error> {
+        let mut piece = vec![0; PIECE];
+        let mut since = 0;
+        loop {
+            let read = data.read(&mut piece).await.map_err(Error::internal)?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.archive.bytes(&piece[..read]).await?;
+            since += read;
+            if since >= 256 * PIECE {
+                // A file of gigabytes takes longer than the right to read lasts.
+                self.export.read().await?;
+                since = 0;
+            }
+        }
+    }
+
+    async fn models(&mut self) -> Result<(), Error> {
+        entry!(self, "models.jsonl", RegistryRead, |tx, page| registry::list(&mut tx, page).await,
+            id: |model| model.id.uuid(), ModelObject::from(model));
+        if self.may("model_versions.jsonl", Scope::RegistryRead) {
+            self.archive.begin_lines("model_versions.jsonl").await?;
+            walk!(self, |tx, page| registry::list(&mut tx, page).await, id: |model| model.id.uuid(), {
+                walk!(self,
+                    |tx, page| skipped(registry::list_versions(&mut tx, &ModelRef::Id(model.id), page).await),
+                    id: |version| version.id.uuid(),
+                    self.archive.line(&VersionObject::from(version)).await?);
+            });
+        }
+        if self.may("model_activations.jsonl", Scope::RegistryRead) {
+            self.archive.begin_lines("model_activations.jsonl").await?;
+            walk!(self, |tx, page| registry::list(&mut tx, page).await, id: |model| model.id.uuid(), {
+                walk!(self,
+                    |tx, page| skipped(registry::list_activations(&mut tx, &ModelRef::Id(model.id), page).await),
+                    id: |activation| activation.id.uuid(), {
+                    let activation = OfModel { model: model.name.clone(), activation: activation.into() };
+                    self.archive.line(&activation).await?;
+                });
+            });
+        }
+        Ok(())
     }
 }
 
@@ -463,6 +530,14 @@ struct OfSource {
     source_id: String,
     #[serde(flatten)]
     page: SourcePageObject,
+}
+
+/// A change of an alias, with whose it is.
+#[derive(Serialize)]
+struct OfModel {
+    model: String,
+    #[serde(flatten)]
+    activation: ActivationObject,
 }
 
 /// An item of a conversation, with whose it is.

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use insula_confine::frame;
 use insula_core::ingest::{ParseError, ParsedDocument};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -13,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::death::Death;
-use super::protocol::{self, Answer, Content, MAX_ANSWER, MAX_SMALL, Request, Start, Started, VERSION};
-use super::{Attempt, FileRules, Limits, status};
+use super::protocol::{Answer, Content, MAX_ANSWER, MAX_SMALL, Request, Start, Started, VERSION};
+use super::{Attempt, FileRules, Limits};
 use crate::{MAX_TEXT_BYTES, Tools};
 
 /// How long a child may take until it is confined.
@@ -118,8 +119,8 @@ impl ParserChild {
             limits: launch.limits,
             tools: launch.tools.clone(),
         };
-        self.input.write_all(&protocol::encode(&start)?).await?;
-        let started: Started = protocol::receive(&mut self.output, MAX_SMALL).await?;
+        self.input.write_all(&frame::encode(&start)?).await?;
+        let started: Started = frame::receive(&mut self.output, MAX_SMALL).await?;
         if started.version != VERSION {
             return Err(io::Error::other("the child is another version of this program"));
         }
@@ -138,7 +139,7 @@ impl ParserChild {
             || self
                 .process
                 .id()
-                .and_then(status::memory)
+                .and_then(insula_confine::memory)
                 .is_none_or(|memory| memory.peak > self.limits.worn_out())
     }
 
@@ -157,7 +158,7 @@ impl ParserChild {
         let watch = async {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
-                let memory = process.and_then(status::memory).unwrap_or_default();
+                let memory = process.and_then(insula_confine::memory).unwrap_or_default();
                 most = memory.data.max(most);
             }
         };
@@ -176,9 +177,9 @@ impl ParserChild {
     /// Has it try what it must not be able to do. It cannot be used afterwards.
     pub(super) async fn attempts(&mut self) -> io::Result<Vec<Attempt>> {
         self.spent = true;
-        let request = protocol::encode(&Request::Attempts)?;
+        let request = frame::encode(&Request::Attempts)?;
         self.input.write_all(&request).await?;
-        let answer: Answer = protocol::receive(&mut self.output, MAX_SMALL).await?;
+        let answer: Answer = frame::receive(&mut self.output, MAX_SMALL).await?;
         match answer.content {
             Content::Attempts(attempts) => Ok(attempts),
             Content::Document { .. } | Content::Error(_) => Err(nonsense("another answer")),
@@ -192,10 +193,10 @@ impl ParserChild {
         filename: &str,
     ) -> Result<Result<ParsedDocument, ParseError>, Broken> {
         let filename = filename.into();
-        let request = protocol::encode(&Request::Document { filename, bytes }).map_err(Broken::Child)?;
+        let request = frame::encode(&Request::Document { filename, bytes }).map_err(Broken::Child)?;
         self.input.write_all(&request).await.map_err(Broken::Child)?;
         self.send(data, bytes).await?;
-        let answer: Answer = protocol::receive(&mut self.output, MAX_ANSWER)
+        let answer: Answer = frame::receive(&mut self.output, MAX_ANSWER)
             .await
             .map_err(Broken::Child)?;
         self.spent |= answer.spent;
@@ -232,7 +233,7 @@ impl ParserChild {
             .ok()
             .filter(|bytes| *bytes <= MAX_TEXT_BYTES)
             .ok_or_else(|| nonsense("a text too long"))?;
-        let text = protocol::receive_raw(&mut self.output, bytes).await?;
+        let text = frame::receive_raw(&mut self.output, bytes).await?;
         document.text = String::from_utf8(text).map_err(|_| nonsense("a text that is none"))?;
         check(document)
     }

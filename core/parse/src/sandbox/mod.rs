@@ -3,18 +3,14 @@
 //! The server's side is [`ParserPool`]: it starts children, streams documents to them, and says why a document was the
 //! end of one. The child's side is [`run_worker`]: it confines itself, then reads documents until its parent is gone.
 
-mod attempt;
 mod child;
-mod confine;
 mod death;
 mod limits;
 mod pool;
 mod protocol;
-mod status;
 mod worker;
 
-pub use attempt::Attempt;
-pub use confine::FileRules;
+pub use insula_confine::{Attempt, FileRules};
 pub use limits::Limits;
 pub use pool::{ParserPool, PoolOptions, Probe};
 pub use worker::run_worker;

@@ -4,17 +4,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
+use insula_confine::{Bounds, LIBRARIES, attempts, confine, end_with_parent, frame, renew_cpu};
 use insula_core::ingest::{ParseError, ParseErrorCode, ParsedDocument};
-use rustix::event::{PollFd, PollFlags, poll};
 
-use super::protocol::{self, Answer, Content, MAX_ANSWER, MAX_SMALL, Request, Start, Started, VERSION};
-use super::{Limits, attempt, confine};
+use super::Limits;
+use super::protocol::{Answer, Content, MAX_ANSWER, MAX_SMALL, Request, Start, Started, VERSION};
 use crate::Tools;
 
 /// Reads documents for the parent at the other end of standard input, until it closes or is gone.
 ///
-/// The process confines itself first: see `confine` for what it then cannot do. `parse` gets the bytes, the file name
+/// The process confines itself first: see `insula_confine` for what it then cannot do. `parse` gets the bytes, the file name
 /// and the tools. It must be called before the process has a second thread.
 ///
 /// # Errors
@@ -34,19 +35,19 @@ where
     // A library that prints must not speak in the middle of an answer.
     rustix::stdio::dup2_stdout(io::stderr())?;
 
-    let Some(start) = protocol::read::<Start>(&mut input, MAX_SMALL)? else {
+    let Some(start) = frame::read::<Start>(&mut input, MAX_SMALL)? else {
         return Ok(());
     };
     if start.version != VERSION {
         return Err(io::Error::other("the parent is another version of this program"));
     }
-    let files = confine::confine(&start.limits, &start.tools)?;
+    let files = confine(&bounds(&start))?;
     end_with_parent(input.try_clone()?)?;
     let started = Started {
         version: VERSION,
         files,
     };
-    protocol::write(&mut output, &started, &[])?;
+    frame::write(&mut output, &started, &[])?;
 
     // Not on the main thread: there, an overflow of the stack is not always told from other crashes.
     std::thread::scope(|scope| {
@@ -65,20 +66,20 @@ fn serve<F>(input: &mut File, output: &mut File, start: &Start, parse: F) -> io:
 where
     F: Fn(&[u8], &str, &Tools) -> Result<ParsedDocument, ParseError>,
 {
-    while let Some(request) = protocol::read::<Request>(input, MAX_SMALL)? {
-        confine::renew_cpu(&start.limits)?;
+    while let Some(request) = frame::read::<Request>(input, MAX_SMALL)? {
+        renew_cpu(start.limits.cpu_seconds())?;
         let (answer, text) = match request {
             Request::Document { filename, bytes } => {
                 let bytes = receive(input, bytes)?;
                 answer(|| parse(&bytes, &filename, &start.tools))
             }
             Request::Attempts => {
-                let content = Content::Attempts(attempt::all(&start.limits));
+                let content = Content::Attempts(attempts(start.limits.memory));
                 let spent = true;
                 (Answer { content, spent }, String::new())
             }
         };
-        protocol::write(output, &answer, text.as_bytes())?;
+        frame::write(output, &answer, text.as_bytes())?;
         if answer.spent {
             break;
         }
@@ -86,24 +87,19 @@ where
     Ok(())
 }
 
-/// Dies with the parent, also in the middle of a document. Waits for the other end of the pipe to be closed, which the
-/// kernel does however the parent ends. (`PR_SET_PDEATHSIG` would strike when the *thread* that started us ends.)
-fn end_with_parent(input: File) -> io::Result<()> {
-    std::thread::Builder::new()
-        .name("parent".into())
-        .stack_size(128 * 1024)
-        .spawn(move || {
-            loop {
-                let mut watched = [PollFd::new(&input, PollFlags::empty())];
-                let polled = poll(&mut watched, None);
-                let gone = watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR);
-                if gone || polled.is_err_and(|error| error != rustix::io::Errno::INTR) {
-                    // Not `exit`: it would run the libraries' destructors beside a parser that uses them.
-                    std::process::abort();
-                }
-            }
-        })
-        .map(drop)
+/// What the child keeps. Without pdfium it can read no file.
+fn bounds(start: &Start) -> Bounds {
+    let mut readable: Vec<PathBuf> = Vec::new();
+    if let Some(pdfium) = &start.tools.pdfium {
+        readable.push(pdfium.clone());
+        readable.extend(LIBRARIES.map(PathBuf::from));
+    }
+    Bounds {
+        data: start.limits.data(),
+        stack: Limits::MAIN_STACK,
+        cpu_seconds: start.limits.cpu_seconds(),
+        readable,
+    }
 }
 
 fn receive(input: &mut File, length: u64) -> io::Result<Vec<u8>> {

@@ -1,7 +1,7 @@
 //! Which system calls are refused.
 //!
-//! A list of what is forbidden rather than of what is allowed: an allow-list breaks reading when libc, an allocator or
-//! pdfium makes a call that it did not make before, on a customer's machine and not on ours. What matters (network,
+//! A list of what is forbidden rather than of what is allowed: an allow-list breaks work when libc, an allocator or a
+//! library makes a call that it did not make before, on a customer's machine and not on ours. What matters (network,
 //! programs, processes, files, other processes, the kernel's back doors) is a closed list, and a new call that goes
 //! round it would still meet the resource limits and Landlock. Refused calls fail with `EPERM`; the process goes on.
 

@@ -8,8 +8,6 @@ use landlock::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::Tools;
-
 /// How far the kernel keeps a child from reading files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FileRules {
@@ -24,12 +22,9 @@ pub enum FileRules {
 /// The rules that we know, of Linux 6.15. Older kernels enforce those that they know.
 const KNOWN: ABI = ABI::V7;
 
-/// What the dynamic linker reads when it loads pdfium.
-const LIBRARIES: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/etc/ld.so.cache"];
-
-/// Forbids every file but pdfium and what it loads; without pdfium, every file.
-pub(super) fn restrict(tools: &Tools) -> FileRules {
-    match try_restrict(tools) {
+/// Forbids every file but these.
+pub(super) fn restrict(readable: &[PathBuf]) -> FileRules {
+    match try_restrict(readable) {
         Ok(RulesetStatus::FullyEnforced) => FileRules::Enforced,
         Ok(RulesetStatus::PartiallyEnforced) => FileRules::OlderKernel,
         Ok(RulesetStatus::NotEnforced) => FileRules::Missing("this kernel has no Landlock".into()),
@@ -37,12 +32,7 @@ pub(super) fn restrict(tools: &Tools) -> FileRules {
     }
 }
 
-fn try_restrict(tools: &Tools) -> Result<RulesetStatus, RulesetError> {
-    let mut readable: Vec<PathBuf> = Vec::new();
-    if let Some(pdfium) = &tools.pdfium {
-        readable.push(pdfium.clone());
-        readable.extend(LIBRARIES.map(PathBuf::from));
-    }
+fn try_restrict(readable: &[PathBuf]) -> Result<RulesetStatus, RulesetError> {
     let restricted = Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))?
         .handle_access(AccessNet::from_all(KNOWN))?

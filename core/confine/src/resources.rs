@@ -5,9 +5,9 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::sandbox::Limits;
+use crate::Bounds;
 
-/// Files open at once: pipes, pdfium, what an asynchronous runtime needs.
+/// Files open at once: pipes, libraries, what an asynchronous runtime needs.
 const OPEN_FILES: u64 = 64;
 
 /// Everything that is set once.
@@ -15,23 +15,23 @@ const OPEN_FILES: u64 = 64;
 /// Memory is limited by `RLIMIT_DATA` and not by `RLIMIT_AS`: it counts what a process can really fill (heap, private
 /// writable mappings, stacks of threads), and not the gigabytes that allocators only reserve. `RLIMIT_NPROC` counts all
 /// processes of a user, so it could only hit others; the seccomp filter allows threads and no processes instead.
-pub(super) fn limit(limits: &Limits) -> io::Result<()> {
-    set(Resource::Data, limits.data())?;
+pub(super) fn limit(bounds: &Bounds) -> io::Result<()> {
+    set(Resource::Data, bounds.data)?;
     set(Resource::Nofile, OPEN_FILES)?;
     set(Resource::Fsize, 0)?;
     set(Resource::Core, 0)?;
     set(Resource::Memlock, 0)?;
-    set(Resource::Stack, Limits::MAIN_STACK)?;
-    renew_cpu(limits)
+    set(Resource::Stack, bounds.stack)?;
+    renew_cpu(bounds.cpu_seconds)
 }
 
-/// Gives the process its processor time again, for the next document.
-pub(in crate::sandbox) fn renew_cpu(limits: &Limits) -> io::Result<()> {
+/// Gives the process so many seconds of processor time again, for the next piece of work.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn renew_cpu(seconds: u64) -> io::Result<()> {
     let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec;
-    set_soft(
-        Resource::Cpu,
-        u64::try_from(used).unwrap_or(0) + limits.cpu_seconds(),
-    )
+    set_soft(Resource::Cpu, u64::try_from(used).unwrap_or(0) + seconds)
 }
 
 fn set(resource: Resource, value: u64) -> io::Result<()> {

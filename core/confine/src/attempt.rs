@@ -9,8 +9,6 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::Limits;
-
 /// Something forbidden that a confined child has tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -24,8 +22,8 @@ pub struct Attempt {
     pub outcome: String,
 }
 
-/// Tries everything.
-pub(super) fn all(limits: &Limits) -> Vec<Attempt> {
+/// Tries everything, in a child that may not fill `memory` bytes.
+pub fn attempts(memory: u64) -> Vec<Attempt> {
     let file = std::env::temp_dir().join(format!("insula-attempt-{}", std::process::id()));
     let mut tried = vec![
         attempt("opening a connection", || {
@@ -49,7 +47,7 @@ pub(super) fn all(limits: &Limits) -> Vec<Attempt> {
         best_effort: true,
         ..attempt("reading a file", || fs::File::open("/etc/passwd"))
     });
-    let room = Vec::<u8>::new().try_reserve_exact(usize::try_from(limits.memory).unwrap_or(usize::MAX));
+    let room = Vec::<u8>::new().try_reserve_exact(usize::try_from(memory).unwrap_or(usize::MAX));
     tried.push(Attempt {
         what: "taking all memory".into(),
         refused: room.is_err(),

@@ -2,15 +2,17 @@
 
 /// A child's memory in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Memory {
+pub struct Memory {
     /// What counts against its limit, now.
-    pub(super) data: u64,
+    pub data: u64,
+    /// What is resident now.
+    pub resident: u64,
     /// The most that was resident at once since it started.
-    pub(super) peak: u64,
+    pub peak: u64,
 }
 
 /// The memory of a process; `None` when it is gone.
-pub(super) fn memory(process: u32) -> Option<Memory> {
+pub fn memory(process: u32) -> Option<Memory> {
     parse(&std::fs::read_to_string(format!("/proc/{process}/status")).ok()?)
 }
 
@@ -25,6 +27,7 @@ fn parse(status: &str) -> Option<Memory> {
     // A process that has ended and was not waited for has neither.
     Some(Memory {
         data: field("VmData")?,
+        resident: field("VmRSS")?,
         peak: field("VmHWM")?,
     })
 }
@@ -38,6 +41,7 @@ mod tests {
         let status = "Name:\tinsula\nVmHWM:\t   12000 kB\nVmRSS:\t   9000 kB\nVmData:\t     300 kB\n";
         let expected = Memory {
             data: 300 * 1024,
+            resident: 9000 * 1024,
             peak: 12000 * 1024,
         };
         assert_eq!(parse(status), Some(expected));
