@@ -68,7 +68,10 @@ async fn people_use_the_dashboard() {
     // What it says goes where this test's output goes, so that it is there even if this is ended for taking too long.
     let status = stories
         .env("INSULA_URL", home.url(""))
-        .env("INSULA_INVITATION", home.url(&format!("/accept-invitation#{token}")))
+        .env(
+            "INSULA_INVITATION",
+            home.url(&format!("/accept-invitation#{token}")),
+        )
         .env("INSULA_API_KEY", home.key())
         .env("INSULA_DOCUMENTS", shared_data("documents").unwrap_or_default())
         .status()

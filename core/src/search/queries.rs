@@ -113,7 +113,9 @@ async fn embed(
         return Ok((vectors, Reading::default()));
     }
     let texts = lacking.keys().map(|text| (*text).to_owned()).collect();
-    let embedded = embedder.embed(texts, EmbedPurpose::Interactive.of(cx.tenant_id())).await;
+    let embedded = embedder
+        .embed(texts, EmbedPurpose::Interactive.of(cx.tenant_id()))
+        .await;
     let embedded = embedded.map_err(about_the_query)?;
     let reading = Reading::of(&embedded);
     for ((query, places), vector) in lacking.into_iter().zip(embedded.vectors) {

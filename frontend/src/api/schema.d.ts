@@ -713,6 +713,147 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/insula/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists models. */
+        get: operations["list_registered_models"];
+        put?: never;
+        /** Makes a model. It has no versions yet, and answers nobody. */
+        post: operations["create_registered_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/models/{model_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes a model. */
+        get: operations["get_registered_model"];
+        put?: never;
+        /** Changes a model. Versions that are active stay so, whatever the gate says from now on. */
+        post: operations["update_registered_model"];
+        /** Deletes a model with all its versions. */
+        delete: operations["delete_registered_model"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/models/{model_name}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has a version answer. It is loaded first; from this answer on nobody who names no version gets another. */
+        post: operations["activate_model_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/models/{model_name}/activations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the changes of a model's aliases. */
+        get: operations["list_model_activations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/models/{model_name}/canary/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the canary. Production answers all again. */
+        post: operations["end_model_canary"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/models/{model_name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Goes back: ends the canary if there is one, else production becomes what it was before. */
+        post: operations["roll_back_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/models/{model_name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the versions of a model. */
+        get: operations["list_model_versions"];
+        put?: never;
+        /** Adds a version. Its file is looked over, loaded and run once, in a process that is thrown away, before it is accepted. */
+        post: operations["create_model_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/models/{model_name}/versions/{model_version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes a version. */
+        get: operations["get_model_version"];
+        put?: never;
+        post?: never;
+        /** Deletes a version that no alias names. */
+        delete: operations["delete_model_version"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/insula/operator/accesses": {
         parameters: {
             query?: never;
@@ -1130,6 +1271,23 @@ export interface paths {
         put?: never;
         /** Tells whose password a link chooses. */
         post: operations["preview_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/insula/predict/{model_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a model of the tenant's own: rows by column name, tensors, or texts as JSON, images as a form. */
+        post: operations["predict"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2856,6 +3014,159 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v2": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What serves, and what it can do. */
+        get: operations["get_inference_server"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process runs. */
+        get: operations["get_inference_liveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the server can answer requests. */
+        get: operations["get_inference_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes a model by the version that is production. */
+        get: operations["get_inference_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model_name}/infer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a model on tensors, in JSON or binary. */
+        post: operations["infer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model_name}/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a model can be asked: a version of it is production. */
+        get: operations["get_inference_model_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model_name}/versions/{model_version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Describes a version of a model. */
+        get: operations["get_inference_model_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model_name}/versions/{model_version}/infer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs a version of a model on tensors, in JSON or binary. */
+        post: operations["infer_by_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model_name}/versions/{model_version}/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a version of a model can be asked. */
+        get: operations["get_inference_model_version_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2887,6 +3198,19 @@ export interface components {
              * @description As the link has it, `irt_…`.
              */
             token: string;
+        };
+        /** @description Which version is to answer. */
+        ActivateModelRequest: {
+            /**
+             * Format: int32
+             * @description How many calls in a hundred it gets, as the canary. Absent: it becomes production and gets all.
+             */
+            canary_percent?: number | null;
+            /**
+             * Format: int32
+             * @description Its number.
+             */
+            version: number;
         };
         /** @description A part. */
         AddUploadPartRequest: {
@@ -3930,6 +4254,21 @@ export interface components {
             /** @description What it becomes on the install. */
             role: components["schemas"]["OrganizationRole"];
         };
+        /** @description A version to be made. */
+        CreateModelVersionRequest: {
+            /**
+             * Format: binary
+             * @description The graph, an ONNX file with its weights inside.
+             */
+            model: string;
+            /**
+             * @description What you say of it, as a JSON object: `description`, `metrics`, `parameters`, `dataset`, `tags`, `labels`, `columns`,
+             *     `preprocessing`, `output`, `batching`; see the documentation of models.
+             */
+            spec?: string | null;
+            /** @description The `tokenizer.json` of a model that reads texts. */
+            tokenizer?: string | null;
+        };
         /** @description Texts to be looked through. */
         CreateModerationRequest: {
             /** @description A text, or up to 2,048 of them. Images are refused. */
@@ -3995,6 +4334,26 @@ export interface components {
             key: string;
             /** @description The provider's name on this server. */
             provider: string;
+        };
+        /** @description A model to be made. */
+        CreateRegisteredModelRequest: {
+            /**
+             * Format: int32
+             * @description For how long what was predicted is given again to whoever sends the same; absent: not at all.
+             */
+            cache_ttl_seconds?: number | null;
+            /** @description For people. */
+            description?: string | null;
+            gate?: components["schemas"]["ModelGate"] | null;
+            /** @description Up to 16 texts of your own. */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * @description The name that it is asked for by: letters, digits, `.`, `_` and `-`. It cannot be changed later.
+             * @example digits
+             */
+            name: string;
         };
         /** @description Documents to be ranked. */
         CreateRerankRequest: {
@@ -4478,6 +4837,21 @@ export interface components {
              */
             score_threshold?: number | null;
         };
+        /** @description A metric that must be there, within bounds. */
+        GateMetric: {
+            /**
+             * Format: double
+             * @description The least that will do.
+             */
+            at_least: number | null;
+            /**
+             * Format: double
+             * @description The most that will do.
+             */
+            at_most: number | null;
+            /** @description Its name, as in `accuracy`. */
+            name: string;
+        };
         /**
          * @description What results are put together by.
          * @enum {string}
@@ -4628,6 +5002,101 @@ export interface components {
              * @description Of words; 0: only meaning counts.
              */
             text_weight?: number | null;
+        };
+        /** @description A tensor for a model. */
+        InferenceInput: {
+            /** @description The elements in row-major order, flat or nested. */
+            data?: number[] | null;
+            /**
+             * @description `FP32`, `INT64`, `BYTES` and the like.
+             * @example FP32
+             */
+            datatype: string;
+            /** @description The input's name. */
+            name: string;
+            parameters?: components["schemas"]["InferenceParameters"] | null;
+            /** @description How long each dimension is. */
+            shape: number[];
+        };
+        /** @description A model as the protocol describes it. */
+        InferenceModel: {
+            /** @description What it takes. */
+            inputs: components["schemas"]["ModelTensor"][];
+            /** @description Its name. */
+            name: string;
+            /** @description What it gives. */
+            outputs: components["schemas"]["ModelTensor"][];
+            /** @description `onnxruntime_onnx` */
+            platform: string;
+            /** @description Its latest versions, newest first. */
+            versions: string[];
+        };
+        /** @description A tensor that a model gave. */
+        InferenceOutput: {
+            /** @description The elements in row-major order. */
+            data?: number[] | null;
+            /** @description `FP32`, `INT64`, `BYTES` and the like. */
+            datatype: string;
+            /** @description The output's name. */
+            name: string;
+            parameters?: components["schemas"]["InferenceParameters"] | null;
+            /** @description How long each dimension is. */
+            shape: number[];
+        };
+        /** @description An output that is wanted. */
+        InferenceOutputWanted: {
+            /** @description The output's name. */
+            name: string;
+            parameters?: components["schemas"]["InferenceParameters"] | null;
+        };
+        /** @description What is said of a request or a tensor besides. */
+        InferenceParameters: {
+            /** @description Whether this output comes binary. */
+            binary_data?: boolean | null;
+            /** @description Whether all outputs come binary that say nothing. */
+            binary_data_output?: boolean | null;
+            /**
+             * Format: int64
+             * @description Bytes of the tensor behind the JSON.
+             */
+            binary_data_size?: number | null;
+        };
+        /** @description Whether a model can be asked. */
+        InferenceReady: {
+            /** @description Its name. */
+            name: string;
+            /** @description Always true; otherwise the answer is an error. */
+            ready: boolean;
+        };
+        /** @description Tensors for a model. */
+        InferenceRequest: {
+            /** @description Comes back with the answer. */
+            id?: string | null;
+            /** @description The model's inputs. */
+            inputs: components["schemas"]["InferenceInput"][];
+            /** @description Which outputs are wanted. Absent: all. */
+            outputs?: components["schemas"]["InferenceOutputWanted"][] | null;
+            parameters?: components["schemas"]["InferenceParameters"] | null;
+        };
+        /** @description What a model gave. */
+        InferenceResponse: {
+            /** @description That of the request. */
+            id?: string | null;
+            /** @description The model. */
+            model_name: string;
+            /** @description The version that answered. */
+            model_version: string;
+            /** @description The model's outputs. */
+            outputs: components["schemas"]["InferenceOutput"][];
+        };
+        /** @description What serves. */
+        InferenceServer: {
+            /** @description What it can do beyond the protocol. */
+            extensions: string[];
+            /** @description `insula` */
+            name: string;
+            /** @description Its version. */
+            version: string;
         };
         /** @description How the install is. */
         InstallHealth: {
@@ -5421,6 +5890,123 @@ export interface components {
             object: string;
         };
         /** @description A part of a list, in OpenAI's envelope. */
+        List_ModelActivation: {
+            /** @description The objects. */
+            data: {
+                /** @description `production` or `canary`. */
+                alias: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of it.
+                 */
+                at: number;
+                /** @description The key or the person that changed it. */
+                by: string | null;
+                /**
+                 * Format: int32
+                 * @description How many calls in a hundred the canary gets.
+                 */
+                canary_percent: number | null;
+                /** @description Its id, `activation_…`. */
+                id: string;
+                /** @description `model_activation` */
+                object: string;
+                /**
+                 * Format: int32
+                 * @description What the alias named before.
+                 */
+                replaced: number | null;
+                /**
+                 * Format: int32
+                 * @description What the alias names since; null: none, because the canary ended.
+                 */
+                version: number | null;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_ModelVersion: {
+            /** @description The objects. */
+            data: {
+                /** @description The aliases that name it: `production`, `canary`. */
+                aliases: string[];
+                /** @description Whether calls that come together are answered together: the model gave for two rows what it gave for each. */
+                batching: boolean;
+                /**
+                 * Format: int64
+                 * @description Size of the graph and the tokenizer.
+                 */
+                bytes: number;
+                /** @description Names of the features, in the order of the one input's last dimension. */
+                columns: string[] | null;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its making.
+                 */
+                created_at: number;
+                /** @description The key or the person that made it. */
+                created_by: string | null;
+                /** @description What it was trained on. */
+                dataset: string | null;
+                /** @description For people. */
+                description: string | null;
+                /** @description Its id, `modelv_…`. */
+                id: string;
+                /** @description Names of the classes, in the order of the scores. */
+                labels: string[] | null;
+                /** @description How well it did, as its maker says. */
+                metrics: {
+                    [key: string]: number;
+                };
+                /** @description The model's name. */
+                model: string;
+                /** @description `model_version` */
+                object: string;
+                /** @description Which output are the scores of the classes. */
+                output: Record<string, unknown> | null;
+                /** @description What it was trained with. */
+                parameters: {
+                    [key: string]: string;
+                };
+                /** @description What is done to images and texts before the model sees them. */
+                preprocessing: Record<string, unknown> | null;
+                /** @description Digest of the graph, as hexadecimal digits. */
+                sha256: string;
+                /** @description What it takes and gives, as its graph says. */
+                signature: components["schemas"]["ModelSignature"];
+                /** @description Anything. */
+                tags: {
+                    [key: string]: string;
+                };
+                /**
+                 * Format: int32
+                 * @description Its number, from 1.
+                 */
+                version: number;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
         List_OpenAIFile: {
             /** @description The objects. */
             data: {
@@ -5878,6 +6464,63 @@ export interface components {
                 object: string;
                 /** @description The provider's name. */
                 provider: string;
+            }[];
+            /** @description Id of the first object; null when there is none. */
+            first_id: string | null;
+            /** @description Whether more objects follow. */
+            has_more: boolean;
+            /** @description Id of the last object; null when there is none. */
+            last_id: string | null;
+            /**
+             * @description `list`
+             * @example list
+             */
+            object: string;
+        };
+        /** @description A part of a list, in OpenAI's envelope. */
+        List_RegisteredModel: {
+            /** @description The objects. */
+            data: {
+                /** @description Which versions answer. */
+                aliases: components["schemas"]["ModelAliases"];
+                /**
+                 * Format: int32
+                 * @description For how long what was predicted is given again.
+                 */
+                cache_ttl_seconds: number | null;
+                /**
+                 * Format: int32
+                 * @description How many calls in a hundred the canary gets.
+                 */
+                canary_percent: number | null;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its making.
+                 */
+                created_at: number;
+                /** @description For people. */
+                description: string | null;
+                gate: components["schemas"]["ModelGate"] | null;
+                /** @description Its id, `model_…`. */
+                id: string;
+                /**
+                 * Format: int32
+                 * @description The latest version's number.
+                 */
+                latest_version: number | null;
+                /** @description Texts of your own. */
+                metadata: {
+                    [key: string]: string;
+                };
+                /** @description The name that it is asked for by. */
+                name: string;
+                /** @description `registered_model` */
+                object: string;
+                /**
+                 * Format: int64
+                 * @description Unix seconds of its latest change, that of an alias included.
+                 */
+                updated_at: number;
             }[];
             /** @description Id of the first object; null when there is none. */
             first_id: string | null;
@@ -6712,11 +7355,134 @@ export interface components {
             /** @description Who serves it; `assistant` for the tenant's own assistants. */
             owned_by: string;
         };
+        /** @description A change of an alias. */
+        ModelActivation: {
+            /** @description `production` or `canary`. */
+            alias: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of it.
+             */
+            at: number;
+            /** @description The key or the person that changed it. */
+            by: string | null;
+            /**
+             * Format: int32
+             * @description How many calls in a hundred the canary gets.
+             */
+            canary_percent: number | null;
+            /** @description Its id, `activation_…`. */
+            id: string;
+            /** @description `model_activation` */
+            object: string;
+            /**
+             * Format: int32
+             * @description What the alias named before.
+             */
+            replaced: number | null;
+            /**
+             * Format: int32
+             * @description What the alias names since; null: none, because the canary ended.
+             */
+            version: number | null;
+        };
+        /** @description Which versions answer. */
+        ModelAliases: {
+            /**
+             * Format: int32
+             * @description Some of them get this one.
+             */
+            canary: number | null;
+            /**
+             * Format: int32
+             * @description Whoever names no version gets this one.
+             */
+            production: number | null;
+        };
+        /** @description What a version needs before it may answer. */
+        ModelGate: {
+            /** @description Metrics that it must have, within bounds. */
+            metrics: components["schemas"]["GateMetric"][];
+        };
         /**
          * @description How a list of models is meant.
          * @enum {string}
          */
         ModelPermissionsMode: "allow_list" | "deny_list";
+        /** @description What a model takes and gives. */
+        ModelSignature: {
+            /** @description What it takes. */
+            inputs: components["schemas"]["ModelTensor"][];
+            /** @description What it gives. */
+            outputs: components["schemas"]["ModelTensor"][];
+        };
+        /** @description An input or an output. */
+        ModelTensor: {
+            /** @description `FP32`, `INT64`, `BYTES` and the like. */
+            datatype: string;
+            /** @description Its name in the graph. */
+            name: string;
+            /** @description How long each dimension is; -1 for any length. */
+            shape: number[];
+        };
+        /** @description A version of a model. It never changes. */
+        ModelVersion: {
+            /** @description The aliases that name it: `production`, `canary`. */
+            aliases: string[];
+            /** @description Whether calls that come together are answered together: the model gave for two rows what it gave for each. */
+            batching: boolean;
+            /**
+             * Format: int64
+             * @description Size of the graph and the tokenizer.
+             */
+            bytes: number;
+            /** @description Names of the features, in the order of the one input's last dimension. */
+            columns: string[] | null;
+            /**
+             * Format: int64
+             * @description Unix seconds of its making.
+             */
+            created_at: number;
+            /** @description The key or the person that made it. */
+            created_by: string | null;
+            /** @description What it was trained on. */
+            dataset: string | null;
+            /** @description For people. */
+            description: string | null;
+            /** @description Its id, `modelv_…`. */
+            id: string;
+            /** @description Names of the classes, in the order of the scores. */
+            labels: string[] | null;
+            /** @description How well it did, as its maker says. */
+            metrics: {
+                [key: string]: number;
+            };
+            /** @description The model's name. */
+            model: string;
+            /** @description `model_version` */
+            object: string;
+            /** @description Which output are the scores of the classes. */
+            output: Record<string, unknown> | null;
+            /** @description What it was trained with. */
+            parameters: {
+                [key: string]: string;
+            };
+            /** @description What is done to images and texts before the model sees them. */
+            preprocessing: Record<string, unknown> | null;
+            /** @description Digest of the graph, as hexadecimal digits. */
+            sha256: string;
+            /** @description What it takes and gives, as its graph says. */
+            signature: components["schemas"]["ModelSignature"];
+            /** @description Anything. */
+            tags: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int32
+             * @description Its number, from 1.
+             */
+            version: number;
+        };
         /** @description What was found in a text. Each map has all thirteen categories. */
         ModerationResult: {
             /** @description What is there. */
@@ -6933,6 +7699,57 @@ export interface components {
             limits: components["schemas"]["Limit"][];
             /** @description `insula.plan` */
             object: string;
+        };
+        /** @description Images that a model is to look at. */
+        PredictForm: {
+            /**
+             * Format: binary
+             * @description A PNG, JPEG, WebP or BMP; may be repeated.
+             */
+            image: string;
+            /** @description How many of the best classes are told. */
+            top_k?: number | null;
+        };
+        /** @description What a model is to look at. One of `inputs`, `rows` and `texts`. */
+        PredictRequest: {
+            /** @description Tensors by the names of the model's inputs, as nested arrays. */
+            inputs?: Record<string, unknown> | null;
+            /** @description Rows by column name. */
+            rows?: Record<string, unknown>[] | null;
+            /** @description Texts. */
+            texts?: string[] | null;
+            /** @description How many of the best classes are told. */
+            top_k?: number | null;
+        };
+        /** @description What a model made of it. */
+        PredictResponse: {
+            /** @description Whether it was computed for an earlier request. */
+            cached: boolean;
+            /** @description The model. */
+            model: string;
+            /** @description `prediction` */
+            object: string;
+            /** @description One for each row, text or image, in their order. */
+            predictions: components["schemas"]["PredictedRow"][];
+            /**
+             * Format: int32
+             * @description The version that answered.
+             */
+            version: number;
+        };
+        /** @description What a model made of one row, text or image. */
+        PredictedRow: {
+            /** @description The class, if the model knows any. */
+            label: string | null;
+            /** @description The row's part of each output. */
+            outputs: Record<string, unknown>;
+            /**
+             * Format: double
+             * @description How sure the model is of it.
+             */
+            probability: number | null;
+            /** @description The best classes, best first, if they were asked for. */
+            top?: components["schemas"]["RankedLabel"][] | null;
         };
         /** @description The token of an invitation. */
         PreviewInvitationRequest: {
@@ -7268,6 +8085,16 @@ export interface components {
              */
             waiting: number;
         };
+        /** @description A class with its probability. */
+        RankedLabel: {
+            /** @description The class. */
+            label: string;
+            /**
+             * Format: double
+             * @description Its probability.
+             */
+            probability: number;
+        };
         /** @description How results are ranked. */
         RankingOptions: {
             hybrid_search?: components["schemas"]["HybridSearch"] | null;
@@ -7305,6 +8132,49 @@ export interface components {
             negative?: string[] | null;
             /** @description Ids of passages (`chunk_id` of results) that the results are to be like: 1 to 32. */
             positive: string[];
+        };
+        /** @description A model of a tenant's own. */
+        RegisteredModel: {
+            /** @description Which versions answer. */
+            aliases: components["schemas"]["ModelAliases"];
+            /**
+             * Format: int32
+             * @description For how long what was predicted is given again.
+             */
+            cache_ttl_seconds: number | null;
+            /**
+             * Format: int32
+             * @description How many calls in a hundred the canary gets.
+             */
+            canary_percent: number | null;
+            /**
+             * Format: int64
+             * @description Unix seconds of its making.
+             */
+            created_at: number;
+            /** @description For people. */
+            description: string | null;
+            gate: components["schemas"]["ModelGate"] | null;
+            /** @description Its id, `model_…`. */
+            id: string;
+            /**
+             * Format: int32
+             * @description The latest version's number.
+             */
+            latest_version: number | null;
+            /** @description Texts of your own. */
+            metadata: {
+                [key: string]: string;
+            };
+            /** @description The name that it is asked for by. */
+            name: string;
+            /** @description `registered_model` */
+            object: string;
+            /**
+             * Format: int64
+             * @description Unix seconds of its latest change, that of an alias included.
+             */
+            updated_at: number;
         };
         /** @description What was in one minute, hour or day. */
         ReportBucket_CostsResult: {
@@ -8873,6 +9743,21 @@ export interface components {
         /** @description What is to be changed of a member. */
         UpdateProjectUserRequest: {
             role?: components["schemas"]["ProjectRole"] | null;
+        };
+        /** @description Changes of a model. Absent fields stay, `null` clears. */
+        UpdateRegisteredModelRequest: {
+            /**
+             * Format: int32
+             * @description For how long what was predicted is given again to whoever sends the same.
+             */
+            cache_ttl_seconds?: number | null;
+            /** @description For people. */
+            description?: string | null;
+            gate?: components["schemas"]["ModelGate"] | null;
+            /** @description Up to 16 texts of your own. */
+            metadata?: {
+                [key: string]: string;
+            } | null;
         };
         /** @description How requests are to be logged. */
         UpdateRequestLoggingRequest: {
@@ -11639,6 +12524,384 @@ export interface operations {
             "5XX": components["responses"]["Error"];
         };
     };
+    list_registered_models: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_RegisteredModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    create_registered_model: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Any string of up to 255 characters. A repetition within a day gets the first answer, makes nothing and costs nothing;
+                 *     while the first request is still being answered it is refused with 409, to be tried again.
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateRegisteredModelRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_registered_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    update_registered_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateRegisteredModelRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    delete_registered_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    activate_model_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivateModelRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    list_model_activations: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ModelActivation"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    end_model_canary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    roll_back_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    list_model_versions: {
+        parameters: {
+            query?: {
+                /** @description How many objects at most. */
+                limit?: number;
+                /** @description Direction by creation. */
+                order?: "asc" | "desc";
+                /** @description Id of the object after which the page starts: the last one of the page before. */
+                after?: string;
+                /** @description Id of the object before which the page ends. */
+                before?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_ModelVersion"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    create_model_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Any string of up to 255 characters. A repetition within a day gets the first answer, makes nothing and costs nothing;
+                 *     while the first request is still being answered it is refused with 409, to be tried again.
+                 */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["CreateModelVersionRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_model_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+                /** @description Its number, its id `modelv_…`, `production` or `canary` */
+                model_version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    delete_model_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+                /** @description Its number, or its id `modelv_…` */
+                model_version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
     list_operator_accesses: {
         parameters: {
             query?: {
@@ -12351,6 +13614,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PasswordResetPreview"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    predict: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A version's number, its id, `production` or `canary`. Absent: production, or for some the canary. */
+                "x-insula-model-version"?: string | null;
+                /** @description Any text: calls that send the same get the same of production and canary, as long as the percentage stays. */
+                "x-insula-affinity"?: string | null;
+            };
+            path: {
+                /** @description The model's name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PredictRequest"];
+                "multipart/form-data": components["schemas"]["PredictForm"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictResponse"];
                 };
             };
             "4XX": components["responses"]["Error"];
@@ -16499,6 +17797,246 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["VectorStoreSearchResultsPage"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_inference_server: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceServer"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_inference_liveness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    get_inference_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description Not now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    get_inference_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    infer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A version's number, its id, `production` or `canary`. Absent: production, or for some the canary. */
+                "x-insula-model-version"?: string | null;
+                /** @description Any text: calls that send the same get the same of production and canary, as long as the percentage stays. */
+                "x-insula-affinity"?: string | null;
+            };
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InferenceRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceResponse"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_inference_model_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceReady"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_inference_model_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+                /** @description Its number, its id `modelv_…`, `production` or `canary` */
+                model_version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceModel"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    infer_by_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+                /** @description Its number, its id `modelv_…`, `production` or `canary` */
+                model_version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InferenceRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceResponse"];
+                };
+            };
+            "4XX": components["responses"]["Error"];
+            "5XX": components["responses"]["Error"];
+        };
+    };
+    get_inference_model_version_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its name, or its id `model_…` */
+                model_name: string;
+                /** @description Its number, its id `modelv_…`, `production` or `canary` */
+                model_version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceReady"];
                 };
             };
             "4XX": components["responses"]["Error"];

@@ -8,11 +8,13 @@ export function sendForm<Answer>(
   form: FormData,
   progress: (sent: number) => void,
   signal: AbortSignal,
+  headers: Record<string, string> = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
-    for (const [name, value] of Object.entries(ownHeaders())) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries({ ...ownHeaders(), ...headers }))
+      request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => progress(event.loaded);
     request.onerror = () => reject(new ApiError("The server cannot be reached.", 0, "unreachable"));
     request.onabort = () => reject(new DOMException("Cancelled", "AbortError"));

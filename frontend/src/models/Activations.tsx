@@ -16,8 +16,8 @@ export function Activations({ name }: { name: string }) {
   const people = usePeople();
   const activations = $api.useInfiniteQuery(
     "get",
-    "/v1/insula/models/{model}/activations",
-    { params: { path: { model: name }, query: { limit: 20 } } },
+    "/v1/insula/models/{model_name}/activations",
+    { params: { path: { model_name: name }, query: { limit: 20 } } },
     cursor,
   );
   const columns: Column<Schema<"ModelActivation">>[] = [
@@ -26,10 +26,12 @@ export function Activations({ name }: { name: string }) {
       key: "what",
       header: t("history.what"),
       cell: (one) =>
-        t(one.alias === "canary" ? "history.canary" : "history.production", {
-          version: format.number(one.version),
-          share: format.percent((one.canary_percent ?? 0) / 100),
-        }),
+        one.version === null
+          ? t("history.ended")
+          : t(one.alias === "canary" ? "history.canary" : "history.production", {
+              version: format.number(one.version),
+              share: format.percent((one.canary_percent ?? 0) / 100),
+            }),
     },
     {
       key: "replaced",

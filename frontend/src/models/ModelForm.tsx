@@ -84,7 +84,10 @@ function Form({ model, onClose, onSaved }: Props) {
       };
       return bodyOf(
         model
-          ? client.POST("/v1/insula/models/{model}", { params: { path: { model: model.name } }, body })
+          ? client.POST("/v1/insula/models/{model_name}", {
+              params: { path: { model_name: model.name } },
+              body,
+            })
           : client.POST("/v1/insula/models", { body: { name: name.trim(), ...body } }),
       );
     },

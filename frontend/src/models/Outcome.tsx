@@ -4,7 +4,7 @@ import type { Schema } from "@/api/paths";
 import { useFormat } from "@/lib/useFormat";
 
 /** Labels with how likely they are, or the outputs as they are. */
-export function Outcome({ predictions }: { predictions: Schema<"Prediction">["predictions"] }) {
+export function Outcome({ predictions }: { predictions: Schema<"PredictResponse">["predictions"] }) {
   const { t } = useTranslation("models");
   const format = useFormat();
   return (

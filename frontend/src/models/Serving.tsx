@@ -26,7 +26,7 @@ export function Serving({ model, versions }: Props) {
   const [share, setShare] = useState<number | string>(model.canary_percent ?? 10);
   const { production, canary } = model.aliases;
   const percent = model.canary_percent ?? 0;
-  const path = { model: model.name };
+  const path = { model_name: model.name };
   const settled = {
     meta: { inline: true },
     onSuccess: async () => {
@@ -36,17 +36,21 @@ export function Serving({ model, versions }: Props) {
   };
   const rollback = useMutation({
     ...settled,
-    mutationFn: () => bodyOf(client.POST("/v1/insula/models/{model}/rollback", { params: { path } })),
+    mutationFn: () => bodyOf(client.POST("/v1/insula/models/{model_name}/rollback", { params: { path } })),
   });
   const activate = useMutation({
     ...settled,
     mutationFn: (canary_percent: number | null) =>
       bodyOf(
-        client.POST("/v1/insula/models/{model}/activate", {
+        client.POST("/v1/insula/models/{model_name}/activate", {
           params: { path },
           body: { version: canary ?? 0, canary_percent },
         }),
       ),
+  });
+  const end = useMutation({
+    onSuccess: settled.onSuccess,
+    mutationFn: () => bodyOf(client.POST("/v1/insula/models/{model_name}/canary/end", { params: { path } })),
   });
   const metrics = (version: number | null) => {
     const of = versions?.find((one) => one.version === version)?.metrics ?? {};
@@ -118,6 +122,11 @@ export function Serving({ model, versions }: Props) {
                 onClick={() => setAsked("promote")}
               >
                 {t("canary.promote")}
+              </Button>
+            </Guarded>
+            <Guarded scope="registry.write">
+              <Button size="xs" variant="default" loading={end.isPending} onClick={() => end.mutate()}>
+                {t("canary.end")}
               </Button>
             </Guarded>
           </Group>

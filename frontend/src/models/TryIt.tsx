@@ -37,15 +37,16 @@ export function TryIt({ model, versions }: Props) {
       const began = performance.now();
       const answer =
         how === "image"
-          ? await sendForm<Schema<"Prediction">>(
-              `${path}?version=${standing}`,
+          ? await sendForm<Schema<"PredictResponse">>(
+              path,
               formOf(image),
               () => {},
               new AbortController().signal,
+              { "x-insula-model-version": standing },
             )
           : await bodyOf(
-              client.POST("/v1/insula/predict/{model}", {
-                params: { path: { model: model.name }, query: { version: standing } },
+              client.POST("/v1/insula/predict/{model_name}", {
+                params: { path: { model_name: model.name }, header: { "x-insula-model-version": standing } },
                 body: bodyFrom(how, text),
               }),
             );
@@ -141,6 +142,7 @@ export function TryIt({ model, versions }: Props) {
 
 function formOf(image: File | null) {
   const form = new FormData();
+  form.append("top_k", "5");
   if (image) form.append("image", image);
   return form;
 }

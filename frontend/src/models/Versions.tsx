@@ -48,13 +48,13 @@ export function Versions({ model, rows, query, upload }: Props) {
   const act = useMutation({
     meta: { inline: true },
     mutationFn: async ({ act, version }: { act: Act; version: Version }) => {
-      const path = { model: model.name };
+      const path = { model_name: model.name };
       await (act === "delete"
-        ? client.DELETE("/v1/insula/models/{model}/versions/{version}", {
-            params: { path: { ...path, version: version.version } },
+        ? client.DELETE("/v1/insula/models/{model_name}/versions/{model_version}", {
+            params: { path: { ...path, model_version: String(version.version) } },
           })
         : bodyOf(
-            client.POST("/v1/insula/models/{model}/activate", {
+            client.POST("/v1/insula/models/{model_name}/activate", {
               params: { path },
               body: { version: version.version, canary_percent: act === "canary" ? firstShare : null },
             }),

@@ -13,7 +13,8 @@ const version = (change: Partial<Schema<"ModelVersion">>, shape = [-1, 3]) =>
 test("a version says in what form it is asked", () => {
   expect(wayOf(version({}))).toBe("inputs");
   expect(wayOf(version({ columns: ["age", "income"] }))).toBe("rows");
-  expect(wayOf(version({ preprocessing: { width: 8 } }, [-1, 1, 8, 8]))).toBe("image");
+  expect(wayOf(version({ preprocessing: { image: {} } }, [-1, 1, 8, 8]))).toBe("image");
+  expect(wayOf(version({ preprocessing: { text: { max_tokens: 8 } } }))).toBe("texts");
 });
 
 test("an example has the shape of the input, with one where the size is free", () => {

@@ -9,10 +9,10 @@ type Version = Schema<"ModelVersion">;
 /** The way that a version was made for, as far as it says. */
 export function wayOf(version: Version): Way {
   if (version.columns) return "rows";
+  const prepared = version.preprocessing as { image?: object | null; text?: object | null } | null;
+  if (prepared?.image) return "image";
   const inputs = version.signature.inputs;
-  if (inputs.length === 1 && inputs[0]?.datatype === "BYTES") return "texts";
-  // Batch, channels, height, width.
-  if (version.preprocessing && inputs.length === 1 && inputs[0]?.shape.length === 4) return "image";
+  if (prepared?.text || (inputs.length === 1 && inputs[0]?.datatype === "BYTES")) return "texts";
   return "inputs";
 }
 

@@ -6,6 +6,8 @@ import { Panel } from "@/components/Panel";
 import { RelativeTime } from "@/components/RelativeTime";
 import { useFormat } from "@/lib/useFormat";
 
+const modes = ["exact", "two_stage", "hnsw"] as const;
+
 /** How the store is searched by meaning, and how much of what is nearest those searches find. */
 export function IndexPanel({ storeId }: { storeId: string }) {
   const { t } = useTranslation("stores");
@@ -34,7 +36,10 @@ export function IndexPanel({ storeId }: { storeId: string }) {
             ),
           },
           { label: t("index.chunks"), value: format.number(data.chunks) },
-          { label: t("index.how"), value: t(`index.mode.${data.mode}`) },
+          {
+            label: t("index.how"),
+            value: t(`index.mode.${modes.find((mode) => mode === data.mode) ?? "exact"}`),
+          },
           { label: t("index.memory"), value: t(data.accelerated ? "index.loaded" : "index.notLoaded") },
         ]}
       />

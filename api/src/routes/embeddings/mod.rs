@@ -180,7 +180,10 @@ pub(super) async fn answer(
     let mut metered = metering::begin_reading(services, &mut entered, &request.model, bytes).await?;
     let standings = metered.standings();
     let began = metered.elapsed();
-    let (embeddings, durable) = join!(embedder.embed(texts, purpose.of(caller.tenant_id())), metered.durable());
+    let (embeddings, durable) = join!(
+        embedder.embed(texts, purpose.of(caller.tenant_id())),
+        metered.durable()
+    );
     metered.passed("model", began);
     let embeddings = match durable.map_err(Error::from).and(embeddings) {
         Ok(embeddings) => embeddings,

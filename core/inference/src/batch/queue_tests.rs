@@ -144,7 +144,10 @@ fn answers_come_in_input_order_and_once() {
 fn the_lanes_are_bounded_separately() {
     let mut queue = Queue::new(100, 100);
     push(&mut queue, "large", &[400], Bulk);
-    assert_eq!(queue.push(vec![vec![7]], Bulk.into(), "x"), Err(Full { waiting: 400 }));
+    assert_eq!(
+        queue.push(vec![vec![7]], Bulk.into(), "x"),
+        Err(Full { waiting: 400 })
+    );
     push(&mut queue, "query", &[10], Interactive);
 }
 

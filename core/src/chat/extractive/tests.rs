@@ -1,7 +1,9 @@
 use futures::StreamExt;
 
 use super::*;
-use crate::model::{ChatMessage, ChatOptions, EmbedWork, EmbedderCard, Embeddings, FinishReason, Role, TokenCounter};
+use crate::model::{
+    ChatMessage, ChatOptions, EmbedWork, EmbedderCard, Embeddings, FinishReason, Role, TokenCounter,
+};
 
 fn passage(text: &str, start: i64) -> Passage {
     Passage {

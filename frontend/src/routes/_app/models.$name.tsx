@@ -29,19 +29,21 @@ function OneModel() {
   const may = useCan("registry.write");
   const [asked, setAsked] = useState<"edit" | "upload" | "delete" | null>(null);
   const close = () => setAsked(null);
-  const found = $api.useQuery("get", "/v1/insula/models/{model}", { params: { path: { model: name } } });
+  const found = $api.useQuery("get", "/v1/insula/models/{model_name}", {
+    params: { path: { model_name: name } },
+  });
   const model = found.data;
   const versions = $api.useInfiniteQuery(
     "get",
-    "/v1/insula/models/{model}/versions",
-    { params: { path: { model: name }, query: { limit: 50 } } },
+    "/v1/insula/models/{model_name}/versions",
+    { params: { path: { model_name: name }, query: { limit: 50 } } },
     cursor,
   );
   const rows = versions.data?.pages.flatMap((page) => page.data);
   const remove = useMutation({
     meta: { inline: true },
     mutationFn: () =>
-      bodyOf(client.DELETE("/v1/insula/models/{model}", { params: { path: { model: name } } })),
+      bodyOf(client.DELETE("/v1/insula/models/{model_name}", { params: { path: { model_name: name } } })),
     onSuccess: async () => {
       await navigate({ to: "/models" });
       void refreshModels(queries);
