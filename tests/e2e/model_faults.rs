@@ -105,8 +105,10 @@ async fn a_crash_is_told_and_a_crash_loop_has_to_wait() {
     bob.served_model("add", "add-1.onnx", json!({})).await;
     // Killed from outside, as by a machine without memory.
     for process in workers() {
-        let killed = std::process::Command::new("kill").args(["-9", &process.to_string()]);
-        assert!({ killed }.status().unwrap().success());
+        let killed = std::process::Command::new("kill")
+            .args(["-9", &process.to_string()])
+            .status();
+        assert!(killed.unwrap().success());
     }
     let small = json!({"inputs": {"shape": [7]}});
     let answers = [

@@ -206,8 +206,9 @@ async fn texts_are_tokenized_by_what_came_with_the_model() {
         "labels": ["bad", "good"], "output": {"activation": "softmax"}, "preprocessing": {"text": {"max_tokens": 16}},
     });
     let tokenizer = model_file("sentiment.tokenizer.json");
-    let made = ada.model_version_of("mood", &model_file("sentiment.onnx"), Some(&tokenizer), spec);
-    made.await.ok();
+    let graph = model_file("sentiment.onnx");
+    let made = ada.model_version_of("mood", &graph, Some(&tokenizer), spec).await;
+    made.ok();
     ada.activate("mood", 1).await.ok();
     let texts = json!({"texts": ["The film was great", "awful", "Bad, BAD film!", "فيلم"]});
     let answer = ada.predict("mood", texts.clone()).await.ok();

@@ -61,7 +61,7 @@ def linear():
         [value("probabilities", FLOAT, "n", 3)],
         [
             weights("w", numpy.float32([[0.4, 0.4, -0.8], [1.3, -0.4, -0.9], [-2.1, 0.1, 2.0], [-0.9, -0.8, 1.7]])),
-            weights("b", numpy.float32([6.6, 2.0, -8.6])),
+            weights("b", numpy.float32([6.6, 2.0, -5.6])),
         ],
     )
 

@@ -13,7 +13,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use insula_confine::{Bounds, FileRules, attempts, confine, end_with_parent, frame, renew_cpu};
+use insula_confine::{
+    Bounds, FileRules, LIBRARIES, attempts, confine, end_with_parent, frame, renew_cpu,
+};
 use insula_core::prediction::Tensor;
 use insula_inference::onnx::OnnxOptions;
 use ort::environment::Environment;
@@ -51,14 +53,13 @@ pub fn run_worker() -> io::Result<()> {
     if start.version != VERSION {
         return Err(io::Error::other("the parent is another version of this program"));
     }
-    // The library and the tokenizer before the process is confined, so that it needs to read nothing but the graph afterwards.
-    // Neither has run anything of a tenant's yet.
-    let environment = OnnxOptions::new(&start.library, "")
-        .environment()
-        .map_err(io::Error::other)?;
     let tokenizer = start.tokenizer.as_ref().map(std::fs::read).transpose()?;
     let files = confine(&bounds(&start))?;
     end_with_parent(input.try_clone()?)?;
+    // Not before the process is confined: the runtime starts threads.
+    let environment = OnnxOptions::new(&start.library, "")
+        .environment()
+        .map_err(io::Error::other)?;
 
     // Not on the main thread: there, an overflow of the stack is not always told from other crashes.
     std::thread::scope(|scope| {
@@ -79,9 +80,10 @@ fn bounds(start: &Start) -> Bounds {
         data: start.limits.data(),
         stack: ModelLimits::MAIN_STACK,
         cpu_seconds: start.limits.cpu_seconds(start.limits.load),
-        // What the runtime looks at to know the processor.
-        readable: [start.model.clone()]
+        // The runtime, what it loads, and what it looks at to know the processor.
+        readable: [start.model.clone(), start.library.clone()]
             .into_iter()
+            .chain(LIBRARIES.map(PathBuf::from))
             .chain(["/proc/cpuinfo", "/sys/devices/system/cpu"].map(PathBuf::from))
             .collect(),
     }

@@ -27,7 +27,11 @@ impl Model {
             // Idle threads must not spin: the cores are shared with other models and the server.
             .with_config_entry("session.intra_op.allow_spinning", "0")
             .map_err(broken)?;
-        let session = builder.commit_from_file(path).map_err(|error| told(&error))?;
+        let session = builder.commit_from_file(path).map_err(|error| {
+            // Where the file lies is nobody's business.
+            let place = format!("Load model from {} failed:", path.display());
+            told(&error.to_string().replace(&place, ""))
+        })?;
         let signature = Signature {
             inputs: session.inputs().iter().map(spec).collect::<Done<_>>()?,
             outputs: session.outputs().iter().map(spec).collect::<Done<_>>()?,
