@@ -166,6 +166,53 @@ story("that very request is in the list, with its cost and its trace", async () 
   await page.getByText(say("requests:column.cost"), { exact: true }).first().waitFor();
 });
 
+story("a model of one's own is uploaded, activated, asked, and rolled back", async () => {
+  const { page, say } = owner;
+  await goto(page, "/models");
+  await button(page, say("models:form.create")).first().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel(say("models:form.name")).fill(`flowers-${run}`);
+  await button(dialog, say("models:form.create")).click();
+  await page.waitForURL(/\/models\/flowers-/);
+  const upload = async (accuracy) => {
+    await button(page, say("models:upload.action")).first().click();
+    await dialog.locator("input[type=file]").first().setInputFiles("../tests/models/linear.onnx");
+    await dialog.getByLabel(say("models:upload.metrics")).fill(`accuracy = ${accuracy}`);
+    await dialog
+      .getByLabel(say("models:upload.columns"))
+      .fill("sepal length\nsepal width\npetal length\npetal width");
+    await dialog.getByLabel(say("models:upload.labels")).fill("setosa\nversicolor\nvirginica");
+    await button(dialog, say("models:upload.action")).click();
+    await dialog.waitFor({ state: "hidden" });
+  };
+  const act = async (version, name) => {
+    await page.getByRole("button", { name: say("models:actionsOf", { version }) }).click();
+    await page.getByRole("menuitem", { name }).click();
+    await button(dialog, name).click();
+    await dialog.waitFor({ state: "hidden" });
+  };
+  const state = (version) => page.getByText(say("models:state.production", { version })).waitFor();
+  await upload(0.91);
+  await act("1", say("models:activate.action"));
+  await state("1");
+  const rows = page.getByLabel(say("models:try.rowsHelp"));
+  assert.match(await rows.inputValue(), /"petal width": 0/);
+  await rows.fill('[{"sepal length": 6.3, "sepal width": 3.3, "petal length": 6, "petal width": 2.5}]');
+  await button(page, say("models:try.action")).click();
+  await page.getByText("virginica", { exact: true }).first().waitFor();
+  await upload(0.95);
+  await act("2", say("models:canary.action"));
+  await button(page, say("models:canary.promote")).click();
+  await button(dialog, say("models:canary.promote")).click();
+  await state("2");
+  await button(page, say("models:rollback.action")).click();
+  await button(dialog, say("models:rollback.action")).click();
+  await state("1");
+  for (const version of ["1", "2"]) await page.getByLabel(say("models:compare.of", { version })).check();
+  const compared = page.getByRole("table", { name: say("models:compare.title") });
+  await compared.getByText("0.95").waitFor();
+});
+
 story("the key is revoked, and the API says 401", async () => {
   const { page, say } = owner;
   await goto(page, "/api-keys");

@@ -52,6 +52,7 @@ function Form({ name, onClose }: Props) {
   const [metrics, setMetrics] = useState("");
   const [parameters, setParameters] = useState("");
   const [dataset, setDataset] = useState("");
+  const [columns, setColumns] = useState("");
   const [labels, setLabels] = useState("");
   const [preprocessing, setPreprocessing] = useState("");
   const [sent, setSent] = useState(0);
@@ -72,6 +73,7 @@ function Form({ name, onClose }: Props) {
         metrics: measured.pairs,
         parameters: trained.pairs,
         dataset: dataset.trim() || null,
+        columns: lines(columns).length > 0 ? lines(columns) : null,
         labels: lines(labels).length > 0 ? lines(labels) : null,
         preprocessing: prepared.value,
       };
@@ -154,16 +156,28 @@ function Form({ name, onClose }: Props) {
         dir={dataset ? "auto" : undefined}
         maxLength={512}
       />
-      <Textarea
-        label={t("upload.labels")}
-        description={t("upload.labelsHelp")}
-        value={labels}
-        onChange={(event) => setLabels(event.currentTarget.value)}
-        dir={labels ? "auto" : undefined}
-        autosize
-        minRows={2}
-        maxRows={8}
-      />
+      <Group grow align="flex-start" gap="sm">
+        <Textarea
+          label={t("upload.columns")}
+          description={t("upload.columnsHelp")}
+          value={columns}
+          onChange={(event) => setColumns(event.currentTarget.value)}
+          dir={columns ? "auto" : undefined}
+          autosize
+          minRows={2}
+          maxRows={8}
+        />
+        <Textarea
+          label={t("upload.labels")}
+          description={t("upload.labelsHelp")}
+          value={labels}
+          onChange={(event) => setLabels(event.currentTarget.value)}
+          dir={labels ? "auto" : undefined}
+          autosize
+          minRows={2}
+          maxRows={8}
+        />
+      </Group>
       <Textarea
         label={t("upload.preprocessing")}
         description={t("upload.preprocessingHelp")}
