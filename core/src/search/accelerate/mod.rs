@@ -325,7 +325,11 @@ struct Loading(Accelerator, Key);
 impl Drop for Loading {
     fn drop(&mut self) {
         let Self(accelerator, key) = self;
-        let mut loading = accelerator.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loading = accelerator
+            .0
+            .loading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         loading.remove(key);
     }
 }
