@@ -278,13 +278,14 @@ async fn sizes_of(pool: &PgPool) -> Result<(i64, i64)> {
 }
 
 /// Waits until Postgres has tidied up by itself, as it would have before anybody searched in earnest: without that, scans of
-/// indexes look into the tables.
+/// indexes look into the tables, and plans are made blindly.
 async fn settle(pool: &PgPool) -> Result<()> {
     let patience = Instant::now();
     while patience.elapsed() < Duration::from_secs(180) {
         let waiting: i64 = sqlx::query_scalar(
             "select count(*) from pg_stat_user_tables
-             where relname in ('chunks_default', 'embeddings_384_default') and n_ins_since_vacuum > 5000",
+             where relname in ('chunks_default', 'embeddings_384_default')
+               and (n_ins_since_vacuum > 5000 or last_autoanalyze is null or n_mod_since_analyze > 5000)",
         )
         .fetch_one(pool)
         .await?;
@@ -293,6 +294,6 @@ async fn settle(pool: &PgPool) -> Result<()> {
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
-    println!("(Postgres has not vacuumed yet)");
+    println!("(Postgres has not tidied up yet)");
     Ok(())
 }

@@ -15,7 +15,6 @@ use uuid::Uuid;
 const CONNECTIONS: u32 = 16;
 
 /// Connects as the server does.
-#[expect(clippy::disallowed_methods, reason = "a bench, beside the server")]
 pub(super) async fn pool(url: &str) -> Result<PgPool> {
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)
