@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 
 use insula::routes::export::{Exported, TABLES};
 use insula_tenancy::Scope;
-use insula_tests::{Answer, Client, TestApp, eventually};
+use insula_tests::{Answer, Client, TestApp, eventually, model_file};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -92,6 +92,9 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
         ("invites.jsonl", "invite_id"),
         ("jobs.jsonl", "job_id"),
         ("members.jsonl", "member_id"),
+        ("model_activations.jsonl", "activation_id"),
+        ("model_versions.jsonl", "model_version"),
+        ("models.jsonl", "registered_model_id"),
         ("provider_keys.jsonl", "provider_key_id"),
         ("request_logs.jsonl", "request_log_id"),
         ("response_input_items.jsonl", "input_item_id"),
@@ -120,6 +123,8 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
     assert!(lines(&entries, "files.jsonl").contains(&shown));
     let original = format!("files/{}/canary-of-ada.txt", ids["file_id"]);
     assert_eq!(entries[&original], b"The word is canary-of-ada.");
+    let graph = &entries["models/canary-of-ada-model/1.onnx"];
+    assert_eq!(*graph, model_file("add-1.onnx"));
 
     // The manifest has the digests and the numbers of all the others.
     let manifest: Value = serde_json::from_slice(&entries["manifest.json"]).unwrap();
@@ -141,7 +146,10 @@ async fn everything_is_in_it_as_the_api_shows_it_and_nothing_of_the_neighbour() 
             (&json!(content.len()), &json!(sha256)),
             "{name}"
         );
-        if !name.starts_with("files/") {
+        if !["files/", "models/"]
+            .iter()
+            .any(|folder| name.starts_with(folder))
+        {
             assert_eq!(entry["objects"], lines(&entries, name).len(), "{name}");
         }
     }

@@ -272,7 +272,9 @@ async fn a_version_that_is_refused_leaves_nothing() {
     bob.model_version("m", "add-1.onnx", json!({})).await.refused(404);
     let tokenizer = b"{}".as_slice();
     let graph = model_file("sentiment.onnx");
-    let broken = ada.model_version_of("m", &graph, Some(tokenizer), json!({})).await;
+    let broken = ada
+        .model_version_of("m", &graph, Some(tokenizer), json!({}))
+        .await;
     assert_eq!(broken.refused(400)["code"], "invalid_model");
     eventually("nothing is left", async || {
         app.blob_names().is_empty().then_some(())

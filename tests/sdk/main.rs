@@ -52,6 +52,10 @@ async fn the_official_python_sdk_works_with_another_base_url_and_key() {
 
 #[tokio::test]
 async fn tritons_client_asks_a_tenants_own_models() {
+    if !runtime().join("sdk/python/tritonclient").exists() {
+        eprintln!("skipped: tritonclient is not installed; `make test` does it (bootstrap --with sdk)");
+        return;
+    }
     let app = TestApp::without_worker().await;
     let (ada, bob) = app.two_tenants().await;
     ada.served_model("m", "add-1.onnx", json!({})).await;

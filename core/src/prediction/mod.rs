@@ -206,8 +206,7 @@ pub async fn predict(
             })
         }
         Err(error) => {
-            metered.note(|details| details.upstream_model = Some(upstream(answering)));
-            metering::fail(metered, &error, 1);
+            fail(metered, answering, &error);
             Err(error)
         }
     }
@@ -226,6 +225,21 @@ fn settle(metered: Metered, answering: &Answering, price: Money, cached: bool) {
         details.cache_hit = cached;
         details.attempts = u16::from(!cached);
         details.estimated = false;
+    });
+}
+
+/// As for other calls that come to no answer, with the version that failed.
+fn fail(metered: Metered, answering: &Answering, error: &Error) {
+    metered.end(|details: &mut Details| {
+        *details = Details {
+            outcome: Outcome::Failed,
+            error: Some(error.name()),
+            upstream_model: Some(upstream(answering)),
+            attempts: 1,
+            trace: std::mem::take(&mut details.trace),
+            estimated: false,
+            ..Details::default()
+        };
     });
 }
 

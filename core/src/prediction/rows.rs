@@ -70,9 +70,9 @@ fn tensor(input: &TensorSpec, rows: Vec<Value>, columns: &[String]) -> Result<Te
         });
         let Some(place) = place else { return error };
         let cells = rows[place].as_array().map_or(&[] as &[Value], Vec::as_slice);
-        let wrong = cells
-            .iter()
-            .position(|cell| from_nested(&input.name, input.datatype, cell).is_err());
+        let wrong = cells.iter().position(|cell| {
+            cell.is_array() && columns.len() > 1 || from_nested(&input.name, input.datatype, cell).is_err()
+        });
         let column = wrong.and_then(|wrong| columns.get(wrong)).or(columns.first());
         let column = column.map_or("", String::as_str);
         Error::invalid(

@@ -47,7 +47,8 @@ pub async fn create_model_version(
         if let Some(earlier) = once.earlier(&mut tx).await? {
             return Ok(earlier);
         }
-        tx.commit().await.map_err(Error::from)?;
+        // Not committed: the key is taken with the answer, and not held while the model is examined.
+        drop(tx);
         let local = async |name: &str| services.blobs.local(name).await.map_err(storage_error);
         let graph = local(&received.model.name).await?;
         let tokenizer = match &received.tokenizer {

@@ -13,9 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use insula_confine::{
-    Bounds, FileRules, LIBRARIES, attempts, confine, end_with_parent, frame, renew_cpu,
-};
+use insula_confine::{Bounds, FileRules, LIBRARIES, attempts, confine, end_with_parent, frame, renew_cpu};
 use insula_core::prediction::Tensor;
 use insula_inference::onnx::OnnxOptions;
 use ort::environment::Environment;
