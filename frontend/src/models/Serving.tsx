@@ -55,7 +55,7 @@ export function Serving({ model, versions }: Props) {
   const metrics = (version: number | null) => {
     const of = versions?.find((one) => one.version === version)?.metrics ?? {};
     const parts = Object.entries(of).map(([name, value]) => `${name} ${format.number(value)}`);
-    return parts.length > 0 ? <span className="ltr">{format.list(parts)}</span> : "–";
+    return parts.length > 0 ? <span className="ltr">{parts.join(" · ")}</span> : "–";
   };
   const row = (label: string, version: number, part: number, tone: string) => (
     <Stack gap={4} key={label}>

@@ -11,6 +11,7 @@ import { Guarded } from "@/components/Guarded";
 import { Panel } from "@/components/Panel";
 import { useFormat } from "@/lib/useFormat";
 import { exampleOf, type Way, wayOf, ways } from "./example";
+import { monospaced } from "./monospaced";
 import { Outcome } from "./Outcome";
 
 interface Props {
@@ -100,7 +101,7 @@ export function TryIt({ model, versions }: Props) {
           <Textarea
             label={t(`try.${how}Help`)}
             dir={how === "texts" ? "auto" : "ltr"}
-            ff={how === "texts" ? undefined : "monospace"}
+            styles={how === "texts" ? undefined : monospaced}
             value={text}
             onChange={(event) => setTyped(event.currentTarget.value)}
             autosize

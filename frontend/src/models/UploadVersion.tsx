@@ -8,6 +8,7 @@ import { sendForm } from "@/api/upload";
 import { FormBody } from "@/components/FormBody";
 import { notifyDone } from "@/components/notifyError";
 import { useFormat } from "@/lib/useFormat";
+import { monospaced } from "./monospaced";
 import { numbersOf, pairsOf } from "./pairs";
 import { refreshModels } from "./queries";
 
@@ -182,7 +183,7 @@ function Form({ name, onClose }: Props) {
         label={t("upload.preprocessing")}
         description={t("upload.preprocessingHelp")}
         dir="ltr"
-        ff="monospace"
+        styles={monospaced}
         value={preprocessing}
         onChange={(event) => setPreprocessing(event.currentTarget.value)}
         error={prepared.wrong ? t("upload.noJson") : undefined}
