@@ -23,7 +23,9 @@ export function IndexPanel({ storeId }: { storeId: string }) {
         facts={[
           {
             label: t("index.recall"),
-            value: recall ? format.percent(recall.at_10) : t("index.unmeasured"),
+            value: recall
+              ? format.percent(recall.at_10)
+              : t(data.mode === "exact" ? "index.complete" : "index.unmeasured"),
           },
           {
             label: t("index.samples"),
