@@ -234,7 +234,7 @@ impl VersionSpec {
                 short(field, text, 16_384)?;
             }
         }
-        map("metrics", self.metrics.iter().map(|(name, _)| (name, "")))?;
+        map("metrics", self.metrics.keys().map(|name| (name, "")))?;
         map(
             "parameters",
             self.parameters.iter().map(|(name, value)| (name, value.as_str())),
