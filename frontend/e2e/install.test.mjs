@@ -74,6 +74,7 @@ test("an access by break-glass runs out by itself, and the page leaves", async (
   await goto(page, "/vector-stores");
   await banner.waitFor();
   await page.waitForURL((url) => url.pathname === `/operator/tenants/${tenant}`);
+  await page.getByRole("heading", { level: 1 }).waitFor();
   await banner.waitFor({ state: "hidden" });
   assert.equal((await call(page, "/v1/insula/session")).body.access ?? null, null);
 });

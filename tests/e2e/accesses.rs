@@ -60,12 +60,10 @@ async fn without_an_access_whoever_runs_the_install_reads_nothing_of_a_tenant() 
         .filter(|operation| !operation.public && !operation.shared)
     {
         let call = document.call(operation, &nobodys());
-        assert_eq!(
-            code(&call.send(&runner).await, 403),
-            "no_tenant",
-            "{}",
-            operation.id
-        );
+        let error = call.send(&runner).await.refused(403);
+        // The Open Inference Protocol has no codes.
+        let expected = (!operation.path.starts_with("/v2")).then_some("no_tenant");
+        assert_eq!(error["code"], json!(expected), "{}", operation.id);
         call.send(&key).await.refused(401);
         walked += 1;
     }

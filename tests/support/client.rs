@@ -310,6 +310,9 @@ impl Answer {
     /// # Panics
     /// If it is not the envelope with exactly its keys, or has no request id.
     pub fn error(&self) -> Value {
+        if self.what.contains(" /v2") {
+            return self.inference_error();
+        }
         let body = self.json();
         let error = body["error"]
             .as_object()
@@ -338,6 +341,21 @@ impl Answer {
             "{self}"
         );
         body["error"].clone()
+    }
+
+    /// The Open Inference Protocol has a text in place of the object.
+    fn inference_error(&self) -> Value {
+        let body = self.json();
+        let message = body["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("not an error: {self}"));
+        assert_eq!(body, json!({"error": message}), "{self}");
+        let (kind, code) = match self.status {
+            401 => ("invalid_request_error", Some("invalid_api_key")),
+            403 => ("permission_error", None),
+            _ => ("invalid_request_error", None),
+        };
+        json!({"message": message, "type": kind, "code": code, "param": null})
     }
 
     /// A header, if it is there and text.

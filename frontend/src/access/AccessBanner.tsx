@@ -41,9 +41,19 @@ function Banner({
       ),
     onSuccess: leave,
   });
+  // By the server's clock: this one may be ahead, and would come back here again and again.
   // biome-ignore lint/correctness/useExhaustiveDependencies: once, when the time is up
   useEffect(() => {
-    if (over) leave();
+    if (!over) return;
+    const ask = () =>
+      bodyOf(operatorClient.GET("/v1/insula/session")).then(
+        (session) => session.access === null && leave(),
+        // It is asked again.
+        () => undefined,
+      );
+    void ask();
+    const timer = setInterval(ask, 2_000);
+    return () => clearInterval(timer);
   }, [over]);
   return (
     <section className={classes.banner} aria-label={t("title")}>

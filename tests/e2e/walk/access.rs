@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use insula_tenancy::{KeyId, Scope, key, tenant};
 use insula_tests::{TestApp, eventually};
 
-use super::{Document, furnish, nobodys, refusal, two_models};
+use super::{Document, furnish, nobodys, two_models};
 
 #[tokio::test]
 async fn without_a_good_key_every_operation_is_401() {
@@ -29,12 +29,7 @@ async fn without_a_good_key_every_operation_is_401() {
         for stranger in &strangers {
             let answer = call.send(stranger).await;
             assert_eq!(answer.status, 401, "{}: {answer}", operation.id);
-            assert_eq!(
-                refusal(&answer, operation)["code"],
-                "invalid_api_key",
-                "{}",
-                operation.id
-            );
+            assert_eq!(answer.error()["code"], "invalid_api_key", "{}", operation.id);
         }
         walked += 1;
     }
@@ -75,7 +70,7 @@ async fn of_a_suspended_tenant_every_operation_is_refused() {
     for operation in document.operations.iter().filter(|operation| !operation.public) {
         let answer = document.call(operation, &nobodys()).send(&ada).await;
         assert_eq!(answer.status, 403, "{}: {answer}", operation.id);
-        refusal(&answer, operation);
+        answer.error();
     }
 }
 
@@ -101,7 +96,7 @@ async fn every_operation_needs_a_scope_and_says_which() {
             let answer = call.send(client).await;
             assert_ne!(answer.status, 401, "{}: {answer}", operation.id);
             if answer.status == 403 {
-                let error = refusal(&answer, operation);
+                let error = answer.error();
                 assert_eq!(error["type"], "permission_error", "{}", operation.id);
                 assert!(
                     error["message"].as_str().unwrap().contains(scope.as_str()),
@@ -110,7 +105,7 @@ async fn every_operation_needs_a_scope_and_says_which() {
                 );
                 needed.push(scope.as_str());
             } else if answer.status != 200 {
-                refusal(&answer, operation);
+                answer.error();
             }
         }
         let verb = if operation.method == reqwest::Method::GET || operation.id.starts_with("search_") {

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use insula::config::ServeArgs;
-use insula_tests::{Answer, BagOfWords, Client, Setup, TestApp, eventually, model_file};
+use insula_tests::{BagOfWords, Client, Setup, TestApp, eventually, model_file};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Operation {
     pub(crate) id: String,
     pub(crate) method: Method,
-    path: String,
+    pub(crate) path: String,
     /// What its query must have.
     query: Vec<String>,
     /// Whether it needs no key.
@@ -333,24 +333,6 @@ fn body_of(operation: &Operation) -> Option<Value> {
         "activate_model_version" => Some(json!({"version": 1})),
         _ => None,
     }
-}
-
-/// The error object of a refusal. The Open Inference Protocol has a text in its place.
-pub(crate) fn refusal(answer: &Answer, operation: &Operation) -> Value {
-    if !operation.path.starts_with("/v2") {
-        return answer.error();
-    }
-    let body = answer.json();
-    let message = body["error"]
-        .as_str()
-        .unwrap_or_else(|| panic!("not an error: {answer}"));
-    assert_eq!(body, json!({"error": message}), "{answer}");
-    let (kind, code) = match answer.status {
-        401 => ("invalid_request_error", Some("invalid_api_key")),
-        403 => ("permission_error", None),
-        _ => ("invalid_request_error", None),
-    };
-    json!({"message": message, "type": kind, "code": code, "param": null})
 }
 
 /// The field of a form that holds bytes.

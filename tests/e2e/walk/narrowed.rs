@@ -3,7 +3,7 @@
 use insula_tests::Client;
 use serde_json::json;
 
-use super::{Document, furnish, nobodys, refusal, two_models};
+use super::{Document, furnish, nobodys, two_models};
 
 /// Operations whose every answer stays within the bounds of a token. One that is added here must do so by
 /// `TenantContext::narrowing`.
@@ -57,7 +57,7 @@ async fn a_scoped_token_opens_what_heeds_its_bounds_and_nothing_else() {
     for operation in document.operations.iter().filter(|operation| !operation.public) {
         let answer = document.call(operation, &ids).send(&free).await;
         if answer.status == 403 {
-            let error = refusal(&answer, operation);
+            let error = answer.error();
             assert_eq!(error["type"], "permission_error", "{}", operation.id);
             assert!(
                 error["message"].as_str().unwrap().contains("scoped token"),
