@@ -17,7 +17,7 @@ use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
 use crate::app::App;
-use crate::http::{ApiError, ErrorBody};
+use crate::http::{ApiError, ErrorBody, InferenceErrorBody};
 
 /// Bodies as somebody would send them, by the operation's id.
 const EXAMPLES: &str = include_str!("docs/examples.json");
@@ -64,7 +64,7 @@ const EXAMPLES: &str = include_str!("docs/examples.json");
         (name = "members", description = "Who works in the tenant, and whom it has invited"),
         (name = "health", description = "Probes; they need no key"),
     ),
-    components(schemas(ErrorBody)),
+    components(schemas(ErrorBody, InferenceErrorBody)),
 )]
 struct Frame;
 
@@ -157,15 +157,25 @@ pub(crate) fn base() -> utoipa::openapi::OpenApi {
         "session".into(),
         SecurityScheme::ApiKey(ApiKey::Cookie(cookie)).into(),
     );
-    let error = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Error")))
-        .build();
-    let error = ResponseBuilder::new()
-        .description("What went wrong")
-        .content("application/json", error)
-        .build();
-    components.responses.insert("Error".into(), error.into());
+    for name in ["Error", "InferenceError"] {
+        let error = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(name)))
+            .build();
+        let error = ResponseBuilder::new()
+            .description("What went wrong")
+            .content("application/json", error)
+            .build();
+        components.responses.insert(name.into(), error.into());
+    }
     document
+}
+
+/// What answers that are no success are, at a path.
+pub(crate) fn error_at(path: &str) -> &'static str {
+    match path == "/v2" || path.starts_with("/v2/") {
+        true => "InferenceError",
+        false => "Error",
+    }
 }
 
 /// The document once all routes are in it: each gets the answers that it can always give. Probes speak for
@@ -197,7 +207,7 @@ pub(crate) fn finish(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi:
             continue;
         }
         for status in ["4XX", "5XX"] {
-            let error = RefOr::Ref(Ref::from_response_name("Error"));
+            let error = RefOr::Ref(Ref::from_response_name(error_at(path)));
             operation
                 .responses
                 .responses

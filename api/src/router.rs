@@ -484,11 +484,12 @@ mod tests {
                         || response.get("$ref").is_some()
                 );
             }
+            let path = name.split(' ').next_back().unwrap();
+            let error = format!("#/components/responses/{}", docs::error_at(path));
             for status in ["4XX", "5XX"] {
-                let error = operation["responses"][status]["$ref"] == "#/components/responses/Error";
+                let error = operation["responses"][status]["$ref"] == error.as_str();
                 assert!(error || probe, "{name} does not document {status}");
             }
-            let path = name.split(' ').next_back().unwrap();
             let id = operation["operationId"].as_str().unwrap();
             let public = probe || docs::OF_STRANGERS.contains(&id);
             let security = match (public, docs::Door::at(path)) {

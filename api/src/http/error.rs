@@ -390,15 +390,23 @@ impl IntoResponse for ApiError {
 #[derive(Clone)]
 struct Told(String);
 
-/// An error as the Open Inference Protocol has it: `{"error": "…"}`. Other answers stay.
+/// The body of every answer under `/v2` that is not a success, as the Open Inference Protocol has it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InferenceError)]
+pub struct InferenceErrorBody {
+    /// What went wrong.
+    pub error: String,
+}
+
+/// An error as the Open Inference Protocol has it. Other answers stay.
 pub(super) fn of_inference(mut response: Response) -> Response {
     let Some(Told(message)) = response.extensions_mut().remove() else {
         return response;
     };
     let (mut head, _) = response.into_parts();
     head.headers.remove(header::CONTENT_LENGTH);
-    let body = serde_json::json!({ "error": message }).to_string();
-    Response::from_parts(head, body.into())
+    let body = super::Json(InferenceErrorBody { error: message }).into_response();
+    Response::from_parts(head, body.into_body())
 }
 
 fn number(value: u128) -> HeaderValue {

@@ -24,7 +24,7 @@ pub mod validate;
 pub use answer_once::answer_once;
 pub use body::RawBody;
 pub use caller::{AnyCaller, Caller, OperationId, Operator, Person, PresentedKey, Reader, Stranger};
-pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject};
+pub use error::{ApiError, ApiResult, ErrorBody, ErrorObject, InferenceErrorBody};
 pub use json::Json;
 pub(crate) use json::parse as parse_json;
 pub use multipart::Multipart;

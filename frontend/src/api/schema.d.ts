@@ -5003,6 +5003,11 @@ export interface components {
              */
             text_weight?: number | null;
         };
+        /** @description The body of every answer under `/v2` that is not a success, as the Open Inference Protocol has it. */
+        InferenceError: {
+            /** @description What went wrong. */
+            error: string;
+        };
         /** @description A tensor for a model. */
         InferenceInput: {
             /** @description The elements in row-major order, flat or nested. */
@@ -10798,6 +10803,15 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Error"];
+            };
+        };
+        /** @description What went wrong */
+        InferenceError: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["InferenceError"];
             };
         };
     };
@@ -17821,8 +17835,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceServer"];
                 };
             };
-            "4XX": components["responses"]["Error"];
-            "5XX": components["responses"]["Error"];
+            "4XX": components["responses"]["InferenceError"];
+            "5XX": components["responses"]["InferenceError"];
         };
     };
     get_inference_liveness: {
@@ -17895,8 +17909,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceModel"];
                 };
             };
-            "4XX": components["responses"]["Error"];
-            "5XX": components["responses"]["Error"];
+            "4XX": components["responses"]["InferenceError"];
+            "5XX": components["responses"]["InferenceError"];
         };
     };
     infer: {
@@ -17929,8 +17943,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceResponse"];
                 };
             };
-            "4XX": components["responses"]["Error"];
-            "5XX": components["responses"]["Error"];
+            "4XX": components["responses"]["InferenceError"];
+            "5XX": components["responses"]["InferenceError"];
         };
     };
     get_inference_model_readiness: {
@@ -17954,8 +17968,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceReady"];
                 };
             };
-            "4XX": components["responses"]["Error"];
-            "5XX": components["responses"]["Error"];
+            "4XX": components["responses"]["InferenceError"];
+            "5XX": components["responses"]["InferenceError"];
         };
     };
     get_inference_model_version: {
@@ -17981,8 +17995,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceModel"];
                 };
             };
-            "4XX": components["responses"]["Error"];
-            "5XX": components["responses"]["Error"];
+            "4XX": components["responses"]["InferenceError"];
+            "5XX": components["responses"]["InferenceError"];
         };
     };
     infer_by_version: {
@@ -18012,8 +18026,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceResponse"];
                 };
             };
-            "4XX": components["responses"]["Error"];
-            "5XX": components["responses"]["Error"];
+            "4XX": components["responses"]["InferenceError"];
+            "5XX": components["responses"]["InferenceError"];
         };
     };
     get_inference_model_version_readiness: {
@@ -18039,8 +18053,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferenceReady"];
                 };
             };
-            "4XX": components["responses"]["Error"];
-            "5XX": components["responses"]["Error"];
+            "4XX": components["responses"]["InferenceError"];
+            "5XX": components["responses"]["InferenceError"];
         };
     };
 }
