@@ -5,11 +5,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, cursor } from "@/api/client";
 import type { Schema } from "@/api/paths";
-import { type Column, DataTable, rowLink } from "@/components/DataTable";
-import { EmptyState } from "@/components/EmptyState";
+import { type Column, rowLink } from "@/components/DataTable";
 import { Guarded } from "@/components/Guarded";
-import { PageHeader } from "@/components/PageHeader";
-import { Panel } from "@/components/Panel";
+import { ListPage } from "@/components/ListPage";
 import { RelativeTime } from "@/components/RelativeTime";
 import { useFormat } from "@/lib/useFormat";
 import { ModelForm } from "@/models/ModelForm";
@@ -69,21 +67,14 @@ function Models() {
   ];
   return (
     <>
-      <PageHeader title={t("title")} help={t("help")} actions={button} />
-      <Panel flush>
-        <DataTable
-          label={t("title")}
-          columns={columns}
-          rows={models.data?.pages.flatMap((page) => page.data)}
-          rowKey={(model) => model.id}
-          error={models.error}
-          retry={() => void models.refetch()}
-          more={models}
-          empty={
-            <EmptyState icon={IconPackage} title={t("empty.title")} text={t("empty.text")} action={button} />
-          }
-        />
-      </Panel>
+      <ListPage
+        title={t("title")}
+        help={t("help")}
+        columns={columns}
+        query={models}
+        action={button}
+        empty={{ icon: IconPackage, title: t("empty.title"), text: t("empty.text") }}
+      />
       <ModelForm
         opened={creating}
         onClose={() => setCreating(false)}

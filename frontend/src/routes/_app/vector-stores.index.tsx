@@ -5,11 +5,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, cursor } from "@/api/client";
 import type { Schema } from "@/api/paths";
-import { type Column, DataTable, rowLink } from "@/components/DataTable";
-import { EmptyState } from "@/components/EmptyState";
+import { type Column, rowLink } from "@/components/DataTable";
 import { Guarded } from "@/components/Guarded";
-import { PageHeader } from "@/components/PageHeader";
-import { Panel } from "@/components/Panel";
+import { ListPage } from "@/components/ListPage";
 import { RelativeTime } from "@/components/RelativeTime";
 import { Status } from "@/components/Status";
 import { useFormat } from "@/lib/useFormat";
@@ -97,21 +95,14 @@ function VectorStores() {
   ];
   return (
     <>
-      <PageHeader title={t("title")} help={t("help")} actions={button} />
-      <Panel flush>
-        <DataTable
-          label={t("title")}
-          columns={columns}
-          rows={stores.data?.pages.flatMap((page) => page.data)}
-          rowKey={(store) => store.id}
-          error={stores.error}
-          retry={() => void stores.refetch()}
-          more={stores}
-          empty={
-            <EmptyState icon={IconDatabase} title={t("empty.title")} text={t("empty.text")} action={button} />
-          }
-        />
-      </Panel>
+      <ListPage
+        title={t("title")}
+        help={t("help")}
+        columns={columns}
+        query={stores}
+        action={button}
+        empty={{ icon: IconDatabase, title: t("empty.title"), text: t("empty.text") }}
+      />
       <StoreForm
         opened={creating}
         onClose={() => setCreating(false)}

@@ -5,11 +5,9 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { $api, cursor } from "@/api/client";
 import type { Schema } from "@/api/paths";
-import { type Column, DataTable, rowLink } from "@/components/DataTable";
-import { EmptyState } from "@/components/EmptyState";
+import { type Column, rowLink } from "@/components/DataTable";
 import { Guarded } from "@/components/Guarded";
-import { PageHeader } from "@/components/PageHeader";
-import { Panel } from "@/components/Panel";
+import { ListPage } from "@/components/ListPage";
 import { RelativeTime } from "@/components/RelativeTime";
 import { SecretDialog } from "@/components/SecretDialog";
 import { WebhookForm } from "@/webhooks/WebhookForm";
@@ -72,21 +70,14 @@ function Webhooks() {
   ];
   return (
     <>
-      <PageHeader title={t("title")} help={t("help")} actions={button} />
-      <Panel flush>
-        <DataTable
-          label={t("title")}
-          columns={columns}
-          rows={webhooks.data?.pages.flatMap((page) => page.data)}
-          rowKey={(webhook) => webhook.id}
-          error={webhooks.error}
-          retry={() => void webhooks.refetch()}
-          more={webhooks}
-          empty={
-            <EmptyState icon={IconWebhook} title={t("empty.title")} text={t("empty.text")} action={button} />
-          }
-        />
-      </Panel>
+      <ListPage
+        title={t("title")}
+        help={t("help")}
+        columns={columns}
+        query={webhooks}
+        action={button}
+        empty={{ icon: IconWebhook, title: t("empty.title"), text: t("empty.text") }}
+      />
       <WebhookForm
         opened={creating}
         onClose={() => setCreating(false)}
